@@ -1,0 +1,137 @@
+#!/usr/bin/env -S python -m nox -f
+# /// script
+# dependencies = ["nox>=2025.5.1"]
+# ///
+"""Everything that is checked about xpnn. `nox -l` lists the sessions, `nox` runs the default ones.
+
+What follows `--` goes to the tool: `nox -s tests -- -k sigmoid`.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "virtualenv"
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+CUDA = os.environ.get("XPNN_CUDA", "12")  # which CuPy wheel `tests-cupy` takes: 12 or 13
+
+
+def install(session: nox.Session, *requirements: str, groups: tuple[str, ...] = ()) -> None:
+    """Install requirements and dependency groups, never a version outside constraints.txt."""
+    in_groups = nox.project.dependency_groups(PYPROJECT, *groups)
+    session.install("-c", "constraints.txt", *requirements, *in_groups)
+
+
+def run_tests(session: nox.Session, backend: str, package: str = ".") -> None:
+    """Run the tests so that they fail, not skip, where the backend or its device is absent."""
+    install(session, package, groups=("test",))
+    session.run("pytest", "--require-backend", backend, *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the whole test suite on NumPy, array-api-strict and JAX."""
+    install(session, ".[jax]", groups=("test",))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(name="tests-numpy", default=False)
+def tests_numpy(session: nox.Session) -> None:
+    """Run the tests; NumPy must be there."""
+    run_tests(session, "numpy")
+
+
+@nox.session(name="tests-array_api_strict", default=False)
+def tests_array_api_strict(session: nox.Session) -> None:
+    """Run the tests; array-api-strict must be there."""
+    run_tests(session, "array_api_strict")
+
+
+@nox.session(name="tests-jax", default=False)
+def tests_jax(session: nox.Session) -> None:
+    """Run the tests; JAX must be there."""
+    run_tests(session, "jax", ".[jax]")
+
+
+@nox.session(name="tests-torch")
+def tests_torch(session: nox.Session) -> None:
+    """Run the tests; PyTorch must be there, at the version of constraints.txt."""
+    run_tests(session, "torch", ".[torch]")
+
+
+@nox.session(name="tests-cupy", default=False)
+def tests_cupy(session: nox.Session) -> None:
+    """Run the tests; CuPy and an NVIDIA GPU must be there (XPNN_CUDA=13 for CUDA 13)."""
+    # To test a CuPy that is installed already: nox --no-venv --no-install -s tests-cupy
+    run_tests(session, "cupy", f".[cuda{CUDA}]")
+
+
+@nox.session(python="3.11")
+def oldest(session: nox.Session) -> None:
+    """Run the tests on the oldest supported core dependencies."""
+    floors = [d.replace(">=", "==") for d in PYPROJECT["project"]["dependencies"]]
+    install(session, ".", *floors, groups=("test",))
+    session.run("pytest", "--require-backend", "numpy", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting with ruff."""
+    install(session, groups=("lint",))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types with mypy, strictly."""
+    install(session, ".", groups=("types",))
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def doctest(session: nox.Session) -> None:
+    """Run the examples in the docstrings and in the README."""
+    install(session, ".[jax]", groups=("test",))
+    session.run("pytest", "--doctest-modules", "--doctest-glob=README.md", "src", "README.md")
+
+
+@nox.session(default=False)
+def benchmarks(session: nox.Session) -> None:
+    """Time training against the same steps written by hand."""
+    install(session, ".[jax,torch]", groups=("test",))
+    session.run("pytest", "benchmarks", "--benchmark-only", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    install(session, ".", groups=("docs",))
+    for made in ("docs/_build", "docs/generated"):
+        shutil.rmtree(made, ignore_errors=True)
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the sdist and the wheel, check both, and run the wheel by itself."""
+    install(session, "build", "twine")
+    dist = Path(session.create_tmp(), "dist").resolve()
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(dist))
+    session.run("twine", "check", "--strict", *(str(path) for path in dist.iterdir()))
+    (wheel,) = dist.glob("*.whl")
+    clean = dist.parent / "clean"
+    session.run("python", "-m", "venv", "--clear", str(clean))
+    python = clean / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    session.run(str(python), "-m", "pip", "install", "--quiet", str(wheel), external=True)
+    with session.chdir(clean):
+        session.run(str(python), "-m", "xpnn", "backends", external=True)
+
+
+if __name__ == "__main__":
+    nox.main()

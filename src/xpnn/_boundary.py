@@ -1,0 +1,177 @@
+"""The boundary: what users pass becomes checked arrays on the backend of the parameters.
+
+Lists, frames and host arrays are cast and moved once; arrays of another library or
+device are refused with the call that moves them. Shapes and values are checked here
+so that ``core`` may trust them.
+"""
+
+from typing import Any
+
+from ._typing import Array
+from .backends.base import Backend
+from .backends.numpy import NumpyBackend
+from .backends.selection import backend_class_of, backend_of, mixed
+from .core.losses import Loss
+from .core.parameters import Layer, Params
+from .errors import ArgumentError, ArgumentTypeError
+
+
+def check_params(params: Any, sizes: tuple[int, ...]) -> tuple[Params, Backend]:
+    """Return the parameters as a tuple of `Layer`, and the backend they are on."""
+    layers = tuple(params)
+    if len(layers) != len(sizes) - 1:
+        raise ArgumentError(
+            f"params: expected {len(sizes) - 1} layers for sizes {list(sizes)}, "
+            f"found {len(layers)}; make them with net.init()."
+        )
+    layers = tuple(Layer(*layer) for layer in layers)
+    arrays = {
+        f"{symbol}[{l}]": array
+        for l, layer in enumerate(layers, 1)
+        for symbol, array in zip("Wb", layer, strict=True)
+    }
+    backend = backend_of(arrays)
+    if not backend.xp.isdtype(backend.dtype, "real floating"):
+        raise ArgumentTypeError(f"params: expected real floating arrays, found {backend.dtype}.")
+    for l, (n_prev, n) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
+        check_shape(f"W[{l}]", arrays[f"W[{l}]"], (n, n_prev))
+        check_shape(f"b[{l}]", arrays[f"b[{l}]"], (n, 1))
+    return layers, backend
+
+
+def place(name: str, x: Any, backend: Backend, dtype: Any = None) -> Array:
+    """Return ``x`` on the backend: host data are moved, arrays of other devices refused."""
+    owner = backend_class_of(x)
+    if owner not in (None, NumpyBackend):
+        found = owner.of(x)  # type: ignore[union-attr]
+        if found.spec != backend.spec and None not in (found.device, backend.device):
+            raise mixed(name, found, "params", backend)
+        if not backend.xp.isdtype(x.dtype, ("bool", "integral", "real floating")):
+            raise ArgumentTypeError(f"{name}: expected real numbers, found dtype {x.dtype}.")
+        return x if dtype is None or x.dtype == dtype else backend.xp.astype(x, dtype)
+    try:
+        return backend.asarray(x, dtype)
+    except ArgumentTypeError as error:
+        raise ArgumentTypeError(f"{name}: {error}") from error
+
+
+def check_X(X: Any, n_x: int, backend: Backend) -> Array:
+    """Return X, shape (n_x, m), as finite numbers of the backend's dtype."""
+    X = place("X", X, backend, backend.dtype)
+    check_columns("X", X, n_x)
+    check_finite("X", X, backend)
+    return X
+
+
+def check_Y(Y: Any, n_y: int, m: int, loss: Loss, backend: Backend) -> Array:
+    """Return Y, shape (n_y, m), as targets that suit the loss; one-hot if it came as labels."""
+    Y = place("Y", Y, backend)
+    labels = (
+        loss.canonical == "softmax"
+        and n_y > 1
+        and Y.ndim == 2
+        and Y.shape[0] == 1
+        and backend.xp.isdtype(Y.dtype, "integral")
+    )
+    if labels:
+        check_shape("Y", Y, (1, m))
+        return one_hot(Y, n_y, backend)
+    Y = place("Y", Y, backend, backend.dtype)
+    if loss.canonical == "softmax" and Y.ndim == 2 and Y.shape[0] == 1 and n_y > 1:
+        raise ArgumentError(
+            f"Y: expected one-hot targets of shape {(n_y, m)} or integer labels of shape {(1, m)}, "
+            f"found shape {tuple(Y.shape)} of dtype {Y.dtype}; if these are labels, cast them "
+            "to an integer dtype."
+        )
+    check_columns("Y", Y, n_y)
+    check_shape("Y", Y, (n_y, m))
+    check_finite("Y", Y, backend)
+    check_targets(Y, loss, backend)
+    return Y
+
+
+def one_hot(labels: Array, n_y: int, backend: Backend) -> Array:
+    """Return the one-hot columns, shape (n_y, m), of labels 0 … n_y − 1, shape (1, m)."""
+    xp = backend.xp
+    if not backend.all_true((labels >= 0) & (labels < n_y)):
+        raise ArgumentError(
+            f"Y: expected labels from 0 to {n_y - 1}, one for each of the {n_y} output units, found "
+            f"labels from {int(xp.min(labels))} to {int(xp.max(labels))}; number the classes "
+            "consecutively from 0, for example with numpy.unique(y, return_inverse=True)."
+        )
+    classes = xp.reshape(xp.arange(n_y, dtype=labels.dtype, device=backend.device), (n_y, 1))
+    return xp.astype(classes == labels, backend.dtype)
+
+
+def check_targets(Y: Array, loss: Loss, backend: Backend) -> None:
+    """Raise unless every target lies in the range of the loss, and one-hot columns sum to 1."""
+    xp = backend.xp
+    low, high = loss.target_range
+    if not backend.all_true((Y >= low) & (Y <= high)):
+        raise ArgumentError(
+            f"Y: expected targets from {low:g} to {high:g} for cost {loss.name!r}, found values "
+            f"from {float(xp.min(Y)):g} to {float(xp.max(Y)):g}."
+        )
+    if loss.canonical == "softmax":
+        if not backend.all_true(xp.abs(xp.sum(Y, axis=0) - 1.0) < 1e-3):
+            raise ArgumentError(
+                "Y: expected columns that sum to 1 (one-hot or probabilities), found others; "
+                "pass integer labels of shape (1, m) to have them made."
+            )
+
+
+def check_examples(
+    X: Any, Y: Any, sample_weight: Any, sizes: tuple[int, ...], loss: Loss, backend: Backend
+) -> tuple[Array, Array, Array | None]:
+    """Return X, Y and the sample weights (or None), checked against each other."""
+    X = check_X(X, sizes[0], backend)
+    Y = check_Y(Y, sizes[-1], X.shape[1], loss, backend)
+    return X, Y, check_sample_weight(sample_weight, X.shape[1], backend)
+
+
+def check_sample_weight(sample_weight: Any, m: int, backend: Backend) -> Array | None:
+    """Return the sample weights, shape (1, m): finite, not negative, not all zero; or None."""
+    if sample_weight is None:
+        return None
+    s = place("sample_weight", sample_weight, backend, backend.dtype)
+    check_columns("sample_weight", s, 1)
+    check_shape("sample_weight", s, (1, m))
+    check_finite("sample_weight", s, backend)
+    if not (backend.all_true(s >= 0.0) and backend.all_true(backend.xp.sum(s) > 0.0)):
+        raise ArgumentError("sample_weight: expected weights of at least 0, not all 0.")
+    return s
+
+
+def check_columns(name: str, x: Array, n: int) -> None:
+    """Raise unless ``x`` has two dimensions, n rows and at least one column."""
+    shape = tuple(x.shape)
+    cure = ""
+    if len(shape) == 1:
+        cure = f" Reshape it: {name}.reshape({n}, -1)." if n > 1 else (
+            f" A rank-1 array broadcasts in surprising ways; reshape it: {name}.reshape(1, -1)."
+        )
+    elif len(shape) == 2 and shape[1] == n != shape[0]:
+        cure = f" One example is one column: pass {name}.T."
+    if len(shape) != 2 or shape[0] != n:
+        raise ArgumentError(f"{name}: expected shape ({n}, m), found {shape}.{cure}")
+    if shape[1] == 0:
+        raise ArgumentError(f"{name}: expected at least one example (column), found shape {shape}.")
+
+
+def check_shape(name: str, x: Array, expected: tuple[int, ...]) -> None:
+    """Raise unless ``x`` has exactly this shape."""
+    if tuple(x.shape) != expected:
+        raise ArgumentError(f"{name}: expected shape {expected}, found {tuple(x.shape)}.")
+
+
+def check_finite(name: str, x: Array, backend: Backend) -> None:
+    """Raise unless every entry is finite in the backend's dtype."""
+    xp = backend.xp
+    finite = xp.isfinite(x)
+    if not backend.all_true(finite):
+        bad = int(xp.sum(xp.astype(~finite, backend.index_dtype)))
+        raise ArgumentError(
+            f"{name}: expected finite numbers, found {bad} of {backend.dtype_name} NaN or infinity "
+            f"among {x.size if isinstance(x.size, int) else x.numel()}; remove or impute them, "
+            "for example with numpy.nan_to_num."
+        )

@@ -1,0 +1,386 @@
+"""What a backend is: an array library, a device, a dtype, and what the standard leaves out.
+
+`Backend` works for any library that follows the Python Array API standard; a
+subclass says how one library names its devices, moves arrays, waits and compiles.
+Another package joins by deriving from it and naming the class in the entry-point
+group ``xpnn.backends``.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, ClassVar, Self, TypeAlias
+
+import array_api_compat
+import numpy as np
+
+from .._typing import Array, Namespace
+from ..errors import ArgumentError, ArgumentTypeError, BackendError, unknown_name
+
+DTYPES = ("float32", "float64")
+
+Carry: TypeAlias = tuple[Array, ...]
+Step: TypeAlias = Callable[
+    [Carry, tuple[Array, ...], tuple[Array, ...], Any], tuple[Carry, Array]
+]
+Run: TypeAlias = Callable[
+    [Carry, tuple[Array, ...], tuple[Any, ...], list[tuple[float, ...]]], tuple[Carry, Array]
+]
+
+
+@dataclass(frozen=True)
+class BackendStatus:
+    """What is known of one backend on this machine; see `xpnn.backends`.
+
+    Attributes
+    ----------
+    name : str
+    installed : str or None
+        The version of the library, None if it is not installed.
+    usable : bool
+    devices : tuple of str
+        What may follow ``name:`` in `xpnn.set_backend`.
+    reason : str
+        Why it is not usable, and the cure; empty if it is.
+    """
+
+    name: str
+    installed: str | None
+    usable: bool
+    devices: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Backend:
+    """An array library with a device and a floating dtype.
+
+    Get one from `xpnn.set_backend`, `xpnn.use_backend` or `xpnn.get_backend`.
+
+    Attributes
+    ----------
+    name : str
+    xp : module
+        The Array API namespace, by array-api-compat.
+    device : object
+        The library's own device object, as ``xp.zeros(..., device=backend.device)`` takes it.
+    dtype : object
+        The library's own float32 or float64.
+    """
+
+    name: ClassVar[str]
+    module: ClassVar[str]
+    """What is imported."""
+    distributions: ClassVar[tuple[str, ...]]
+    """What may be installed to provide it."""
+    cure: ClassVar[str]
+    """The line that installs it."""
+    compiled: ClassVar[bool] = False
+    """Whether `scan` compiles: then every step must have the same shapes."""
+
+    xp: Namespace
+    device: Any
+    dtype: Any
+
+    # ---- choosing -----------------------------------------------------------
+
+    @classmethod
+    def create(cls, device: str = "", dtype: str = "float32") -> Self:
+        """Make the backend, or raise `BackendError` with the reason why it cannot work."""
+        if dtype not in DTYPES:
+            raise unknown_name("dtype", dtype, DTYPES)
+        status = cls.status()
+        if not status.usable:
+            raise BackendError(f"backend {cls.name!r} cannot be used: {status.reason}")
+        xp = cls.namespace()
+        found = cls.find_device(device)
+        supported = xp.__array_namespace_info__().dtypes(device=found, kind="real floating")
+        if dtype not in supported:
+            raise BackendError(
+                f"backend {cls.name!r}: device {device!r} has no {dtype}; use dtype='float32'."
+            )
+        backend = cls(xp, found, cls.native_dtype(supported[dtype]))
+        try:
+            backend.try_out()
+        except Exception as error:  # whatever the library or the driver raises
+            raise BackendError(
+                f"backend {cls.name!r}: a tiny computation on {backend.device_name} failed: "
+                f"{first_line(error)}"
+            ) from error
+        return backend
+
+    @classmethod
+    def of(cls, array: Array) -> Self:
+        """Return the backend that an array of this library belongs to."""
+        return cls(cls.namespace(), cls.device_of(array), array.dtype)
+
+    @classmethod
+    def status(cls) -> BackendStatus:
+        """Look whether this backend works here, down to a tiny computation on its device."""
+        installed = cls.version()
+        if installed is None:
+            return BackendStatus(cls.name, None, False, (), f"not installed: {cls.cure}")
+        try:
+            cls.namespace()
+        except Exception as error:  # a broken installation may raise anything
+            reason = f"installed ({installed}) but does not import: {first_line(error)}"
+            return BackendStatus(cls.name, installed, False, (), reason)
+        try:
+            devices = cls.devices()
+        except Exception as error:  # so may a missing or mismatched driver
+            return BackendStatus(cls.name, installed, False, (), f"no device: {first_line(error)}")
+        try:
+            cls(cls.namespace(), cls.find_device(""), None).try_out()
+        except Exception as error:
+            reason = f"a tiny computation failed: {first_line(error)}"
+            return BackendStatus(cls.name, installed, False, devices, reason)
+        return BackendStatus(cls.name, installed, True, devices, "")
+
+    @classmethod
+    def version(cls) -> str | None:
+        """Return the installed version, without importing anything."""
+        for distribution in cls.distributions:
+            try:
+                return version(distribution)
+            except PackageNotFoundError:
+                continue
+        return None
+
+    @classmethod
+    def namespace(cls) -> Namespace:
+        """Import the library and return its Array API namespace."""
+        return import_module(cls.module)
+
+    @classmethod
+    def devices(cls) -> tuple[str, ...]:
+        """Name the devices, best first; raise if there is none."""
+        return ("cpu",)
+
+    @classmethod
+    def find_device(cls, name: str) -> Any:
+        """Return the library's device object for a name; the default one for an empty name."""
+        if name not in ("", *cls.devices()):
+            raise cls.unknown_device(name)
+        return name or cls.devices()[0]
+
+    @classmethod
+    def unknown_device(cls, name: str) -> ArgumentError:
+        """Word the error for a device that is not there."""
+        return unknown_name(f"device of backend {cls.name!r}", name, cls.devices())
+
+    @classmethod
+    def device_of(cls, array: Array) -> Any:
+        """Return the device object of an array of this library."""
+        return array_api_compat.device(array)
+
+    @classmethod
+    def native_dtype(cls, dtype: Any) -> Any:
+        """Return the dtype object that arrays of this library carry."""
+        return dtype
+
+    def try_out(self) -> None:
+        """Compute something tiny on the device: to allocate, to multiply, to read back."""
+        with self.current():
+            a = self.asarray([[1.0, 1.0], [1.0, 1.0]], "float32")
+            total = float(self.xp.sum(a @ a))
+        if total != 8.0:
+            raise ArithmeticError(f"[[1, 1], [1, 1]] @ [[1, 1], [1, 1]] sums to {total}, not 8")
+
+    @property
+    def spec(self) -> str:
+        """``name:device``, as `xpnn.set_backend` takes it."""
+        return f"{self.name}:{self.device_name}"
+
+    @property
+    def device_name(self) -> str:
+        """What follows the colon."""
+        return str(self.device)
+
+    @property
+    def dtype_name(self) -> str:
+        """``float32`` or ``float64``."""
+        return str(self.dtype).rpartition(".")[2]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Backend) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[str, str]:  # names: CuPy's Device has no hash
+        return self.spec, self.dtype_name
+
+    def __repr__(self) -> str:
+        return f"Backend({self.spec!r}, dtype={self.dtype_name!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).create, (self.device_name, self.dtype_name)
+
+    # ---- moving -------------------------------------------------------------
+
+    def asarray(self, x: Any, dtype: Any = None, copy: bool | None = None) -> Array:
+        """Return ``x`` as an array of this backend, on its device.
+
+        Parameters
+        ----------
+        x : array of any library, list, or number
+            Arrays of other libraries and devices travel through host memory.
+        dtype : str or dtype object, optional
+            Default: this backend's dtype for real floating ``x``; integers and booleans stay.
+        copy : bool, optional
+            True always copies, False never does (and raises if it would have to),
+            None copies only where needed: the result may share memory with ``x``.
+
+        Raises
+        ------
+        ArgumentTypeError
+            If ``x`` does not hold real numbers or booleans, or is masked.
+
+        Examples
+        --------
+        >>> import xpnn
+        >>> xpnn.get_backend().asarray([0.5, 1.5])
+        array([0.5, 1.5], dtype=float32)
+        """
+        if isinstance(dtype, str):
+            dtype = getattr(self.xp, dtype)
+        if not self.owns(x):
+            x = host_array(x)
+            if dtype is None:
+                dtype = self.dtype if x.dtype.kind == "f" else self.integer_dtype(x)
+            return self.from_host(x, dtype, copy)
+        if dtype is None and self.xp.isdtype(x.dtype, "real floating"):
+            dtype = self.dtype
+        return self.xp.asarray(x, dtype=dtype, device=self.device, copy=copy)
+
+    def from_host(self, x: Any, dtype: Any, copy: bool | None) -> Array:
+        """Move a NumPy array with native byte order to the device."""
+        return self.xp.asarray(x, dtype=dtype, device=self.device, copy=copy)
+
+    def integer_dtype(self, x: Any) -> Any:
+        """Return the dtype that holds a host array of integers or booleans on this device."""
+        info = self.xp.__array_namespace_info__()
+        supported = info.dtypes(device=self.device, kind=("bool", "integral"))
+        if x.dtype.name in supported:
+            return supported[x.dtype.name]
+        limits = self.xp.iinfo(self.index_dtype)
+        if x.size and not (limits.min <= x.min() and x.max() <= limits.max):
+            raise ArgumentError(
+                f"expected integers from {limits.min} to {limits.max}, the widest that "
+                f"{self.spec} has, found {x.min()} to {x.max()}; pass them as floats."
+            )
+        return self.index_dtype
+
+    def to_numpy(self, a: Array) -> Any:
+        """Return an array of this backend as a NumPy array, which may share its memory."""
+        return np.asarray(a)
+
+    @classmethod
+    def owns(cls, x: Any) -> bool:
+        """Whether ``x`` is an array of this library, on any device."""
+        return type(x).__module__.partition(".")[0] == cls.module.partition(".")[0]
+
+    @property
+    def index_dtype(self) -> Any:
+        """The integer dtype that ``xp.take`` wants."""
+        return self.xp.__array_namespace_info__().default_dtypes(device=self.device)["indexing"]
+
+    # ---- computing ----------------------------------------------------------
+
+    def current(self) -> AbstractContextManager[Any]:
+        """Return a context in which this backend's device is the library's current one."""
+        return nullcontext()
+
+    def synchronize(self) -> None:
+        """Wait until everything asked of the device is done."""
+
+    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Make a function of arrays fast where the library has a compiler, else return it."""
+        return function
+
+    def all_true(self, condition: Array) -> bool:
+        """Read ``all(condition)`` on the host."""
+        return bool(self.xp.all(condition))
+
+    def contiguous(self, a: Array) -> Array:
+        """Return ``a`` with its rows contiguous in memory, copied only if they are not."""
+        return a
+
+    def rows(self, a: Any) -> Array:
+        """Move a host array of indices or numbers for `scan` to the device."""
+        return self.asarray(a, self.index_dtype if a.dtype.kind == "i" else self.dtype)
+
+    def stack(self, numbers: list[Array]) -> Array:
+        """Join 0-d arrays into one, shape (k,)."""
+        return self.xp.stack(numbers)
+
+    def scan(self, step: Step) -> Run:
+        """Turn one step into a run of steps, like ``jax.lax.scan``.
+
+        Parameters
+        ----------
+        step : callable (carry, data, arrays, numbers) -> (carry, output)
+            May overwrite the arrays of ``carry``. ``output`` is a 0-d array.
+
+        Returns
+        -------
+        run : callable (carry, data, arrays, numbers) -> (carry, outputs)
+            ``arrays`` are host arrays, shape (k, ...), and ``numbers`` k tuples of
+            floats: step i gets row i of each. ``outputs`` has shape (k,). The caller's
+            ``carry`` is never overwritten: the run works on copies.
+        """
+        xp = self.xp
+
+        def run(
+            carry: Carry,
+            data: tuple[Array, ...],
+            arrays: tuple[Any, ...],
+            numbers: list[tuple[float, ...]],
+        ) -> tuple[Carry, Array]:
+            carry = tuple(xp.asarray(a, copy=True) for a in carry)
+            moved = [self.rows(a) for a in arrays]
+            outputs = []
+            for i, row in enumerate(numbers):
+                carry, output = step(carry, data, tuple(a[i, ...] for a in moved), row)
+                outputs.append(output)
+            return carry, self.stack(outputs)
+
+        return run
+
+
+def host_array(x: Any) -> Any:
+    """Return lists, numbers, frames and arrays of any library as a NumPy array of real numbers."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise ArgumentTypeError(
+            "expected an array without a mask, found a masked array, whose mask other libraries "
+            "drop silently; fill it first: x.filled(0.0)."
+        )
+    a = to_host(x)
+    if a.dtype.kind not in "buif":
+        raise ArgumentTypeError(
+            f"expected real numbers, found dtype {a.dtype}; convert them first, "
+            "for example with numpy.asarray(x, dtype='float64')."
+        )
+    return a.astype(a.dtype.newbyteorder("="), copy=False)
+
+
+def to_host(x: Any) -> Any:
+    """Return anything as a NumPy array, whatever its dtype."""
+    from .selection import backend_class_of
+
+    owner = backend_class_of(x)
+    if owner is not None:
+        return owner.of(x).to_numpy(x)
+    try:
+        return np.asarray(x)
+    except ValueError as error:  # ragged lists
+        raise ArgumentTypeError(f"expected a rectangular array of numbers: {error}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """Return the type and the first line of an exception's message."""
+    text = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,63 @@
+"""CuPy: NumPy's interface on CUDA GPUs.
+
+CuPy imports without a GPU and fails at the first allocation, hence the checks in
+`xpnn.backends`. Its functions work on the *current* device of the calling thread,
+so that `CupyBackend.current` stands around everything done on another one.
+"""
+
+import sys
+from contextlib import AbstractContextManager
+from typing import Any, cast
+
+from .._typing import Array
+from .base import Backend
+
+
+class CupyBackend(Backend):
+    """CuPy arrays on one GPU."""
+
+    name = "cupy"
+    module = "array_api_compat.cupy"
+    distributions = ("cupy-cuda12x", "cupy-cuda13x", "cupy-cuda11x", "cupy")
+    cure = "pip install 'xpnn[cuda12]' or 'xpnn[cuda13]', by the CUDA version nvidia-smi shows"
+
+    @classmethod
+    def devices(cls) -> tuple[str, ...]:
+        """Name the GPUs; without a driver or a GPU this raises ``CUDARuntimeError``."""
+        import cupy
+
+        return tuple(f"cuda:{i}" for i in range(cupy.cuda.runtime.getDeviceCount()))
+
+    @classmethod
+    def find_device(cls, name: str) -> Any:
+        import cupy
+
+        if name in ("", "cuda"):
+            return cupy.cuda.Device()  # the current one
+        if name.isdigit():
+            name = f"cuda:{name}"
+        return cupy.cuda.Device(int(super().find_device(name).partition(":")[2]))
+
+    @property
+    def device_name(self) -> str:
+        return f"cuda:{self.device.id}"
+
+    @classmethod
+    def owns(cls, x: Any) -> bool:
+        cupy = sys.modules.get("cupy")
+        return cupy is not None and isinstance(x, cupy.ndarray)
+
+    def to_numpy(self, a: Array) -> Any:
+        return a.get()
+
+    def contiguous(self, a: Array) -> Array:
+        import cupy
+
+        return cupy.ascontiguousarray(a)
+
+    def current(self) -> AbstractContextManager[Any]:
+        # a new object: a Device remembers one previous device and is not re-entrant
+        return cast(AbstractContextManager[Any], type(self.device)(self.device.id))
+
+    def synchronize(self) -> None:
+        self.device.synchronize()

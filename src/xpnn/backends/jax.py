@@ -1,0 +1,148 @@
+"""JAX: compiled by XLA, on the CPU, CUDA GPUs or TPUs."""
+
+import sys
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+
+from .._typing import Array, Namespace
+from ..errors import BackendError
+from .base import Backend, Carry, Run, Step
+
+
+class JaxBackend(Backend):
+    """JAX arrays."""
+
+    name = "jax"
+    module = "jax.numpy"
+    distributions = ("jax",)
+    cure = "pip install 'xpnn[jax]' (or 'jax[cuda12]' for CUDA)"
+    compiled = True
+
+    @classmethod
+    def create(cls, device: str = "", dtype: str = "float32") -> Self:
+        if dtype == "float64" and cls.status().usable and not x64_enabled():
+            raise BackendError(
+                "backend 'jax': float64 is switched off in this process, and switching it on "
+                "cannot be undone within a block; call xpnn.set_backend('jax', dtype='float64')."
+            )
+        return super().create(device, dtype)
+
+    @classmethod
+    def devices(cls) -> tuple[str, ...]:
+        """Name the devices, JAX's own default first."""
+        import jax
+
+        found = jax.devices()
+        if found[0].platform != "cpu":
+            found = found + jax.devices("cpu")
+        return tuple(_device_name(device) for device in found)
+
+    @classmethod
+    def find_device(cls, name: str) -> Any:
+        import jax
+
+        if name in ("cuda", "gpu", "tpu", "cpu"):
+            name = f"{name}:0"
+        name = super().find_device(name.replace("cuda", "gpu"))
+        platform, _, index = name.partition(":")
+        return jax.devices(platform)[int(index)]
+
+    @property
+    def device_name(self) -> str:
+        return "traced" if self.device is None else _device_name(self.device)
+
+    @classmethod
+    def device_of(cls, array: Array) -> Any:
+        device = super().device_of(array)
+        return device if hasattr(device, "platform") else None  # None while tracing
+
+    @classmethod
+    def native_dtype(cls, dtype: Any) -> Any:
+        return np.dtype(dtype)
+
+    @classmethod
+    def owns(cls, x: Any) -> bool:
+        jax = sys.modules.get("jax")
+        return jax is not None and isinstance(x, jax.Array)
+
+    def synchronize(self) -> None:
+        """Wait for every live array: JAX has no way to wait for a device."""
+        import jax
+
+        jax.block_until_ready(jax.live_arrays())
+
+    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Compile with ``jax.jit``, once a shape."""
+        import jax
+
+        return jax.jit(function)
+
+    def all_true(self, condition: Array) -> bool:
+        """Read ``all(condition)``; True while tracing, when there is no value to read."""
+        import jax
+
+        return isinstance(condition, jax.core.Tracer) or super().all_true(condition)
+
+    def scan(self, step: Step) -> Run:
+        """Compile the whole run: no Python between its steps.
+
+        The number of steps is a value, not a shape: rows are padded to a power of two,
+        so that runs of slightly different lengths share one compiled program.
+        """
+        import jax
+
+        @jax.jit
+        def loop(
+            carry: Carry, data: tuple[Array, ...], rows: tuple[Array, ...], steps: int
+        ) -> tuple[Carry, Array]:
+            def body(i: int, carry_and_outputs: Any) -> Any:
+                carry, outputs = carry_and_outputs
+                *arrays, numbers = (a[i] for a in rows)
+                carry, output = step(carry, data, tuple(arrays), tuple(numbers))
+                return carry, outputs.at[i].set(output)
+
+            outputs = jax.numpy.zeros(rows[-1].shape[0], dtype=self.dtype)
+            return jax.lax.fori_loop(0, steps, body, (carry, outputs))
+
+        def run(
+            carry: Carry,
+            data: tuple[Array, ...],
+            arrays: tuple[Any, ...],
+            numbers: list[tuple[float, ...]],
+        ) -> tuple[Carry, Array]:
+            steps = len(numbers)
+            padding = (1 << (steps - 1).bit_length()) - steps
+            host = (*arrays, np.asarray(numbers))
+            rows = tuple(
+                np.pad(
+                    a.astype(np.int32 if a.dtype.kind == "i" else self.dtype),
+                    [(0, padding)] + [(0, 0)] * (a.ndim - 1),
+                )
+                for a in host
+            )
+            carry, outputs = loop(carry, data, rows, steps)
+            return carry, outputs[:steps]
+
+        return run
+
+
+def x64_enabled() -> bool:
+    """Whether JAX makes 64-bit arrays in this process."""
+    import jax
+
+    return bool(jax.config.jax_enable_x64)
+
+
+def enable_x64() -> None:
+    """Let JAX, if it is there, make 64-bit arrays, in the whole process and for good."""
+    if JaxBackend.version() is None:
+        return
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+
+
+def _device_name(device: Any) -> str:
+    return f"{device.platform}:{device.id}"

@@ -1,0 +1,44 @@
+"""NumPy: the reference backend, on the CPU."""
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+
+from .._typing import Array
+from .base import Backend
+
+
+def quiet() -> AbstractContextManager[Any]:
+    """Return a context in which NumPy, like every other library, does not warn of overflow.
+
+    e^−z may overflow where 1/(1 + e^−z) is rightly 0. Numbers that are not finite
+    are looked for where they matter, by `xpnn.fit`.
+    """
+    return np.errstate(all="ignore")
+
+
+class NumpyBackend(Backend):
+    """NumPy on the CPU."""
+
+    name = "numpy"
+    module = "array_api_compat.numpy"
+    distributions = ("numpy",)
+    cure = "pip install numpy"
+
+    @classmethod
+    def native_dtype(cls, dtype: Any) -> Any:
+        return np.dtype(dtype)
+
+    @classmethod
+    def owns(cls, x: Any) -> bool:
+        return isinstance(x, np.ndarray | np.generic)
+
+    def current(self) -> AbstractContextManager[Any]:
+        return quiet()
+
+    def contiguous(self, a: Array) -> Array:
+        return np.ascontiguousarray(a)
+
+    def stack(self, numbers: list[Array]) -> Array:
+        return np.asarray(numbers)  # a tenth of the time of numpy.stack

@@ -1,0 +1,224 @@
+"""Choosing a backend: for the process, for a block, or by the arrays at hand."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache, lru_cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from ..errors import ArgumentError, ArgumentTypeError, BackendError, unknown_name
+from .base import Backend, BackendStatus, first_line
+
+BUILT_IN = {
+    "numpy": "xpnn.backends.numpy:NumpyBackend",
+    "cupy": "xpnn.backends.cupy:CupyBackend",
+    "torch": "xpnn.backends.torch:TorchBackend",
+    "jax": "xpnn.backends.jax:JaxBackend",
+    "array_api_strict": "xpnn.backends.strict:StrictBackend",
+}
+
+MISTAKEN = {
+    "pytorch": "torch",
+    "np": "numpy",
+    "cpu": "numpy",
+    "gpu": "cupy' or 'torch:cuda' or 'jax:gpu",
+    "cuda": "cupy' or 'torch:cuda' or 'jax:gpu",
+    "strict": "array_api_strict",
+}
+
+_default: Backend | None = None
+_override: ContextVar[Backend | None] = ContextVar("xpnn_backend", default=None)
+
+
+def set_backend(name: str, dtype: str = "float32") -> Backend:
+    """Choose the backend of this process, in every thread.
+
+    Parameters
+    ----------
+    name : str
+        ``numpy``, ``cupy``, ``torch``, ``jax``, ``array_api_strict``, a plug-in's name, or
+        ``auto``: the first usable of cupy, torch on CUDA, jax on a GPU, then numpy. A
+        device may follow a colon: ``torch:cuda:1``, ``cupy:0``, ``jax:cpu``.
+    dtype : {"float32", "float64"}
+        What parameters are made of. With jax, float64 switches 64-bit arrays on for
+        the whole process.
+
+    Returns
+    -------
+    Backend
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such backend or device.
+    BackendError
+        If it cannot be used on this machine: the message says why.
+
+    Examples
+    --------
+    >>> import xpnn
+    >>> xpnn.set_backend("numpy")
+    Backend('numpy:cpu', dtype='float32')
+    """
+    global _default
+    if dtype == "float64" and name.partition(":")[0] == "jax":
+        from .jax import enable_x64
+
+        enable_x64()
+    _default = resolve(name, dtype)
+    return _default
+
+
+@contextmanager
+def use_backend(name: str, dtype: str = "float32") -> Iterator[Backend]:
+    """Choose the backend inside a ``with`` block, for this thread or task only.
+
+    Takes what `set_backend` takes.
+
+    Examples
+    --------
+    >>> import xpnn
+    >>> with xpnn.use_backend("numpy", dtype="float64") as backend:
+    ...     print(backend, xpnn.get_backend() == backend)
+    Backend('numpy:cpu', dtype='float64') True
+    """
+    backend = resolve(name, dtype)
+    token = _override.set(backend)
+    try:
+        yield backend
+    finally:
+        _override.reset(token)
+
+
+def get_backend() -> Backend:
+    """Return the backend at work here: of the innermost `use_backend`, else of the process.
+
+    Before the first `set_backend` that is what the environment variable XPNN_BACKEND
+    names, else NumPy.
+
+    Examples
+    --------
+    >>> import xpnn
+    >>> xpnn.get_backend().name
+    'numpy'
+    """
+    global _default
+    override = _override.get()
+    if override is not None:
+        return override
+    if _default is None:
+        name = os.environ.get("XPNN_BACKEND", "numpy")
+        try:
+            _default = resolve(name, "float32")
+        except (ArgumentError, BackendError) as error:
+            raise type(error)(f"environment variable XPNN_BACKEND={name!r}: {error}") from error
+    return _default
+
+
+def backends() -> tuple[BackendStatus, ...]:
+    """Return the status of every known backend: imports each, and tries it out.
+
+    Examples
+    --------
+    >>> import xpnn
+    >>> [status.usable for status in xpnn.backends() if status.name == "numpy"]
+    [True]
+    """
+    return tuple(_status(name) for name in known_names())
+
+
+def _status(name: str) -> BackendStatus:
+    try:
+        return backend_class(name).status()
+    except Exception as error:  # a plug-in may fail in any way
+        reason = f"the plug-in does not load: {first_line(error)}"
+        return BackendStatus(name, None, False, (), reason)
+
+
+@lru_cache(maxsize=64)
+def resolve(name: str, dtype: str) -> Backend:
+    """Return the backend that ``name`` and ``dtype`` stand for, made and tried out once."""
+    if name == "auto":
+        return _auto(dtype)
+    library, _, device = name.partition(":")
+    if library in MISTAKEN:
+        raise ArgumentError(f"unknown backend {name!r}: did you mean {MISTAKEN[library]!r}?")
+    if library not in known_names():
+        raise unknown_name("backend", name, ("auto", *known_names()))
+    return backend_class(library).create(device, dtype)
+
+
+def _auto(dtype: str) -> Backend:
+    for name in ("cupy", "torch:cuda", "jax:gpu"):
+        try:
+            return resolve(name, dtype)
+        except (ArgumentError, BackendError):
+            continue
+    return resolve("numpy", dtype)
+
+
+@cache
+def known_names() -> tuple[str, ...]:
+    """Return the built-in names and those of installed plug-ins."""
+    plugins = sorted(point.name for point in entry_points(group="xpnn.backends"))
+    return (*BUILT_IN, *(name for name in plugins if name not in BUILT_IN))
+
+
+@cache
+def backend_class(name: str) -> type[Backend]:
+    """Import the class of a backend, which imports no array library yet."""
+    if name in BUILT_IN:
+        module, _, attribute = BUILT_IN[name].partition(":")
+        found: type[Backend] = getattr(import_module(module), attribute)
+    else:
+        (point,) = entry_points(group="xpnn.backends", name=name)
+        found = point.load()
+    return found
+
+
+def backend_class_of(x: Any) -> type[Backend] | None:
+    """Return the class of the backend whose array ``x`` is, or None."""
+    for name in known_names():
+        try:
+            found = backend_class(name)
+        except Exception:  # a plug-in that does not load owns nothing
+            continue
+        if found.owns(x):
+            return found
+    return None
+
+
+def backend_of(arrays: dict[str, Any]) -> Backend:
+    """Return the one backend to which all named arrays belong.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If one is not an array, or if they come from two libraries or devices; names both.
+    """
+    found: dict[str, Backend] = {}
+    for argument, x in arrays.items():
+        owner = backend_class_of(x)
+        if owner is None:
+            raise ArgumentTypeError(
+                f"{argument}: expected an array, found {type(x).__name__}; "
+                "make one with xpnn.get_backend().asarray(...)."
+            )
+        found[argument] = owner.of(x)
+    first, *others = found
+    for other in others:
+        if found[other] != found[first]:
+            raise mixed(other, found[other], first, found[first])
+    return found[first]
+
+
+def mixed(name: str, backend: Backend, other: str, expected: Backend) -> ArgumentTypeError:
+    """Word the error for arrays of two libraries, devices or dtypes."""
+    return ArgumentTypeError(
+        f"{name} is on {backend.spec} ({backend.dtype_name}), but {other} on {expected.spec} "
+        f"({expected.dtype_name}): one computation needs one library, device and dtype. Move it: "
+        f"xpnn.set_backend({expected.spec!r}, dtype={expected.dtype_name!r}).asarray({name})."
+    )

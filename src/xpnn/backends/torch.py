@@ -1,0 +1,64 @@
+"""PyTorch, on the CPU, CUDA, or Apple's MPS."""
+
+import sys
+from collections.abc import Callable
+from typing import Any, cast
+
+from .._typing import Array
+from .base import Backend
+
+
+class TorchBackend(Backend):
+    """PyTorch tensors."""
+
+    name = "torch"
+    module = "array_api_compat.torch"
+    distributions = ("torch",)
+    cure = "pip install torch (see pytorch.org for the build that suits your GPU)"
+
+    @classmethod
+    def devices(cls) -> tuple[str, ...]:
+        """Name the devices: the CPU first, since "torch" alone should not depend on the machine."""
+        import torch
+
+        cuda = tuple(f"cuda:{i}" for i in range(torch.cuda.device_count()))
+        mps = ("mps",) if torch.backends.mps.is_available() else ()
+        return ("cpu", *cuda, *mps)
+
+    @classmethod
+    def find_device(cls, name: str) -> Any:
+        import torch
+
+        name = {"cuda": "cuda:0", "mps:0": "mps"}.get(name, name)
+        return torch.device(super().find_device(name))
+
+    @classmethod
+    def owns(cls, x: Any) -> bool:
+        torch = sys.modules.get("torch")
+        return torch is not None and isinstance(x, torch.Tensor)
+
+    def from_host(self, x: Any, dtype: Any, copy: bool | None) -> Array:
+        # torch warns of read-only memory and refuses negative strides
+        if copy is None and not (x.flags.writeable and all(s >= 0 for s in x.strides)):
+            x = x.copy()
+        return super().from_host(x, dtype, copy)
+
+    def to_numpy(self, a: Array) -> Any:
+        return a.detach().cpu().numpy()
+
+    def contiguous(self, a: Array) -> Array:
+        return a.contiguous()
+
+    def synchronize(self) -> None:
+        import torch
+
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        elif self.device.type == "mps":
+            torch.mps.synchronize()
+
+    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Compile with ``torch.compile``, which takes seconds to minutes the first time."""
+        import torch
+
+        return cast(Callable[..., Any], torch.compile(function, fullgraph=True))

@@ -1,0 +1,230 @@
+"""Optimisers: how θ follows the gradient g of the cost, elementwise.
+
+| name             | equations                                                        |
+|------------------|------------------------------------------------------------------|
+| gradient_descent | θ ← θ − α g                                                      |
+| momentum         | v ← β v + (1−β) g;  θ ← θ − α v                                  |
+| nesterov         | v ← μ v − α g;  θ ← θ + μ v − α g                                |
+| rmsprop          | s ← β s + (1−β) g²;  θ ← θ − α g / (√s + ε)                      |
+| adam             | v ← β₁ v + (1−β₁) g;  s ← β₂ s + (1−β₂) g²;                      |
+|                  | v̂ = v/(1−β₁ᵗ);  ŝ = s/(1−β₂ᵗ);  θ ← θ − α v̂ / (√ŝ + ε)           |
+
+An optimiser is two pure parts: ``scalars(alpha, t)`` works out, on the host and in
+double precision, the numbers of step t = 1, 2, …; ``update`` applies them to the
+arrays. So nothing that changes from step to step is built into a compiled step.
+
+``update`` *consumes* θ, g and the state: they may be overwritten, use what it
+returns. `xpnn.fit` never hands it an array of the caller's.
+
+Examples
+--------
+>>> import numpy as np
+>>> from xpnn import optimizers
+>>> descent = optimizers.gradient_descent(0.5)
+>>> theta, g = np.asarray([1.0, 2.0]), np.asarray([0.2, -0.2])
+>>> theta, state = descent.update(theta, g, descent.init(theta, np), descent.scalars(0.5, 1), np)
+>>> theta
+array([0.9, 2.1])
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import sqrt
+from typing import TypeAlias
+
+from .._typing import Array, Namespace
+from ..errors import ArgumentError
+from .schedules import Schedule
+
+State: TypeAlias = tuple[Array, ...]
+Scalars: TypeAlias = tuple[float, ...]
+Update: TypeAlias = Callable[[Array, Array, State, Scalars, Namespace], tuple[Array, State]]
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """A rule with its hyperparameters; make one with a function of this module.
+
+    Attributes
+    ----------
+    name : str
+    learning_rate : float or callable (epoch) -> float
+        α, or a schedule of it.
+    scalars : callable (alpha, t) -> tuple of float
+        The numbers that ``update`` needs at step t, counted from 1.
+    update : callable (theta, g, state, scalars, xp) -> (theta, state)
+        One step. Consumes theta, g and state.
+    slots : int
+        How many arrays like θ the state holds.
+    """
+
+    name: str
+    learning_rate: float | Schedule
+    scalars: Callable[[float, int], Scalars]
+    update: Update
+    slots: int
+
+    def init(self, theta: Array, xp: Namespace) -> State:
+        """Return the state before the first step: zeros."""
+        return tuple(xp.zeros_like(theta) for _ in range(self.slots))
+
+    def rate(self, epoch: int) -> float:
+        """α of an epoch, counted from 0; raises `ArgumentError` unless 0 < α < ∞."""
+        alpha = self.learning_rate(epoch) if callable(self.learning_rate) else self.learning_rate
+        if not 0.0 < alpha < float("inf"):
+            raise ArgumentError(
+                f"learning_rate: expected a finite number above 0, found {alpha!r} at epoch "
+                f"{epoch}; try 0.001 with adam or 0.1 with gradient_descent."
+            )
+        return float(alpha)
+
+
+def gradient_descent(learning_rate: float | Schedule = 0.1) -> Optimizer:
+    """θ ← θ − α g."""
+    return Optimizer(
+        "gradient_descent",
+        learning_rate,
+        scalars=lambda alpha, t: (alpha,),
+        update=_gradient_descent_update,
+        slots=0,
+    )
+
+
+def _gradient_descent_update(
+    theta: Array, g: Array, state: State, scalars: Scalars, xp: Namespace
+) -> tuple[Array, State]:
+    (alpha,) = scalars
+    g *= alpha
+    theta -= g
+    return theta, state
+
+
+def momentum(learning_rate: float | Schedule = 0.1, beta: float = 0.9) -> Optimizer:
+    """v ← β v + (1−β) g;  θ ← θ − α v.
+
+    The course's form: v is a moving average of g, so α keeps its meaning when β
+    changes. scikit-learn's v ← μ v − α g moves 1/(1−β) times as far.
+    """
+    _fraction("beta", beta)
+    return Optimizer(
+        "momentum",
+        learning_rate,
+        scalars=lambda alpha, t: (alpha, beta, 1.0 - beta),
+        update=_momentum_update,
+        slots=1,
+    )
+
+
+def _momentum_update(
+    theta: Array, g: Array, state: State, scalars: Scalars, xp: Namespace
+) -> tuple[Array, State]:
+    (v,) = state
+    alpha, beta, one_minus_beta = scalars
+    v *= beta
+    g *= one_minus_beta
+    v += g
+    theta -= alpha * v
+    return theta, (v,)
+
+
+def nesterov(learning_rate: float | Schedule = 0.1, mu: float = 0.9) -> Optimizer:
+    """v ← μ v − α g;  θ ← θ + μ v − α g: Nesterov's momentum, as scikit-learn states it."""
+    _fraction("mu", mu)
+    return Optimizer(
+        "nesterov",
+        learning_rate,
+        scalars=lambda alpha, t: (alpha, mu),
+        update=_nesterov_update,
+        slots=1,
+    )
+
+
+def _nesterov_update(
+    theta: Array, g: Array, state: State, scalars: Scalars, xp: Namespace
+) -> tuple[Array, State]:
+    (v,) = state
+    alpha, mu = scalars
+    g *= alpha
+    v *= mu
+    v -= g
+    theta += mu * v
+    theta -= g
+    return theta, (v,)
+
+
+def rmsprop(
+    learning_rate: float | Schedule = 1e-3, beta: float = 0.9, epsilon: float = 1e-8
+) -> Optimizer:
+    """s ← β s + (1−β) g²;  θ ← θ − α g / (√s + ε)."""
+    _fraction("beta", beta)
+    return Optimizer(
+        "rmsprop",
+        learning_rate,
+        scalars=lambda alpha, t: (alpha, beta, 1.0 - beta, epsilon),
+        update=_rmsprop_update,
+        slots=1,
+    )
+
+
+def _rmsprop_update(
+    theta: Array, g: Array, state: State, scalars: Scalars, xp: Namespace
+) -> tuple[Array, State]:
+    (s,) = state
+    alpha, beta, one_minus_beta, epsilon = scalars
+    s *= beta
+    s += one_minus_beta * (g * g)
+    g *= alpha
+    theta -= g / (xp.sqrt(s) + epsilon)
+    return theta, (s,)
+
+
+def adam(
+    learning_rate: float | Schedule = 1e-3,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+) -> Optimizer:
+    """v ← β₁ v + (1−β₁) g;  s ← β₂ s + (1−β₂) g²;  θ ← θ − α v̂ / (√ŝ + ε).
+
+    v̂ = v/(1−β₁ᵗ) and ŝ = s/(1−β₂ᵗ) (Kingma and Ba 2015, https://arxiv.org/abs/1412.6980).
+    Both corrections are numbers, not arrays: multiplied through by √(1−β₂ᵗ), the step is
+    α_t v / (√s + ε_t) with α_t = α √(1−β₂ᵗ)/(1−β₁ᵗ) and ε_t = ε √(1−β₂ᵗ).
+    """
+    _fraction("beta1", beta1)
+    _fraction("beta2", beta2)
+
+    def scalars(alpha: float, t: int) -> Scalars:
+        root = sqrt(1.0 - beta2**t)
+        alpha_t = alpha * root / (1.0 - beta1**t)
+        return alpha_t, epsilon * root, beta1, 1.0 - beta1, beta2, 1.0 - beta2
+
+    return Optimizer("adam", learning_rate, scalars, _adam_update, slots=2)
+
+
+def _adam_update(
+    theta: Array, g: Array, state: State, scalars: Scalars, xp: Namespace
+) -> tuple[Array, State]:
+    v, s = state
+    alpha_t, epsilon_t, beta1, one_minus_beta1, beta2, one_minus_beta2 = scalars
+    s *= beta2
+    s += one_minus_beta2 * (g * g)
+    v *= beta1
+    g *= one_minus_beta1
+    v += g
+    theta -= alpha_t * v / (xp.sqrt(s) + epsilon_t)
+    return theta, (v, s)
+
+
+def _fraction(name: str, value: float) -> None:
+    """Raise `ArgumentError` unless 0 ≤ value < 1."""
+    if not 0.0 <= value < 1.0:
+        raise ArgumentError(f"{name}: expected a number in [0, 1), found {value!r}.")
+
+
+OPTIMIZERS = {
+    "gradient_descent": gradient_descent,
+    "momentum": momentum,
+    "nesterov": nesterov,
+    "rmsprop": rmsprop,
+    "adam": adam,
+}

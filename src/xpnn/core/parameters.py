@@ -1,0 +1,74 @@
+"""Parameters: W[l] and b[l] of each layer, and θ, the one vector that holds them all.
+
+θ lists W[1], b[1], W[2], b[2], …, row by row. Training, optimisers and the
+gradient check handle θ; the equations see the layers, which are windows of θ.
+Gradients have the same tree: there ``Layer.W`` reads dJ/dW and ``Layer.b`` dJ/db.
+"""
+
+from collections.abc import Callable
+from math import sqrt
+from typing import Any, NamedTuple, TypeAlias
+
+from .._typing import Array, Namespace
+from ..errors import unknown_name
+
+
+class Layer(NamedTuple):
+    """The parameters of one layer, or the derivatives of the cost by them."""
+
+    W: Array
+    """shape (n[l], n[l-1])"""
+    b: Array
+    """shape (n[l], 1)"""
+
+
+Params: TypeAlias = tuple[Layer, ...]
+
+
+def count(sizes: tuple[int, ...]) -> int:
+    """Number of entries of θ: Σ_l n[l] (n[l-1] + 1)."""
+    return sum(n * (n_prev + 1) for n_prev, n in zip(sizes, sizes[1:], strict=False))
+
+
+def to_vector(params: Params, xp: Namespace) -> Array:
+    """Flatten the layers into θ, shape (count(sizes),): a new array."""
+    return xp.concat([part for W, b in params for part in (xp.reshape(W, (-1,)), b[:, 0])])
+
+
+def from_vector(theta: Array, sizes: tuple[int, ...], xp: Namespace) -> Params:
+    """Cut θ into the layers: views of θ where the library has views."""
+    layers = []
+    start = 0
+    for n_prev, n in zip(sizes, sizes[1:], strict=False):
+        middle, stop = start + n * n_prev, start + n * (n_prev + 1)
+        W = xp.reshape(theta[start:middle], (n, n_prev))
+        layers.append(Layer(W, theta[middle:stop, None]))
+        start = stop
+    return tuple(layers)
+
+
+# First values: rng is a NumPy random generator, so that the numbers do not
+# depend on the library that will train; each draws W[l], shape (n, n_prev).
+INITIALIZERS: dict[str, Callable[[Any, int, int], Any]] = {
+    # logistic regression may start here; hidden layers never break their symmetry
+    "zeros": lambda rng, n, n_prev: rng.uniform(0.0, 0.0, (n, n_prev)),
+    # the notes: small enough that sigmoid and tanh are not saturated
+    "small": lambda rng, n, n_prev: 0.01 * rng.standard_normal((n, n_prev)),
+    # N(0, 1/n_prev): the variance of Z stays that of A_prev (LeCun et al. 1998)
+    "lecun": lambda rng, n, n_prev: rng.standard_normal((n, n_prev)) / sqrt(n_prev),
+    # N(0, 2/n_prev): the same when relu silences half (He et al. 2015)
+    "he": lambda rng, n, n_prev: rng.standard_normal((n, n_prev)) * sqrt(2.0 / n_prev),
+    # U(−r, r), r² = 6/(n_prev + n): forward and backward at once (Glorot, Bengio 2010)
+    "glorot": lambda rng, n, n_prev: rng.uniform(-1.0, 1.0, (n, n_prev)) * sqrt(6.0 / (n_prev + n)),
+    # U(0, 1)
+    "uniform": lambda rng, n, n_prev: rng.uniform(0.0, 1.0, (n, n_prev)),
+}
+
+
+def initial_weights(sizes: tuple[int, ...], weights: str, rng: Any) -> list[Any]:
+    """Draw W[1], …, W[L] as float64 host arrays, in this order."""
+    try:
+        draw = INITIALIZERS[weights]
+    except (KeyError, TypeError):
+        raise unknown_name("initialiser", weights, INITIALIZERS) from None
+    return [draw(rng, n, n_prev) for n_prev, n in zip(sizes, sizes[1:], strict=False)]

@@ -1,0 +1,131 @@
+"""Forward propagation, the cost, and backward propagation.
+
+One example is one column. The cost is a weighted mean over the examples,
+
+    J = Σ_i share_i ℓ_i + ½ decay Σ_l ‖W[l]‖²
+
+``share`` is 1/m for every example. With sample weights s it is s/Σs, shape
+(1, m). ``decay`` is λ/m (or λ/Σs) for an L2 penalty λ/(2m) Σ_l ‖W[l]‖², 0 for none;
+biases are not penalised.
+
+dZ, dW, db and dA are derivatives of J. The factor 1/m therefore enters once, in
+dZ[L] = (A[L] − Y)/m, where the array is smallest, and every dW and db inherits it.
+"""
+
+from typing import NamedTuple, TypeAlias
+
+from .._typing import Array, Namespace
+from .activations import Activation
+from .losses import Loss
+from .parameters import Layer, Params
+
+
+class Cache(NamedTuple):
+    """What backward propagation needs of one layer's forward propagation."""
+
+    A_prev: Array
+    """A[l-1], shape (n[l-1], m)"""
+    Z: Array
+    """Z[l], shape (n[l], m)"""
+    A: Array
+    """A[l], shape (n[l], m)"""
+
+
+Caches: TypeAlias = tuple[Cache, ...]
+
+
+def forward(
+    params: Params, X: Array, activations: tuple[Activation, ...], xp: Namespace
+) -> tuple[Array, Caches]:
+    """Z[l] = W[l] A[l-1] + b[l],  A[l] = g(Z[l]),  for l = 1..L with A[0] = X.
+
+    X has shape (n_x, m); returns A[L], shape (n_y, m), and one `Cache` a layer.
+    """
+    A = X
+    caches = []
+    for (W, b), activation in zip(params, activations, strict=True):
+        A_prev = A
+        Z = W @ A_prev
+        Z += b  # in place: the product is ours
+        A = activation.g(Z, xp)
+        caches.append(Cache(A_prev, Z, A))
+    return A, tuple(caches)
+
+
+def is_canonical(output: Activation, loss: Loss) -> bool:
+    """Whether dℓ/dZ[L] = A[L] − Y for this pair."""
+    return output.name == loss.canonical
+
+
+def cost(
+    params: Params,
+    caches: Caches,
+    Y: Array,
+    share: Array | float,
+    decay: Array | float | None,
+    activations: tuple[Activation, ...],
+    loss: Loss,
+    xp: Namespace,
+) -> Array:
+    """J = Σ_i share_i ℓ_i + ½ decay Σ_l ‖W[l]‖², a 0-d array; Y has shape (n_y, m)."""
+    _, Z, A = caches[-1]
+    if is_canonical(activations[-1], loss):
+        losses = loss.of_logits(Z, Y, xp)
+    else:
+        losses = loss.of_output(A, Y, xp)
+    J = xp.sum(share * losses)
+    if decay is not None:
+        J = J + 0.5 * decay * sum(xp.sum(W * W) for W, _ in params)
+    return J
+
+
+def backward(
+    params: Params,
+    caches: Caches,
+    Y: Array,
+    share: Array | float,
+    decay: Array | float | None,
+    activations: tuple[Activation, ...],
+    loss: Loss,
+    xp: Namespace,
+) -> Params:
+    """dW[l] = dZ[l] A[l-1]ᵀ,  db[l] = Σ_i dZ[l],  dZ[l-1] = W[l]ᵀ dZ[l] * g′(Z[l-1]).
+
+    Returns the gradients as a tuple of `Layer`, W holding dW[l] and b holding db[l].
+    """
+    *hidden, (A_prev, Z, A) = caches
+    dZ = output_error(Z, A, Y, activations[-1], loss, xp) * share
+    W_next = params[-1].W
+    grads = [layer_gradients(dZ, A_prev, W_next, decay, xp)]
+    for (W, _), cache, activation in reversed(list(zip(params, hidden, activations))):
+        A_prev, Z, A = cache
+        dA = W_next.T @ dZ
+        dZ = dA * derivative(activation, Z, A, xp)
+        grads.append(layer_gradients(dZ, A_prev, W, decay, xp))
+        W_next = W
+    return tuple(reversed(grads))
+
+
+def output_error(
+    Z: Array, A: Array, Y: Array, output: Activation, loss: Loss, xp: Namespace
+) -> Array:
+    """dℓ/dZ[L]: A[L] − Y for a canonical pair, else dA[L] * g′(Z[L]); shape (n_y, m)."""
+    if is_canonical(output, loss):
+        return A - Y
+    return loss.dA(A, Y, xp) * derivative(output, Z, A, xp)
+
+
+def derivative(activation: Activation, Z: Array, A: Array, xp: Namespace) -> Array:
+    """g′(Z), shape (n[l], m), of an activation that has one."""
+    assert activation.derivative is not None, activation.name
+    return activation.derivative(Z, A, xp)
+
+
+def layer_gradients(
+    dZ: Array, A_prev: Array, W: Array, decay: Array | float | None, xp: Namespace
+) -> Layer:
+    """dW = dZ A_prevᵀ + decay W,  db = Σ_i dZ_i."""
+    dW = dZ @ A_prev.T
+    if decay is not None:
+        dW += decay * W  # in place: the product is ours
+    return Layer(dW, xp.sum(dZ, axis=1, keepdims=True))

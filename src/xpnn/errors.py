@@ -1,0 +1,47 @@
+"""The exceptions of the library, and two helpers that word them.
+
+Every message says what was expected, what was found, and what cures it.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class XpnnError(Exception):
+    """Whatever this library raises on purpose."""
+
+
+class ArgumentError(XpnnError, ValueError):
+    """An argument has the right type and a wrong value: a shape, a name, a number."""
+
+
+class ArgumentTypeError(XpnnError, TypeError):
+    """An argument has the wrong type, or comes from another library or device."""
+
+
+class BackendError(XpnnError, RuntimeError):
+    """A backend is known but cannot be used on this machine."""
+
+
+class DivergenceError(XpnnError, ArithmeticError):
+    """Training produced numbers that are not finite."""
+
+
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> ArgumentError:
+    """Word the error for a name that is not in a table, with the nearest one that is."""
+    names = sorted(known)
+    nearest = get_close_matches(str(name).lower(), names, n=1)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    return ArgumentError(f"unknown {kind} {name!r}: expected one of {', '.join(names)}.{hint}")
+
+
+def positive_int(name: str, value: object) -> int:
+    """Return ``value`` as an int if it is a whole number of at least 1, or raise."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise ArgumentTypeError(
+            f"{name}: expected a positive integer, found {value!r} ({type(value).__name__})."
+        )
+    number = value.__index__()
+    if number < 1:
+        raise ArgumentError(f"{name}: expected a positive integer, found {value!r}.")
+    return int(number)

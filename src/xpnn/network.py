@@ -1,0 +1,348 @@
+"""`Network`: the architecture, and the equations of ``core`` behind checked arguments."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import _boundary as boundary
+from ._table import Table
+from ._typing import Array, Rng
+from .backends import get_backend
+from .backends.base import Backend
+from .core import parameters, propagation
+from .core.activations import Activation, activation
+from .core.losses import LOSS_OF_OUTPUT, Loss, loss
+from .core.parameters import Layer, Params
+from .core.propagation import Caches
+from .errors import ArgumentError, ArgumentTypeError, positive_int
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Network:
+    """An L-layer network: sizes and functions, no numbers.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        n[0], n[1], …, n[L]: inputs, units of each hidden layer, outputs.
+        ``[n_x, n_y]`` has no hidden layer: linear, logistic or softmax regression.
+    hidden : str or sequence of str
+        Activation of the hidden layers, one name or one a layer: ``relu``, ``tanh``,
+        ``sigmoid``, ``leaky_relu``, ``identity`` or ``exp``.
+    output : str
+        Activation of the output layer: one of these or ``softmax``.
+    cost : str, optional
+        ``binary_cross_entropy``, ``categorical_cross_entropy``, ``squared_error`` or
+        ``poisson``. It follows from the output unless given.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        For sizes that are not positive integers, unknown names, and an output whose
+        range does not suit the cost.
+
+    Examples
+    --------
+    >>> import xpnn
+    >>> net = xpnn.Network([64, 32, 10], hidden="relu", output="softmax")
+    >>> net
+    Network([64, 32, 10], hidden='relu', output='softmax', cost='categorical_cross_entropy')
+    >>> params = net.init(rng=0)
+    >>> params[0].W.shape, params[0].b.shape
+    ((32, 64), (32, 1))
+    """
+
+    sizes: tuple[int, ...]
+    activations: tuple[Activation, ...]
+    loss: Loss
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        hidden: str | Sequence[str] = "relu",
+        output: str = "softmax",
+        cost: str | None = None,
+    ) -> None:
+        set_field = object.__setattr__  # frozen
+        set_field(self, "sizes", _check_sizes(sizes))
+        hidden_names = _hidden_names(hidden, len(self.sizes) - 2)
+        set_field(self, "activations", tuple(activation(g) for g in (*hidden_names, output)))
+        set_field(self, "loss", loss(LOSS_OF_OUTPUT[output] if cost is None else cost))
+        _check_pair(output, self.loss, self.sizes[-1])
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Name of the activation of each hidden layer."""
+        return tuple(activation.name for activation in self.activations[:-1])
+
+    @property
+    def output(self) -> str:
+        """Name of the output activation."""
+        return self.activations[-1].name
+
+    def __repr__(self) -> str:
+        hidden: Any = list(self.hidden)
+        if len(set(hidden)) == 1:
+            hidden = hidden[0]
+        return (
+            f"Network({list(self.sizes)}, hidden={hidden!r}, output={self.output!r}, "
+            f"cost={self.loss.name!r})"
+        )
+
+    # ---- parameters ---------------------------------------------------------
+
+    def init(self, rng: Rng = None, weights: str = "he") -> Params:
+        """Draw initial parameters on the selected backend.
+
+        Parameters
+        ----------
+        rng : int, numpy.random.Generator, numpy.random.RandomState or None
+            Drawn on the host in float64, so that every backend gets the same numbers.
+        weights : {"he", "glorot", "lecun", "small", "uniform", "zeros"}
+            N(0, 2/n_prev), U(±√(6/(n_prev + n))), N(0, 1/n_prev), 0.01 N(0, 1), U(0, 1), 0.
+            Biases are zero.
+
+        Returns
+        -------
+        tuple of Layer
+            W[l], shape (n[l], n[l-1]), and b[l], shape (n[l], 1).
+
+        Examples
+        --------
+        >>> import xpnn
+        >>> (layer,) = xpnn.Network([2, 1], output="sigmoid").init(weights="zeros")
+        >>> layer.W
+        array([[0., 0.]], dtype=float32)
+        """
+        backend = get_backend()
+        drawn = parameters.initial_weights(self.sizes, weights, host_rng(rng))
+        return tuple(
+            Layer(
+                backend.asarray(W, backend.dtype, copy=True),
+                backend.asarray(np.zeros((W.shape[0], 1)), backend.dtype),
+            )
+            for W in drawn
+        )
+
+    # ---- equations ----------------------------------------------------------
+
+    def forward(self, params: Params, X: Any) -> tuple[Array, Caches]:
+        """Z[l] = W[l] A[l-1] + b[l],  A[l] = g(Z[l]).
+
+        Parameters
+        ----------
+        params : tuple of Layer
+        X : array_like, shape (n_x, m)
+            One example a column. Lists and NumPy arrays are cast and moved to the
+            parameters' backend; arrays of another library or device are refused.
+
+        Returns
+        -------
+        A : array, shape (n_y, m)
+        caches : tuple of Cache
+            (A[l-1], Z[l], A[l]) of each layer.
+
+        Examples
+        --------
+        >>> import xpnn
+        >>> net = xpnn.Network([2, 3, 1], hidden="tanh", output="sigmoid")
+        >>> A, caches = net.forward(net.init(rng=0, weights="zeros"), [[1.0, 2.0], [3.0, 4.0]])
+        >>> A
+        array([[0.5, 0.5]], dtype=float32)
+        """
+        params, backend = boundary.check_params(params, self.sizes)
+        with backend.current():
+            X = boundary.check_X(X, self.sizes[0], backend)
+            return propagation.forward(params, X, self.activations, backend.xp)
+
+    def cost(
+        self, params: Params, X: Any, Y: Any, l2: float = 0.0, sample_weight: Any = None
+    ) -> Array:
+        """J = 1/m Σ_i ℓ(a_i, y_i) + λ/(2m) Σ_l ‖W[l]‖².
+
+        Parameters
+        ----------
+        params : tuple of Layer
+        X : array_like, shape (n_x, m)
+        Y : array_like, shape (n_y, m), or integer labels, shape (1, m), for softmax
+        l2 : float
+            λ ≥ 0.
+        sample_weight : array_like, shape (1, m), optional
+            s: every term is multiplied by its s, and every 1/m becomes 1/Σs.
+
+        Returns
+        -------
+        array, shape ()
+
+        Examples
+        --------
+        >>> import xpnn
+        >>> net = xpnn.Network([2, 10], output="softmax")
+        >>> J = net.cost(net.init(weights="zeros"), [[1.0], [2.0]], [[3]])
+        >>> round(float(J), 4)  # log 10
+        2.3026
+        """
+        params, backend = boundary.check_params(params, self.sizes)
+        with backend.current():
+            X, Y, share, decay = self._examples(X, Y, l2, sample_weight, backend)
+            _, caches = propagation.forward(params, X, self.activations, backend.xp)
+            return propagation.cost(
+                params, caches, Y, share, decay, self.activations, self.loss, backend.xp
+            )
+
+    def gradients(
+        self, params: Params, X: Any, Y: Any, l2: float = 0.0, sample_weight: Any = None
+    ) -> Params:
+        """dJ/dW[l] and dJ/db[l] by backward propagation.
+
+        Takes what `cost` takes. Returns a tuple of `Layer` like ``params``, whose ``W``
+        holds dJ/dW[l] and whose ``b`` holds dJ/db[l].
+
+        Examples
+        --------
+        >>> import xpnn
+        >>> net = xpnn.Network([1, 1], output="identity")
+        >>> (grad,) = net.gradients(net.init(weights="zeros"), [[1.0, 2.0]], [[1.0, 2.0]])
+        >>> float(grad.W[0, 0]), float(grad.b[0, 0])  # −(1·1 + 2·2)/2, −(1 + 2)/2
+        (-2.5, -1.5)
+        """
+        params, backend = boundary.check_params(params, self.sizes)
+        with backend.current():
+            X, Y, share, decay = self._examples(X, Y, l2, sample_weight, backend)
+            _, caches = propagation.forward(params, X, self.activations, backend.xp)
+            return propagation.backward(
+                params, caches, Y, share, decay, self.activations, self.loss, backend.xp
+            )
+
+    def predict(self, params: Params, X: Any) -> Array:
+        """Return labels, shape (1, m), for softmax; 0 and 1 (a > 0.5) for sigmoid; else A.
+
+        Examples
+        --------
+        >>> import xpnn
+        >>> net = xpnn.Network([1, 1], output="sigmoid")
+        >>> params = (xpnn.Layer(*map(xpnn.get_backend().asarray, ([[1.0]], [[0.0]]))),)
+        >>> net.predict(params, [[-2.0, 3.0]])
+        array([[0, 1]])
+        """
+        A, _ = self.forward(params, X)
+        backend = boundary.backend_of({"A": A})
+        with backend.current():
+            if self.output == "softmax":
+                return backend.xp.argmax(A, axis=0, keepdims=True)
+            if self.output == "sigmoid":
+                return backend.xp.astype(A > 0.5, backend.index_dtype)
+            return A
+
+    def score(self, params: Params, X: Any, Y: Any) -> float:
+        """Return the share of examples predicted right; R² where the output is not a class.
+
+        R² = 1 − Σ(y − a)²/Σ(y − ȳ)², averaged over the outputs.
+        """
+        predicted = self.predict(params, X)
+        backend = boundary.check_params(params, self.sizes)[1]
+        xp = backend.xp
+        with backend.current():
+            Y = boundary.check_Y(Y, self.sizes[-1], predicted.shape[1], self.loss, backend)
+            if self.output == "softmax":
+                right = predicted == xp.argmax(Y, axis=0, keepdims=True)
+            elif self.output == "sigmoid":
+                right = xp.all((predicted == 1) == (Y > 0.5), axis=0)
+            else:
+                total = xp.sum((Y - xp.mean(Y, axis=1, keepdims=True)) ** 2, axis=1)
+                return 1.0 - float(xp.mean(xp.sum((Y - predicted) ** 2, axis=1) / total))
+            return float(xp.mean(xp.astype(right, backend.dtype)))
+
+    def _examples(
+        self, X: Any, Y: Any, l2: float, sample_weight: Any, backend: Backend
+    ) -> tuple[Array, Array, Any, Any]:
+        """Check one call's examples; return X, Y, share and decay as ``core`` takes them."""
+        X, Y, s = boundary.check_examples(X, Y, sample_weight, self.sizes, self.loss, backend)
+        total = X.shape[1] if s is None else backend.xp.sum(s)
+        share = 1.0 / total if s is None else s / total
+        return X, Y, share, check_l2(l2) / total if l2 else None
+
+    # ---- looking ------------------------------------------------------------
+
+    def table(self, m: int = 128) -> Table:
+        """List the shapes of every layer for m examples, the notes' way to debug dimensions.
+
+        Examples
+        --------
+        >>> import xpnn
+        >>> xpnn.Network([2, 4, 1], hidden="tanh", output="sigmoid").table(m=400)
+        layer  g        W, dW   b, db   Z, A, dZ  parameters
+        1      tanh     (4, 2)  (4, 1)  (4, 400)  12
+        2      sigmoid  (1, 4)  (1, 1)  (1, 400)  5
+        total                                     17
+        """
+        m = positive_int("m", m)
+        rows: list[tuple[object, ...]] = [
+            (l, g.name, (n, n_prev), (n, 1), (n, m), n * (n_prev + 1))
+            for l, (g, n_prev, n) in enumerate(
+                zip(self.activations, self.sizes, self.sizes[1:], strict=False), 1
+            )
+        ]
+        rows.append(("total", "", "", "", "", parameters.count(self.sizes)))
+        return Table(("layer", "g", "W, dW", "b, db", "Z, A, dZ", "parameters"), rows)
+
+
+def host_rng(rng: Rng) -> Any:
+    """Return a NumPy random generator for a seed; generators pass through."""
+    if isinstance(rng, np.random.Generator | np.random.RandomState):
+        return rng
+    if rng is None or (hasattr(rng, "__index__") and not isinstance(rng, bool) and rng >= 0):
+        return np.random.default_rng(rng)
+    raise ArgumentTypeError(
+        f"rng: expected an int of at least 0, a numpy Generator or RandomState, or None, "
+        f"found {rng!r}."
+    )
+
+
+def check_l2(l2: float) -> float:
+    """Return λ if it is a finite number of at least 0, or raise."""
+    if not 0.0 <= l2 < float("inf"):
+        raise ArgumentError(f"l2: expected a finite number of at least 0, found {l2!r}.")
+    return float(l2)
+
+
+def _check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
+    if isinstance(sizes, str) or not hasattr(sizes, "__iter__"):
+        raise ArgumentTypeError(
+            f"sizes: expected a sequence like [64, 32, 10], found {sizes!r}."
+        )
+    checked = tuple(positive_int(f"sizes[{l}]", n) for l, n in enumerate(sizes))
+    if len(checked) < 2:
+        raise ArgumentError(
+            f"sizes: expected at least inputs and outputs, like [64, 10], found {list(sizes)}."
+        )
+    return checked
+
+
+def _hidden_names(hidden: str | Sequence[str], layers: int) -> tuple[str, ...]:
+    names = (hidden,) * layers if isinstance(hidden, str) else tuple(hidden)
+    if len(names) != layers:
+        raise ArgumentError(
+            f"hidden: expected one name or {layers}, one a hidden layer, found {list(names)}."
+        )
+    if isinstance(hidden, str):
+        activation(hidden)  # a wrong name is an error even without hidden layers
+    if "softmax" in names:
+        raise ArgumentError("hidden: 'softmax' can only be the output; use 'relu' or 'tanh'.")
+    return names
+
+
+def _check_pair(output: str, loss: Loss, n_y: int) -> None:
+    if output not in loss.outputs:
+        raise ArgumentError(
+            f"output {output!r} does not suit cost {loss.name!r}: "
+            f"expected one of {', '.join(loss.outputs)}."
+        )
+    if output == "softmax" and n_y == 1:
+        raise ArgumentError(
+            "output: softmax of one unit is always 1; use 2 units, or output='sigmoid'."
+        )
+
+

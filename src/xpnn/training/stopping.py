@@ -1,0 +1,49 @@
+"""When to stop: the cost, or the validation score, no longer improves."""
+
+from ..errors import ArgumentError, positive_int
+
+
+class Stopping:
+    """Counts epochs without improvement, by scikit-learn's rule.
+
+    Parameters
+    ----------
+    tol : float or None
+        None never stops.
+    n_iter_no_change : int
+    higher_is_better : bool
+        True for a score, False for a cost.
+    """
+
+    def __init__(self, tol: float | None, n_iter_no_change: int, *, higher_is_better: bool) -> None:
+        if tol is not None and not tol >= 0.0:
+            raise ArgumentError(f"tol: expected a number of at least 0, or None, found {tol!r}.")
+        self.tol = tol
+        self.patience = positive_int("n_iter_no_change", n_iter_no_change)
+        self.sign = 1.0 if higher_is_better else -1.0
+        self.best = float("-inf")
+        self.without_improvement = 0
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is a tolerance at all."""
+        return self.tol is not None
+
+    @property
+    def now(self) -> bool:
+        """Whether more than ``n_iter_no_change`` epochs have gone by without improvement."""
+        return self.without_improvement > self.patience
+
+    def improved(self, value: float) -> bool:
+        """Take note of an epoch's cost or score; return whether it is the best so far."""
+        if self.tol is None:
+            return False
+        value *= self.sign
+        if value < self.best + self.tol:
+            self.without_improvement += 1
+        else:
+            self.without_improvement = 0
+        if value > self.best:
+            self.best = value
+            return True
+        return False

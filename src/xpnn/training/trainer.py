@@ -1,0 +1,158 @@
+"""`Trainer`: the data of one training laid out on its device, and epochs run over them."""
+
+from typing import Any
+
+import numpy as np
+
+from .._typing import Array
+from ..backends.base import Backend, Carry
+from ..core.optimizers import Optimizer
+from ..core.parameters import Params, from_vector, to_vector
+from ..core.propagation import forward
+from ..errors import DivergenceError
+from ..network import Network
+from .batches import Batches, Plan
+from .step import make_run
+
+
+class Trainer:
+    """What stays the same from epoch to epoch.
+
+    Parameters
+    ----------
+    net : Network
+    backend : Backend
+    optimizer : Optimizer
+    l2 : float
+    X, Y, s : array, shapes (n_x, m), (n_y, m) and (1, m); s may be None
+        Checked, on the backend.
+    batch_size : int or None
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        backend: Backend,
+        optimizer: Optimizer,
+        l2: float,
+        X: Array,
+        Y: Array,
+        s: Array | None,
+        batch_size: int | None,
+    ) -> None:
+        self.net, self.backend, self.optimizer, self.l2 = net, backend, optimizer, l2
+        host_s = None if s is None else np.asarray(backend.to_numpy(s)[0], dtype=np.float64)
+        self.plan = Plan(X.shape[1], batch_size, host_s, pad=backend.compiled)
+        if not self.plan.full:
+            self.data: tuple[Array, ...] = (backend.contiguous(X.T), backend.contiguous(Y.T))
+        elif s is None:
+            self.data = (X, Y)
+        else:
+            self.data = (X, Y, s / backend.xp.sum(s))
+        self.run_steps = make_run(
+            net,
+            optimizer.update,
+            backend,
+            gather=not self.plan.full,
+            weighted=self.plan.weighted,
+            l2=l2 != 0.0,
+        )
+
+    @property
+    def epochs_at_once(self) -> int:
+        """How many epochs may run without a look at them: full-batch ones are single steps."""
+        return 64 if self.plan.full else 1
+
+    def start(self, params: Params) -> Carry:
+        """Return θ and the state of the optimiser before the first step."""
+        theta = to_vector(params, self.backend.xp)
+        return (theta, *self.optimizer.init(theta, self.backend.xp))
+
+    def params(self, carry: Carry) -> Params:
+        """Return the layers that θ holds."""
+        return from_vector(carry[0], self.net.sizes, self.backend.xp)
+
+    def run(
+        self, carry: Carry, epoch: int, rates: list[float], rng: Any
+    ) -> tuple[Carry, list[float]]:
+        """Run one epoch for each learning rate, from ``epoch`` on; return their costs.
+
+        ``carry`` is not altered. Costs are read from the device once. Raises
+        `DivergenceError` if one is not finite.
+        """
+        order = self.plan.order(rng)
+        totals = self.plan.totals(order)
+        inverse = np.divide(1.0, totals, out=np.zeros_like(totals), where=totals > 0.0)
+        heads = [(share, self.l2 * share) for share in inverse.tolist()]
+        t = epoch * self.plan.steps
+        numbers = []
+        for rate in rates:
+            for head in heads:
+                t += 1
+                numbers.append(head + self.optimizer.scalars(rate, t))
+        runs = []
+        for arrays in self.plan.rows(order, inverse):
+            steps = len(arrays[0]) if arrays else len(numbers)
+            runs.append(Batches(arrays, numbers[:steps]))
+            numbers = numbers[steps:]
+
+        start, outputs = carry, []
+        for batches in runs:
+            carry, output = self.run_steps(carry, self.data, *batches)
+            outputs.append(output)
+        J = outputs[0] if len(outputs) == 1 else self.backend.xp.concat(outputs)
+        J = self.backend.to_numpy(J).astype(np.float64).reshape(len(rates), -1)
+        if not np.isfinite(J).all():
+            raise self._diverged(start, runs, int(np.argmin(np.isfinite(J))), epoch, rates[0])
+        return carry, (J @ (totals / totals.sum())).tolist()
+
+    def check_finite(self, carry: Carry, epoch: int) -> None:
+        """Raise `DivergenceError` if the last update left parameters that are not finite."""
+        l = self._first_bad_layer(self.params(carry))
+        if l:
+            raise DivergenceError(
+                f"training diverged in epoch {epoch}: after its last step, layer {l} is the first "
+                f"whose parameters are not finite. {CURE}"
+            )
+
+    def _diverged(
+        self, carry: Carry, runs: list[Batches], step: int, epoch: int, rate: float
+    ) -> DivergenceError:
+        """Run again up to the step whose cost is not finite, and find the layer it began in."""
+        epoch += step // self.plan.steps
+        place = f"training diverged in epoch {epoch + 1}, step {step % self.plan.steps + 1}"
+        for arrays, numbers in runs:
+            before = min(step, len(numbers))
+            if before:
+                head = tuple(a[:before] for a in arrays)
+                carry, _ = self.run_steps(carry, self.data, head, numbers[:before])
+            if before < len(numbers):
+                break
+            step -= before
+        params = self.params(carry)
+        l = self._first_bad_layer(params)
+        if l:
+            what = f"layer {l} is the first whose parameters are not finite"
+        else:
+            X = self.data[0]
+            if not self.plan.full:
+                indices = self.backend.asarray(arrays[0][before], self.backend.index_dtype)
+                X = self.backend.xp.take(X, indices, axis=0).T
+            _, caches = forward(params, X, self.net.activations, self.backend.xp)
+            finite = [self._finite(cache.Z, cache.A) for cache in caches]
+            if all(finite):
+                what = f"the cost of layer {len(params)}, the output, is not finite"
+            else:
+                what = f"layer {finite.index(False) + 1} is the first whose Z or A is not finite"
+        return DivergenceError(f"{place}: {what}. The learning rate was {rate:g}. {CURE}")
+
+    def _first_bad_layer(self, params: Params) -> int:
+        finite = [self._finite(*layer) for layer in params]
+        return 0 if all(finite) else finite.index(False) + 1
+
+    def _finite(self, *arrays: Array) -> bool:
+        xp = self.backend.xp
+        return all(self.backend.all_true(xp.isfinite(a)) for a in arrays)
+
+
+CURE = "Lower the learning rate, or standardise the rows of X (mean 0, standard deviation 1)."

@@ -1,0 +1,104 @@
+"""One `backend` fixture over every installed namespace, its devices among them.
+
+``--require-backend NAME`` makes a missing backend or device an error instead of a skip.
+"""
+
+import numpy as np
+import pytest
+
+import xpnn
+from xpnn.backends import selection
+
+SPECS = (
+    "numpy",
+    "array_api_strict:CPU_DEVICE",
+    "array_api_strict:device1",
+    "array_api_strict:device2",
+    "array_api_strict:no_float64",
+    "array_api_strict:no_x64",
+    "torch",
+    "torch:cuda",
+    "jax",
+    "jax:gpu",
+    "cupy",
+)
+NO_FLOAT64 = ("array_api_strict:no_float64", "array_api_strict:no_x64")
+REQUIRABLE = {"array_api_strict": "array_api_strict:CPU_DEVICE"}
+
+
+def unusable(spec, dtype="float32"):
+    """Return why a backend cannot be used here, or None."""
+    try:
+        xpnn.set_backend(spec, dtype)
+    except (xpnn.BackendError, xpnn.ArgumentError) as error:
+        return str(error)
+    finally:
+        selection._default = None
+    return None
+
+
+def pytest_addoption(parser):
+    parser.addoption("--require-backend", action="append", default=[], metavar="NAME")
+
+
+def pytest_configure(config):
+    # JAX's float64 is a matter of the whole process: tests that need it off start their own
+    unusable("jax", "float64")
+    for name in config.getoption("--require-backend"):
+        reason = unusable(REQUIRABLE.get(name, name))
+        if reason:
+            raise pytest.UsageError(f"--require-backend {name}: {reason}")
+
+
+def pytest_report_header():
+    lines = []
+    for status in xpnn.backends():
+        where = ", ".join(status.devices) if status.usable else status.reason
+        lines.append(f"xpnn {status.name} {status.installed or ''}: {where}")
+    return lines
+
+
+@pytest.fixture(autouse=True)
+def numpy_by_default(monkeypatch):
+    """Every test starts with no backend chosen, and leaves none chosen."""
+    monkeypatch.delenv("XPNN_BACKEND", raising=False)
+    monkeypatch.setattr(selection, "_default", None)
+
+
+@pytest.fixture(params=SPECS)
+def backend(request):
+    """Each backend in float32, selected for the test."""
+    yield from _use(request.param, "float32")
+
+
+@pytest.fixture(params=[spec for spec in SPECS if spec not in NO_FLOAT64])
+def backend64(request):
+    """Each backend that has float64, in float64, selected for the test."""
+    yield from _use(request.param, "float64")
+
+
+def _use(spec, dtype):
+    reason = unusable(spec, dtype)
+    if reason:
+        pytest.skip(reason)
+    with xpnn.use_backend(spec, dtype) as backend, backend.current():
+        yield backend
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20261120)
+
+
+def read_only(a, dtype=None):
+    """Return a NumPy copy that cannot be written to: nothing may alter its input."""
+    a = np.array(a, dtype=dtype)
+    a.flags.writeable = False
+    return a
+
+
+def to_numpy(backend, tree):
+    """Return an array, or a tuple of `Layer`, on the host."""
+    if isinstance(tree, tuple):
+        return tuple(xpnn.Layer(*map(backend.to_numpy, layer)) for layer in tree)
+    return backend.to_numpy(tree)
