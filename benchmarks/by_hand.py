@@ -94,12 +94,13 @@ def jax_fit(hidden, adam, rate):
 
     def update(theta, v, s, g, t):
         if not adam:
-            return [p - rate * d for p, d in zip(theta, g)], v, s
-        v = [BETA1 * a + (1 - BETA1) * d for a, d in zip(v, g)]
-        s = [BETA2 * a + (1 - BETA2) * d * d for a, d in zip(s, g)]
+            return [p - rate * d for p, d in zip(theta, g, strict=True)], v, s
+        v = [BETA1 * a + (1 - BETA1) * d for a, d in zip(v, g, strict=True)]
+        s = [BETA2 * a + (1 - BETA2) * d * d for a, d in zip(s, g, strict=True)]
         c1, c2 = 1 - BETA1**t, 1 - BETA2**t
         theta = [
-            p - rate * (a / c1) / (jnp.sqrt(q / c2) + EPSILON) for p, a, q in zip(theta, v, s)
+            p - rate * (a / c1) / (jnp.sqrt(q / c2) + EPSILON)
+            for p, a, q in zip(theta, v, s, strict=True)
         ]
         return theta, v, s
 

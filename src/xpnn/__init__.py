@@ -25,6 +25,33 @@ from .errors import (
 )
 from .network import Network
 from .training.fit import fit
+from .training.gradient_check import GradientCheck, gradient_check
 from .training.history import History, Report
+
+__all__ = [
+    # choosing where work runs
+    "set_backend",
+    "use_backend",
+    "get_backend",
+    "backends",
+    "Backend",
+    "BackendStatus",
+    # networks and training
+    "Network",
+    "Layer",
+    "fit",
+    "History",
+    "Report",
+    "optimizers",
+    "schedules",
+    "gradient_check",
+    "GradientCheck",
+    # errors
+    "XpnnError",
+    "ArgumentError",
+    "ArgumentTypeError",
+    "BackendError",
+    "DivergenceError",
+]
 
 __version__ = _version("xpnn")

@@ -5,6 +5,7 @@ device are refused with the call that moves them. Shapes and values are checked 
 so that ``core`` may trust them.
 """
 
+from itertools import pairwise
 from typing import Any
 
 from ._typing import Array
@@ -33,7 +34,7 @@ def check_params(params: Any, sizes: tuple[int, ...]) -> tuple[Params, Backend]:
     backend = backend_of(arrays)
     if not backend.xp.isdtype(backend.dtype, "real floating"):
         raise ArgumentTypeError(f"params: expected real floating arrays, found {backend.dtype}.")
-    for l, (n_prev, n) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
+    for l, (n_prev, n) in enumerate(pairwise(sizes), 1):
         check_shape(f"W[{l}]", arrays[f"W[{l}]"], (n, n_prev))
         check_shape(f"b[{l}]", arrays[f"b[{l}]"], (n, 1))
     return layers, backend
@@ -42,8 +43,8 @@ def check_params(params: Any, sizes: tuple[int, ...]) -> tuple[Params, Backend]:
 def place(name: str, x: Any, backend: Backend, dtype: Any = None) -> Array:
     """Return ``x`` on the backend: host data are moved, arrays of other devices refused."""
     owner = backend_class_of(x)
-    if owner not in (None, NumpyBackend):
-        found = owner.of(x)  # type: ignore[union-attr]
+    if owner is not None and owner is not NumpyBackend:
+        found = owner.of(x)
         if found.spec != backend.spec and None not in (found.device, backend.device):
             raise mixed(name, found, "params", backend)
         if not backend.xp.isdtype(x.dtype, ("bool", "integral", "real floating")):
@@ -95,7 +96,7 @@ def one_hot(labels: Array, n_y: int, backend: Backend) -> Array:
     xp = backend.xp
     if not backend.all_true((labels >= 0) & (labels < n_y)):
         raise ArgumentError(
-            f"Y: expected labels from 0 to {n_y - 1}, one for each of the {n_y} output units, found "
+            f"Y: expected labels from 0 to {n_y - 1}, one for each output unit, found "
             f"labels from {int(xp.min(labels))} to {int(xp.max(labels))}; number the classes "
             "consecutively from 0, for example with numpy.unique(y, return_inverse=True)."
         )
@@ -107,17 +108,17 @@ def check_targets(Y: Array, loss: Loss, backend: Backend) -> None:
     """Raise unless every target lies in the range of the loss, and one-hot columns sum to 1."""
     xp = backend.xp
     low, high = loss.target_range
-    if not backend.all_true((Y >= low) & (Y <= high)):
+    if not backend.all_true((low <= Y) & (high >= Y)):
         raise ArgumentError(
             f"Y: expected targets from {low:g} to {high:g} for cost {loss.name!r}, found values "
             f"from {float(xp.min(Y)):g} to {float(xp.max(Y)):g}."
         )
-    if loss.canonical == "softmax":
-        if not backend.all_true(xp.abs(xp.sum(Y, axis=0) - 1.0) < 1e-3):
-            raise ArgumentError(
-                "Y: expected columns that sum to 1 (one-hot or probabilities), found others; "
-                "pass integer labels of shape (1, m) to have them made."
-            )
+    sums_to_1 = xp.abs(xp.sum(Y, axis=0) - 1.0) < 1e-3
+    if loss.canonical == "softmax" and not backend.all_true(sums_to_1):
+        raise ArgumentError(
+            "Y: expected columns that sum to 1 (one-hot or probabilities), found others; "
+            "pass integer labels of shape (1, m) to have them made."
+        )
 
 
 def check_examples(
@@ -147,8 +148,12 @@ def check_columns(name: str, x: Array, n: int) -> None:
     shape = tuple(x.shape)
     cure = ""
     if len(shape) == 1:
-        cure = f" Reshape it: {name}.reshape({n}, -1)." if n > 1 else (
-            f" A rank-1 array broadcasts in surprising ways; reshape it: {name}.reshape(1, -1)."
+        cure = (
+            f" Reshape it: {name}.reshape({n}, -1)."
+            if n > 1
+            else (
+                f" A rank-1 array broadcasts in surprising ways; reshape it: {name}.reshape(1, -1)."
+            )
         )
     elif len(shape) == 2 and shape[1] == n != shape[0]:
         cure = f" One example is one column: pass {name}.T."
@@ -169,7 +174,7 @@ def check_finite(name: str, x: Array, backend: Backend) -> None:
     xp = backend.xp
     finite = xp.isfinite(x)
     if not backend.all_true(finite):
-        bad = int(xp.sum(xp.astype(~finite, backend.index_dtype)))
+        bad = int(xp.sum(xp.astype(~finite, backend.dtype)))
         raise ArgumentError(
             f"{name}: expected finite numbers, found {bad} of {backend.dtype_name} NaN or infinity "
             f"among {x.size if isinstance(x.size, int) else x.numel()}; remove or impute them, "

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -186,7 +187,7 @@ class Network:
         """
         params, backend = boundary.check_params(params, self.sizes)
         with backend.current():
-            X, Y, share, decay = self._examples(X, Y, l2, sample_weight, backend)
+            X, Y, share, decay = self.examples(X, Y, l2, sample_weight, backend)
             _, caches = propagation.forward(params, X, self.activations, backend.xp)
             return propagation.cost(
                 params, caches, Y, share, decay, self.activations, self.loss, backend.xp
@@ -210,7 +211,7 @@ class Network:
         """
         params, backend = boundary.check_params(params, self.sizes)
         with backend.current():
-            X, Y, share, decay = self._examples(X, Y, l2, sample_weight, backend)
+            X, Y, share, decay = self.examples(X, Y, l2, sample_weight, backend)
             _, caches = propagation.forward(params, X, self.activations, backend.xp)
             return propagation.backward(
                 params, caches, Y, share, decay, self.activations, self.loss, backend.xp
@@ -228,7 +229,7 @@ class Network:
         array([[0, 1]])
         """
         A, _ = self.forward(params, X)
-        backend = boundary.backend_of({"A": A})
+        backend = boundary.check_params(params, self.sizes)[1]
         with backend.current():
             if self.output == "softmax":
                 return backend.xp.argmax(A, axis=0, keepdims=True)
@@ -255,7 +256,7 @@ class Network:
                 return 1.0 - float(xp.mean(xp.sum((Y - predicted) ** 2, axis=1) / total))
             return float(xp.mean(xp.astype(right, backend.dtype)))
 
-    def _examples(
+    def examples(
         self, X: Any, Y: Any, l2: float, sample_weight: Any, backend: Backend
     ) -> tuple[Array, Array, Any, Any]:
         """Check one call's examples; return X, Y, share and decay as ``core`` takes them."""
@@ -281,8 +282,8 @@ class Network:
         m = positive_int("m", m)
         rows: list[tuple[object, ...]] = [
             (l, g.name, (n, n_prev), (n, 1), (n, m), n * (n_prev + 1))
-            for l, (g, n_prev, n) in enumerate(
-                zip(self.activations, self.sizes, self.sizes[1:], strict=False), 1
+            for l, (g, (n_prev, n)) in enumerate(
+                zip(self.activations, pairwise(self.sizes), strict=True), 1
             )
         ]
         rows.append(("total", "", "", "", "", parameters.count(self.sizes)))
@@ -308,11 +309,9 @@ def check_l2(l2: float) -> float:
     return float(l2)
 
 
-def _check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
-    if isinstance(sizes, str) or not hasattr(sizes, "__iter__"):
-        raise ArgumentTypeError(
-            f"sizes: expected a sequence like [64, 32, 10], found {sizes!r}."
-        )
+def _check_sizes(sizes: Any) -> tuple[int, ...]:
+    if not isinstance(sizes, Sequence | np.ndarray) or isinstance(sizes, str):
+        raise ArgumentTypeError(f"sizes: expected a sequence like [64, 32, 10], found {sizes!r}.")
     checked = tuple(positive_int(f"sizes[{l}]", n) for l, n in enumerate(sizes))
     if len(checked) < 2:
         raise ArgumentError(
@@ -344,5 +343,3 @@ def _check_pair(output: str, loss: Loss, n_y: int) -> None:
         raise ArgumentError(
             "output: softmax of one unit is always 1; use 2 units, or output='sigmoid'."
         )
-
-

@@ -22,9 +22,7 @@ from ..errors import ArgumentError, ArgumentTypeError, BackendError, unknown_nam
 DTYPES = ("float32", "float64")
 
 Carry: TypeAlias = tuple[Array, ...]
-Step: TypeAlias = Callable[
-    [Carry, tuple[Array, ...], tuple[Array, ...], Any], tuple[Carry, Array]
-]
+Step: TypeAlias = Callable[[Carry, tuple[Array, ...], tuple[Array, ...], Any], tuple[Carry, Array]]
 Run: TypeAlias = Callable[
     [Carry, tuple[Array, ...], tuple[Any, ...], list[tuple[float, ...]]], tuple[Carry, Array]
 ]
@@ -168,7 +166,10 @@ class Backend:
     @classmethod
     def unknown_device(cls, name: str) -> ArgumentError:
         """Word the error for a device that is not there."""
-        return unknown_name(f"device of backend {cls.name!r}", name, cls.devices())
+        return ArgumentError(
+            f"backend {cls.name!r} has no device {name!r} here: expected one of "
+            f"{', '.join(cls.devices())}."
+        )
 
     @classmethod
     def device_of(cls, array: Array) -> Any:

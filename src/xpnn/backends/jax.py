@@ -2,11 +2,11 @@
 
 import sys
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
-from .._typing import Array, Namespace
+from .._typing import Array
 from ..errors import BackendError
 from .base import Backend, Carry, Run, Step
 
@@ -77,7 +77,7 @@ class JaxBackend(Backend):
         """Compile with ``jax.jit``, once a shape."""
         import jax
 
-        return jax.jit(function)
+        return cast(Callable[..., Any], jax.jit(function))
 
     def all_true(self, condition: Array) -> bool:
         """Read ``all(condition)``; True while tracing, when there is no value to read."""
@@ -88,12 +88,11 @@ class JaxBackend(Backend):
     def scan(self, step: Step) -> Run:
         """Compile the whole run: no Python between its steps.
 
-        The number of steps is a value, not a shape: rows are padded to a power of two,
-        so that runs of slightly different lengths share one compiled program.
+        The number of steps is a value, not a shape: rows are padded to a power of two
+        from 64 up, so that runs of different lengths share one compiled program.
         """
         import jax
 
-        @jax.jit
         def loop(
             carry: Carry, data: tuple[Array, ...], rows: tuple[Array, ...], steps: int
         ) -> tuple[Carry, Array]:
@@ -104,7 +103,9 @@ class JaxBackend(Backend):
                 return carry, outputs.at[i].set(output)
 
             outputs = jax.numpy.zeros(rows[-1].shape[0], dtype=self.dtype)
-            return jax.lax.fori_loop(0, steps, body, (carry, outputs))
+            return cast(tuple[Carry, Array], jax.lax.fori_loop(0, steps, body, (carry, outputs)))
+
+        compiled = jax.jit(loop)
 
         def run(
             carry: Carry,
@@ -113,7 +114,7 @@ class JaxBackend(Backend):
             numbers: list[tuple[float, ...]],
         ) -> tuple[Carry, Array]:
             steps = len(numbers)
-            padding = (1 << (steps - 1).bit_length()) - steps
+            padding = max(64, 1 << (steps - 1).bit_length()) - steps
             host = (*arrays, np.asarray(numbers))
             rows = tuple(
                 np.pad(
@@ -122,7 +123,7 @@ class JaxBackend(Backend):
                 )
                 for a in host
             )
-            carry, outputs = loop(carry, data, rows, steps)
+            carry, outputs = compiled(carry, data, rows, steps)
             return carry, outputs[:steps]
 
         return run

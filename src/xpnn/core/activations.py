@@ -95,7 +95,7 @@ def exponential_derivative(Z: Array, A: Array, xp: Namespace) -> Array:
 
 
 def softmax(Z: Array, xp: Namespace) -> Array:
-    """t / Σ_k t_k over each column, t = e^(z − max z): the maximum cancels, overflow cannot occur."""
+    """t_k / Σ_j t_j over each column, t = e^(z − max z): the maximum cancels, t ≤ 1."""
     t = xp.exp(Z - xp.max(Z, axis=0, keepdims=True))
     return t / xp.sum(t, axis=0, keepdims=True)
 

@@ -6,6 +6,7 @@ Gradients have the same tree: there ``Layer.W`` reads dJ/dW and ``Layer.b`` dJ/d
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from math import sqrt
 from typing import Any, NamedTuple, TypeAlias
 
@@ -27,7 +28,7 @@ Params: TypeAlias = tuple[Layer, ...]
 
 def count(sizes: tuple[int, ...]) -> int:
     """Number of entries of θ: Σ_l n[l] (n[l-1] + 1)."""
-    return sum(n * (n_prev + 1) for n_prev, n in zip(sizes, sizes[1:], strict=False))
+    return sum(n * (n_prev + 1) for n_prev, n in pairwise(sizes))
 
 
 def to_vector(params: Params, xp: Namespace) -> Array:
@@ -39,12 +40,24 @@ def from_vector(theta: Array, sizes: tuple[int, ...], xp: Namespace) -> Params:
     """Cut θ into the layers: views of θ where the library has views."""
     layers = []
     start = 0
-    for n_prev, n in zip(sizes, sizes[1:], strict=False):
+    for n_prev, n in pairwise(sizes):
         middle, stop = start + n * n_prev, start + n * (n_prev + 1)
         W = xp.reshape(theta[start:middle], (n, n_prev))
         layers.append(Layer(W, theta[middle:stop, None]))
         start = stop
     return tuple(layers)
+
+
+def entry_name(index: int, sizes: tuple[int, ...]) -> str:
+    """Name an entry of θ, like ``W[1][0, 3]`` or ``b[2][0, 0]``."""
+    for l, (n_prev, n) in enumerate(pairwise(sizes), 1):
+        if index < n * n_prev:
+            return f"W[{l}][{index // n_prev}, {index % n_prev}]"
+        index -= n * n_prev
+        if index < n:
+            return f"b[{l}][{index}, 0]"
+        index -= n
+    raise IndexError(index)
 
 
 # First values: rng is a NumPy random generator, so that the numbers do not
@@ -71,4 +84,4 @@ def initial_weights(sizes: tuple[int, ...], weights: str, rng: Any) -> list[Any]
         draw = INITIALIZERS[weights]
     except (KeyError, TypeError):
         raise unknown_name("initialiser", weights, INITIALIZERS) from None
-    return [draw(rng, n, n_prev) for n_prev, n in zip(sizes, sizes[1:], strict=False)]
+    return [draw(rng, n, n_prev) for n_prev, n in pairwise(sizes)]

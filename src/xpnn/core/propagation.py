@@ -93,14 +93,15 @@ def backward(
 
     Returns the gradients as a tuple of `Layer`, W holding dW[l] and b holding db[l].
     """
-    *hidden, (A_prev, Z, A) = caches
-    dZ = output_error(Z, A, Y, activations[-1], loss, xp) * share
-    W_next = params[-1].W
+    *layers, (W_next, _) = params
+    *inner, (A_prev, Z, A) = caches
+    *hidden, output = activations
+    dZ = output_error(Z, A, Y, output, loss, xp) * share
     grads = [layer_gradients(dZ, A_prev, W_next, decay, xp)]
-    for (W, _), cache, activation in reversed(list(zip(params, hidden, activations))):
+    for (W, _), cache, g in reversed(list(zip(layers, inner, hidden, strict=True))):
         A_prev, Z, A = cache
         dA = W_next.T @ dZ
-        dZ = dA * derivative(activation, Z, A, xp)
+        dZ = dA * derivative(g, Z, A, xp)
         grads.append(layer_gradients(dZ, A_prev, W, decay, xp))
         W_next = W
     return tuple(reversed(grads))

@@ -119,7 +119,7 @@ def fit(
         history = History()
         with _progress_bar(epochs, progress) as bar:
             watched = bool(validation or callbacks or stopping.wanted or not bar.disable)
-            at_once = 1 if watched else trainer.epochs_at_once
+            at_once = 1
             done = carry, 0  # replaced as one: Ctrl-C may come between any two lines
             try:
                 while done[1] < epochs:
@@ -129,6 +129,8 @@ def fit(
                     rates = [optimizer.rate(epoch + i) for i in range(count)]
                     carry, costs = trainer.run(carry, epoch, rates, rng)
                     seconds = (perf_counter() - began) / count
+                    if trainer.plan.full and not watched:
+                        at_once = _epochs_at_once(at_once, seconds)
                     history.cost += costs
                     history.learning_rate += rates
                     history.seconds += [seconds] * count
@@ -149,8 +151,8 @@ def fit(
                         net.sizes,
                         backend,
                     )
-                    # every callback is told, whatever the others say
-                    if any([callback(report) is True for callback in callbacks]):
+                    answers = [callback(report) for callback in callbacks]
+                    if any(answer is True for answer in answers):
                         history.stopped = "callback"
                         break
                     if stopping.improved(history.validation[-1] if validation else costs[-1]):
@@ -166,12 +168,21 @@ def fit(
         return trainer.params(carry), history
 
 
+def _epochs_at_once(at_once: int, seconds: float) -> int:
+    """How many full-batch epochs, single steps, to run before the next look at them.
+
+    Up to 64, as many as take 50 ms: more would not be faster, and Ctrl-C forgets them.
+    """
+    return min(2 * at_once, 64, max(1, int(0.05 / max(seconds, 1e-9))))
+
+
 def _check_validation(validation: Any, net: Network, backend: Any) -> tuple[Any, Any]:
     if not (isinstance(validation, Sequence) and len(validation) == 2):
         raise ArgumentTypeError(
             f"validation: expected a pair (X, Y), found {type(validation).__name__}."
         )
-    X, Y, _ = boundary.check_examples(*validation, None, net.sizes, net.loss, backend)
+    X, Y = validation
+    X, Y, _ = boundary.check_examples(X, Y, None, net.sizes, net.loss, backend)
     return X, Y
 
 

@@ -60,9 +60,7 @@ def make_step(
         params = from_vector(theta, net.sizes, xp)
         _, caches = propagation.forward(params, X, net.activations, xp)
         J = propagation.cost(params, caches, Y, share, decay, net.activations, net.loss, xp)
-        grads = propagation.backward(
-            params, caches, Y, share, decay, net.activations, net.loss, xp
-        )
+        grads = propagation.backward(params, caches, Y, share, decay, net.activations, net.loss, xp)
         g = to_vector(grads, xp)
         theta, new_state = update(theta, g, tuple(state), tuple(scalars), xp)
         return (theta, *new_state), J

@@ -58,11 +58,6 @@ class Trainer:
             l2=l2 != 0.0,
         )
 
-    @property
-    def epochs_at_once(self) -> int:
-        """How many epochs may run without a look at them: full-batch ones are single steps."""
-        return 64 if self.plan.full else 1
-
     def start(self, params: Params) -> Carry:
         """Return θ and the state of the optimiser before the first step."""
         theta = to_vector(params, self.backend.xp)

@@ -1,0 +1,104 @@
+"""`gradient_check`: backward propagation against central differences of the cost."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import _boundary as boundary
+from .._typing import Array
+from ..core import propagation
+from ..core.parameters import Layer, Params, entry_name, from_vector, to_vector
+from ..errors import BackendError
+from ..network import Network
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """How far backward propagation is from central differences.
+
+    Attributes
+    ----------
+    difference : float
+        ‖g − g̃‖ / (‖g‖ + ‖g̃‖), g by backward propagation and g̃ by central differences.
+        Below 1e-7 the gradients are right; above 1e-5 look for an error (or for a relu
+        whose kink lies between two evaluations).
+    worst : str
+        The parameter whose two derivatives differ most, such as ``W[1][0, 3]``.
+    analytic, numeric : float
+        Its derivative by backward propagation and by central differences.
+    """
+
+    difference: float
+    worst: str
+    analytic: float
+    numeric: float
+
+
+def gradient_check(
+    net: Network,
+    params: Params,
+    X: Any,
+    Y: Any,
+    l2: float = 0.0,
+    sample_weight: Any = None,
+    epsilon: float = 1e-5,
+) -> GradientCheck:
+    """Compare every entry of dJ/dθ with (J(θ + ε) − J(θ − ε)) / 2ε, in float64.
+
+    Parameters
+    ----------
+    net : Network
+    params : tuple of Layer
+        Cast to float64; not altered.
+    X, Y, l2, sample_weight
+        As `Network.cost` takes them.
+    epsilon : float
+        ε. The cost is evaluated twice for each of the parameters: use small networks.
+
+    Raises
+    ------
+    BackendError
+        If the device has no float64.
+
+    Examples
+    --------
+    >>> import xpnn
+    >>> net = xpnn.Network([2, 3, 1], hidden="tanh", output="sigmoid")
+    >>> report = xpnn.gradient_check(net, net.init(rng=0), [[0.1, 0.8], [0.5, -0.2]], [[0, 1]])
+    >>> report.difference < 1e-7
+    True
+    """
+    layers, backend = boundary.check_params(params, net.sizes)
+    try:
+        wide = type(backend).create(backend.device_name, "float64")
+    except BackendError as error:
+        raise BackendError(f"gradient_check works in float64. {error}") from error
+    xp = wide.xp
+    with wide.current():
+        layers = tuple(Layer(*(xp.astype(a, wide.dtype) for a in layer)) for layer in layers)
+        grads = net.gradients(layers, X, Y, l2, sample_weight)
+        g = wide.to_numpy(to_vector(grads, xp))
+
+        X, Y, share, decay = net.examples(X, Y, l2, sample_weight, wide)
+        theta = to_vector(layers, xp)
+        positions = xp.arange(theta.shape[0], device=wide.device)
+
+        def shifted_cost(theta: Array, i: int, shift: float) -> Array:
+            theta = xp.where(positions == i, theta + shift, theta)
+            shifted = from_vector(theta, net.sizes, xp)
+            _, caches = propagation.forward(shifted, X, net.activations, xp)
+            return propagation.cost(shifted, caches, Y, share, decay, net.activations, net.loss, xp)
+
+        J = wide.compile(shifted_cost) if wide.compiled else shifted_cost
+        g_tilde = np.asarray(
+            [
+                (float(J(theta, i, epsilon)) - float(J(theta, i, -epsilon))) / (2.0 * epsilon)
+                for i in range(theta.shape[0])
+            ]
+        )
+    worst = int(np.argmax(np.abs(g - g_tilde)))
+    scale = float(np.linalg.norm(g) + np.linalg.norm(g_tilde))
+    difference = float(np.linalg.norm(g - g_tilde)) / scale if scale else 0.0
+    name = entry_name(worst, net.sizes)
+    return GradientCheck(difference, name, float(g[worst]), float(g_tilde[worst]))
