@@ -45,11 +45,8 @@ def place(name: str, x: Any, backend: Backend, dtype: Any = None) -> Array:
     owner = backend_class_of(x)
     if owner is not None and owner is not NumpyBackend:
         found = owner.of(x)
-        if found.spec != backend.spec and None not in (found.device, backend.device):
+        if not found.same_place(backend):
             raise mixed(name, found, "params", backend)
-        if not backend.xp.isdtype(x.dtype, ("bool", "integral", "real floating")):
-            raise ArgumentTypeError(f"{name}: expected real numbers, found dtype {x.dtype}.")
-        return x if dtype is None or x.dtype == dtype else backend.xp.astype(x, dtype)
     try:
         return backend.asarray(x, dtype)
     except ArgumentTypeError as error:
@@ -176,7 +173,6 @@ def check_finite(name: str, x: Array, backend: Backend) -> None:
     if not backend.all_true(finite):
         bad = int(xp.sum(xp.astype(~finite, backend.dtype)))
         raise ArgumentError(
-            f"{name}: expected finite numbers, found {bad} of {backend.dtype_name} NaN or infinity "
-            f"among {x.size if isinstance(x.size, int) else x.numel()}; remove or impute them, "
-            "for example with numpy.nan_to_num."
+            f"{name}: expected finite numbers, found {bad} that are NaN or infinite as "
+            f"{backend.dtype_name}; remove or impute them, for example with numpy.nan_to_num."
         )

@@ -254,7 +254,7 @@ class Network:
             else:
                 total = xp.sum((Y - xp.mean(Y, axis=1, keepdims=True)) ** 2, axis=1)
                 return 1.0 - float(xp.mean(xp.sum((Y - predicted) ** 2, axis=1) / total))
-            return float(xp.mean(xp.astype(right, backend.dtype)))
+            return float(xp.sum(xp.astype(right, backend.dtype))) / Y.shape[1]
 
     def examples(
         self, X: Any, Y: Any, l2: float, sample_weight: Any, backend: Backend

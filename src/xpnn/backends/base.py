@@ -204,6 +204,11 @@ class Backend:
         """``float32`` or ``float64``."""
         return str(self.dtype).rpartition(".")[2]
 
+    def same_place(self, other: "Backend") -> bool:
+        """Whether library and device are the same; a device that is being traced may be any."""
+        traced = None in (self.device, other.device)
+        return self.name == other.name and (traced or self.device_name == other.device_name)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Backend) and self._key == other._key
 
@@ -248,11 +253,12 @@ class Backend:
         """
         if isinstance(dtype, str):
             dtype = getattr(self.xp, dtype)
-        if not self.owns(x):
+        if isinstance(x, np.ndarray) or not self.owns(x):
             x = host_array(x)
             if dtype is None:
                 dtype = self.dtype if x.dtype.kind == "f" else self.integer_dtype(x)
             return self.from_host(x, dtype, copy)
+        check_real(x.dtype, self.xp.isdtype(x.dtype, ("bool", "integral", "real floating")))
         if dtype is None and self.xp.isdtype(x.dtype, "real floating"):
             dtype = self.dtype
         return self.xp.asarray(x, dtype=dtype, device=self.device, copy=copy)
@@ -360,12 +366,17 @@ def host_array(x: Any) -> Any:
             "drop silently; fill it first: x.filled(0.0)."
         )
     a = to_host(x)
-    if a.dtype.kind not in "buif":
+    check_real(a.dtype, a.dtype.kind in "buif")
+    return a.astype(a.dtype.newbyteorder("="), copy=False)
+
+
+def check_real(dtype: Any, real: bool) -> None:
+    """Raise unless a dtype stands for real numbers or booleans."""
+    if not real:
         raise ArgumentTypeError(
-            f"expected real numbers, found dtype {a.dtype}; convert them first, "
+            f"expected real numbers, found dtype {dtype}; convert them first, "
             "for example with numpy.asarray(x, dtype='float64')."
         )
-    return a.astype(a.dtype.newbyteorder("="), copy=False)
 
 
 def to_host(x: Any) -> Any:

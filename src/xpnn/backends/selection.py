@@ -210,7 +210,8 @@ def backend_of(arrays: dict[str, Any]) -> Backend:
         found[argument] = owner.of(x)
     first, *others = found
     for other in others:
-        if found[other] != found[first]:
+        same_dtype = found[other].dtype == found[first].dtype
+        if not (same_dtype and found[other].same_place(found[first])):
             raise mixed(other, found[other], first, found[first])
     return found[first]
 

@@ -7,7 +7,7 @@ from typing import Any
 from ..backends import get_backend, set_backend
 from ..core.optimizers import OPTIMIZERS, Optimizer
 from ..data import digits
-from ..errors import ArgumentError, unknown_name
+from ..errors import ArgumentError, positive_int, unknown_name
 from ..network import Network
 from ..training.fit import fit
 
@@ -51,6 +51,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Train, and print what was done."""
     if arguments.data != "digits":
         raise unknown_name("data set", arguments.data, ["digits"])
+    epochs = positive_int("--epochs", arguments.epochs)
+    batch_size = positive_int("--batch-size", arguments.batch_size)
     if not 0 <= arguments.seed < 2**32:
         raise ArgumentError(f"--seed: expected 0 to 4294967295, found {arguments.seed}.")
     optimizer = _optimizer(arguments.optimizer, arguments.learning_rate)
@@ -71,14 +73,14 @@ def run(arguments: argparse.Namespace) -> None:
         f"{len(X_train)} to train, {len(X_test)} to test"
     )
     print(f"backend   {backend.spec}, {backend.dtype_name}")
-    print(f"\n{net.table(min(arguments.batch_size, len(X_train)))}\n", flush=True)
+    print(f"\n{net.table(min(batch_size, len(X_train)))}\n", flush=True)
     params, history = fit(
         net,
         net.init(rng=arguments.seed),
         *train,
         optimizer=optimizer,
-        epochs=arguments.epochs,
-        batch_size=arguments.batch_size,
+        epochs=epochs,
+        batch_size=batch_size,
         rng=arguments.seed,
     )
     if history.stopped == "interrupted":

@@ -1,0 +1,126 @@
+"""The command line, as its user meets it: a process, what it prints, and its exit status."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import xpnn
+from xpnn.cli import main
+from xpnn.data import digits
+
+
+def accuracy(printed, part):
+    return float(re.search(rf"(\d\.\d+) {part}", printed)[1])
+
+
+def test_train_digits_is_good_and_quick():
+    """The README's first command: at least 0.96 on the digits held out, in under 20 s."""
+    done = subprocess.run(
+        [sys.executable, "-m", "xpnn", "train", "digits"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert accuracy(done.stdout, "test") >= 0.96
+    assert float(re.search(r"time +([\d.]+) s", done.stdout)[1]) < 20.0
+    assert re.search(r"backend +numpy:cpu, float32", done.stdout)
+    assert "1437 to train, 360 to test" in done.stdout
+    assert "(128, 64)" in done.stdout  # the dimension table
+    assert re.search(r"cost +0\.\d+", done.stdout)
+    assert "ms an epoch" in done.stdout
+    assert done.stderr == ""  # no progress bar in a pipe
+
+
+def test_train_on_every_backend(backend, capsys):
+    assert main(["train", "digits", "--backend", backend.spec, "--epochs", "3"]) == 0
+    printed = capsys.readouterr().out
+    assert f"backend   {backend.spec}, float32" in printed
+    assert accuracy(printed, "test") > 0.8
+
+
+def test_options_are_heeded(capsys):
+    command = "train digits --epochs 4 --hidden 16 --batch-size 100 --optimizer momentum --seed 3"
+    assert main([*command.split(), "--learning-rate", "0.5"]) == 0
+    printed = capsys.readouterr().out
+    assert "4 epochs" in printed
+    assert "(16, 64)" in printed
+    assert "(16, 100)" in printed
+    main([*command.split(), "--learning-rate", "0.5"])
+    again = capsys.readouterr().out
+    assert again.splitlines()[:-1] == printed.splitlines()[:-1]  # all but the time
+    main([*command.split(), "--learning-rate", "0.05"])
+    assert accuracy(capsys.readouterr().out, "train") < accuracy(printed, "train")
+
+
+def test_no_hidden_layer(capsys):
+    assert main(["train", "digits", "--hidden", "", "--epochs", "5"]) == 0
+    assert "(10, 64)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "digit"], "unknown data set 'digit': expected one of digits. Did you mean"),
+        (["train", "digits", "--backend", "pytorch"], "did you mean 'torch'?"),
+        (["train", "digits", "--backend", "nunpy"], "Did you mean 'numpy'?"),
+        (["train", "digits", "--optimizer", "adm"], "Did you mean 'adam'?"),
+        (["train", "digits", "--epochs", "0"], "--epochs: expected a positive integer, found 0"),
+        (["train", "digits", "--batch-size", "-1"], "--batch-size: expected a positive integer"),
+        (["train", "digits", "--hidden", "64,0"], "sizes[2]: expected a positive integer, found 0"),
+        (["train", "digits", "--learning-rate", "0"], "learning_rate: expected a finite number"),
+        (["train", "digits", "--seed", "-1"], "--seed: expected 0 to"),
+    ],
+)
+def test_errors_are_one_line_and_status_2(capsys, arguments, message):
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("xpnn: error: ")
+    assert message in printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["trian"], ["train"], ["train", "digits", "--hidden", "a"]]
+)
+def test_wrong_usage_is_status_2(capsys, arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert "usage: xpnn" in capsys.readouterr().err
+
+
+def test_divergence_is_told(capsys):
+    command = "train digits --optimizer gradient_descent --learning-rate 1e30 --epochs 5"
+    assert main(command.split()) == 2
+    assert "training diverged in epoch 1" in capsys.readouterr().err
+
+
+def test_ctrl_c_outside_of_training(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("xpnn.cli.backends.backends", interrupted)
+    assert main(["backends"]) == 130
+
+
+def test_backends_prints_the_status_table(capsys):
+    assert main(["backends"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["backend", "installed", "usable", "devices", "reason"]
+    assert [line.split()[0] for line in lines[1:]] == [s.name for s in xpnn.backends()]
+    assert re.match(rf"numpy +{re.escape(np.__version__)} +yes +cpu", lines[1])
+
+
+def test_digits_are_those_of_scikit_learn():
+    """The same 1,797 images that scikit-learn ships."""
+    from sklearn.datasets import load_digits
+
+    X, y = digits()
+    theirs = load_digits()
+    np.testing.assert_array_equal(X * 16.0, theirs.data)
+    np.testing.assert_array_equal(y, theirs.target)
+    assert X.dtype == np.float32

@@ -1,0 +1,83 @@
+"""A module imports only from floors below its own; ``core`` imports no array library."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import xpnn
+
+ROOT = Path(xpnn.__file__).parent
+# what may import what: a module belongs to the first entry that its path starts with
+FLOORS = {
+    "errors.py": 0,
+    "_typing.py": 0,
+    "_table.py": 0,
+    "core/": 1,
+    "backends/": 2,
+    "_boundary.py": 3,
+    "network.py": 4,
+    "training/": 5,
+    "data/": 5,
+    "cli/": 7,
+    "__main__.py": 8,
+    "__init__.py": 8,
+}
+LIBRARIES = {"cupy", "torch", "jax", "array_api_strict"}
+MODULES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
+
+
+def floor(module):
+    return next(n for prefix, n in FLOORS.items() if module.startswith(prefix))
+
+
+def imports(module):
+    """Yield the absolute dotted name of everything a module imports, wherever it does."""
+    package = ("xpnn/" + module).split("/")[:-1]
+    for node in ast.walk(ast.parse((ROOT / module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            dotted = ".".join([*base, *(node.module or "").split(".")]).strip(".")
+            yield from (f"{dotted}.{alias.name}" for alias in node.names)
+
+
+def own_module(dotted):
+    """Return the path of the module of ours that a dotted name lies in, or None."""
+    parts = dotted.split(".")
+    if parts[0] != "xpnn":
+        return None
+    for n in range(len(parts), 0, -1):
+        path = "/".join(parts[1:n])
+        for candidate in (f"{path}.py", f"{path}/__init__.py".lstrip("/")):
+            if candidate in MODULES:
+                return candidate
+    raise AssertionError(dotted)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_come_from_below(module):
+    package = module.rpartition("/")[0]
+    for dotted in imports(module):
+        other = own_module(dotted)
+        if other is None or (package and other.rpartition("/")[0] == package):
+            continue
+        assert floor(other) < floor(module), f"{module} imports {dotted}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_backends_name_an_array_library(module):
+    roots = {dotted.partition(".")[0] for dotted in imports(module)}
+    if not module.startswith("backends/"):
+        assert not roots & LIBRARIES
+    if module.startswith("core/"):
+        assert not roots & {"numpy", "scipy", "array_api_compat", "array_api_extra"}
+
+
+def test_the_reader_of_imports_reads():
+    """Guard the tests above against seeing nothing."""
+    assert "xpnn.core.propagation" in set(imports("training/step.py"))
+    assert own_module("xpnn.core.propagation") == "core/propagation.py"
+    assert "jax" in set(imports("backends/jax.py"))
+    assert len(MODULES) > 20

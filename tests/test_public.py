@@ -1,0 +1,90 @@
+"""The list of public names is the truth; importing the package is cheap and touches nothing."""
+
+import inspect
+import re
+import subprocess
+import sys
+
+import pytest
+
+import xpnn
+
+# the names that other people's code calls
+FIXED = {
+    "set_backend",
+    "use_backend",
+    "get_backend",
+    "backends",
+    "Network",
+    "fit",
+    "gradient_check",
+    "optimizers",
+}
+OPTIONAL = {"torch", "jax", "cupy", "sklearn", "matplotlib", "pandas", "scipy", "tqdm"}
+
+
+def run(code, *flags):
+    command = [sys.executable, *flags, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True)
+
+
+def test_all_is_the_truth():
+    public = {name for name, value in vars(xpnn).items() if not name.startswith("_")}
+    modules = {name for name in public if inspect.ismodule(getattr(xpnn, name))}
+    assert set(xpnn.__all__) == public - (modules - {"optimizers", "schedules"}) | (
+        {"backends"} & set(xpnn.__all__)
+    )
+    assert set(xpnn.__all__) >= FIXED
+    assert len(xpnn.__all__) == len(set(xpnn.__all__))
+
+
+@pytest.mark.parametrize("name", xpnn.__all__)
+def test_every_public_name_is_documented(name):
+    assert inspect.getdoc(getattr(xpnn, name))
+
+
+PUBLIC_FUNCTIONS = [
+    "set_backend",
+    "use_backend",
+    "get_backend",
+    "backends",
+    "fit",
+    "gradient_check",
+    "Network",
+    "Network.init",
+    "Network.forward",
+    "Network.cost",
+    "Network.gradients",
+    "Network.predict",
+    "Network.table",
+    "Backend.asarray",
+]
+
+
+@pytest.mark.parametrize("name", PUBLIC_FUNCTIONS)
+def test_public_docstrings_have_an_example(name):
+    found = xpnn
+    for part in name.split("."):
+        found = getattr(found, part)
+    assert ">>> " in inspect.getdoc(found)
+
+
+def test_import_loads_nothing_optional():
+    loaded = run("import sys, xpnn; print(*{m.partition('.')[0] for m in sys.modules})").stdout
+    assert not OPTIONAL & set(loaded.split())
+
+
+def test_import_is_cheap():
+    """Under 0.25 s beyond NumPy's own import; by importtime's own count, so no other process's."""
+    trace = run("import numpy, xpnn", "-X", "importtime").stderr
+    cumulative = {}
+    for line in trace.splitlines():
+        match = re.match(r"import time:\s+\d+ \|\s+(\d+) \| ( *)(\S+)", line)
+        if match and match[2] == "":
+            cumulative[match[3]] = int(match[1]) / 1e6
+    assert cumulative["numpy"] > 0.0
+    assert cumulative["xpnn"] < 0.25
+
+
+def test_version():
+    assert re.fullmatch(r"\d+\.\d+\.\d+", xpnn.__version__)

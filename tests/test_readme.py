@@ -1,0 +1,35 @@
+"""The README's examples run, and its commands are the ones that CI runs."""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+from xpnn.cli import main
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def test_examples():
+    pytest.importorskip("jax", reason="the README shows a change of backend with JAX")
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    failed, tried = doctest.testfile(str(README), module_relative=False, optionflags=flags)
+    assert failed == 0
+    assert tried >= 15
+
+
+def test_the_transcript_is_what_the_command_prints(capsys):
+    """All but the last three lines, whose figures depend on the machine."""
+    transcript = re.search(r"^```text\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)[1]
+    main(["train", "digits"])
+    printed = capsys.readouterr().out
+    assert transcript.splitlines()[:-3] == printed.splitlines()[:-3]
+    words = re.compile(r"[a-z]+")
+    assert words.findall(transcript) == words.findall(printed)
+
+
+def test_every_python_block_is_an_example():
+    blocks = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+    assert blocks
+    assert all(block.startswith(">>> ") for block in blocks)
