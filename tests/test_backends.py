@@ -302,7 +302,7 @@ def test_use_backend_reaches_init():
 
 def fresh_caches(monkeypatch):
     """Forget what is known of backends, now and when the test ends."""
-    caches = (selection.known_names, selection.backend_class, selection.resolve)
+    caches = (selection.known_names, selection.backend_class, selection._made)
     for cache in caches:
         monkeypatch.setattr(selection, cache.__name__, uncached(cache))
 

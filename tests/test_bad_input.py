@@ -199,7 +199,11 @@ ONE_HOT = np.asarray([[1.0, 0.0, 0.0, 1.0, 0.0], [0.0, 1.0, 1.0, 0.0, 1.0]])
 
 BAD_Y = {
     # which network, Y, words
-    "labels of rank 1": (CLASSIFIER, LABELS[0], ["Y: expected", "found (5,)", "reshape(1, -1)"]),
+    "labels of rank 1": (
+        CLASSIFIER,
+        LABELS[0],
+        ["Y: expected", "found shape (5,)", "reshape(1, -1)"],
+    ),
     "label 2 of 2": (
         CLASSIFIER,
         [[0, 1, 2, 0, 1]],
@@ -310,7 +314,7 @@ def test_bad_l2(l2):
         refused(words, method, params, X, LABELS, l2=l2)
 
 
-@pytest.mark.parametrize("l2", [1, np.float32(0.5), np.float64(0.5), np.int64(2), np.asarray(0.5)])
+@pytest.mark.parametrize("l2", [1, np.float32(0.5), np.float64(0.5), np.int64(2)])
 def test_l2_may_be_any_number_and_the_dtype_stays(backend, l2):
     params = CLASSIFIER.init(rng=0)
     J, grads = (f(params, X, LABELS, l2=l2) for f in (CLASSIFIER.cost, CLASSIFIER.gradients))
@@ -362,7 +366,7 @@ BAD_PARAMS = {
     ),
     "two dtypes in a layer": (
         ((np.ones((4, 3), "float32"), np.ones((4, 1), "float64")), GOOD[1]),
-        ["b[1]", "float64", "W[1]", "float32", "xpnn.set_backend('numpy:cpu', dtype='float32')"],
+        ["b[1]", "float64", "W[1]", "float32", "xpnn.use_backend('numpy:cpu', dtype='float32')"],
     ),
     "two dtypes": (
         (GOOD[0], *layers(((2, 4), (2, 1)), dtype="float64")),
@@ -432,15 +436,17 @@ def test_arrays_of_another_place_are_refused(places):
             **mixed,
         )
         # the cure is a line to type
-        line = re.search(r"xpnn\.set_backend\(.*\)\.asarray\(.*\)", message).group()
-        mixed[name] = eval(line, {"xpnn": xpnn, **mixed})
+        line = re.search(r"with xpnn\.use_backend\(.*\) as .*: x = .*asarray\(x\)", message).group()
+        scope = {"xpnn": xpnn, "x": mixed[name]}
+        exec(line, scope)
+        mixed[name] = scope["x"]
         expected = CLASSIFIER.cost(params, **good)
         assert float(CLASSIFIER.cost(params, **mixed)) == float(expected)
 
 
 def test_predict_refuses_arrays_of_another_place(places):
     here, there = places
-    words = [f"X is on {there.spec}", f"params on {here.spec}", f"xpnn.set_backend('{here.spec}'"]
+    words = [f"X is on {there.spec}", f"params on {here.spec}", f"xpnn.use_backend('{here.spec}'"]
     refused(words, CLASSIFIER.predict, params_on(here), there.asarray(X))
 
 

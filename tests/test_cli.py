@@ -34,7 +34,10 @@ def test_train_digits_is_good_and_quick():
     assert done.stderr == ""  # no progress bar in a pipe
 
 
-def test_train_on_every_backend(backend, capsys):
+def test_train_on_every_backend(backend, capsys, request):
+    if backend.spec == "array_api_strict:no_x64":
+        reason = "array-api-strict's argmax returns int64, which its device no_x64 refuses"
+        request.applymarker(pytest.mark.xfail(raises=ValueError, strict=True, reason=reason))
     assert main(["train", "digits", "--backend", backend.spec, "--epochs", "3"]) == 0
     printed = capsys.readouterr().out
     assert f"backend   {backend.spec}, float32" in printed

@@ -6,6 +6,7 @@ so that ``core`` may trust them.
 """
 
 from itertools import pairwise
+from math import prod
 from typing import Any
 
 from ._typing import Array
@@ -19,13 +20,18 @@ from .errors import ArgumentError, ArgumentTypeError
 
 def check_params(params: Any, sizes: tuple[int, ...]) -> tuple[Params, Backend]:
     """Return the parameters as a tuple of `Layer`, and the backend they are on."""
-    layers = tuple(params)
+    try:
+        layers = tuple(Layer(*layer) for layer in params)
+    except TypeError as error:
+        raise ArgumentTypeError(
+            f"params: expected a tuple of Layer(W, b), found {type(params).__name__} "
+            f"({error}); make them with net.init()."
+        ) from error
     if len(layers) != len(sizes) - 1:
         raise ArgumentError(
             f"params: expected {len(sizes) - 1} layers for sizes {list(sizes)}, "
             f"found {len(layers)}; make them with net.init()."
         )
-    layers = tuple(Layer(*layer) for layer in layers)
     arrays = {
         f"{symbol}[{l}]": array
         for l, layer in enumerate(layers, 1)
@@ -49,8 +55,8 @@ def place(name: str, x: Any, backend: Backend, dtype: Any = None) -> Array:
             raise mixed(name, found, "params", backend)
     try:
         return backend.asarray(x, dtype)
-    except ArgumentTypeError as error:
-        raise ArgumentTypeError(f"{name}: {error}") from error
+    except (ArgumentError, ArgumentTypeError) as error:
+        raise type(error)(f"{name}: {error}") from error
 
 
 def check_X(X: Any, n_x: int, backend: Backend) -> Array:
@@ -74,12 +80,13 @@ def check_Y(Y: Any, n_y: int, m: int, loss: Loss, backend: Backend) -> Array:
     if labels:
         check_shape("Y", Y, (1, m))
         return one_hot(Y, n_y, backend)
+    labels_dtype = Y.dtype
     Y = place("Y", Y, backend, backend.dtype)
-    if loss.canonical == "softmax" and Y.ndim == 2 and Y.shape[0] == 1 and n_y > 1:
+    if loss.canonical == "softmax" and n_y > 1 and (Y.ndim == 1 or Y.shape[0] == 1):
         raise ArgumentError(
             f"Y: expected one-hot targets of shape {(n_y, m)} or integer labels of shape {(1, m)}, "
-            f"found shape {tuple(Y.shape)} of dtype {Y.dtype}; if these are labels, cast them "
-            "to an integer dtype."
+            f"found shape {tuple(Y.shape)} of dtype {labels_dtype}; if these are labels, cast them "
+            "to an integer dtype and reshape them: Y.reshape(1, -1)."
         )
     check_columns("Y", Y, n_y)
     check_shape("Y", Y, (n_y, m))
@@ -135,8 +142,12 @@ def check_sample_weight(sample_weight: Any, m: int, backend: Backend) -> Array |
     check_columns("sample_weight", s, 1)
     check_shape("sample_weight", s, (1, m))
     check_finite("sample_weight", s, backend)
-    if not (backend.all_true(s >= 0.0) and backend.all_true(backend.xp.sum(s) > 0.0)):
-        raise ArgumentError("sample_weight: expected weights of at least 0, not all 0.")
+    xp = backend.xp
+    if not (backend.all_true(s >= 0.0) and backend.all_true(xp.sum(s) > 0.0)):
+        raise ArgumentError(
+            "sample_weight: expected weights of at least 0, not all 0, found weights from "
+            f"{float(xp.min(s)):g} to {float(xp.max(s)):g}."
+        )
     return s
 
 
@@ -173,6 +184,7 @@ def check_finite(name: str, x: Array, backend: Backend) -> None:
     if not backend.all_true(finite):
         bad = int(xp.sum(xp.astype(~finite, backend.dtype)))
         raise ArgumentError(
-            f"{name}: expected finite numbers, found {bad} that are NaN or infinite as "
-            f"{backend.dtype_name}; remove or impute them, for example with numpy.nan_to_num."
+            f"{name}: expected finite numbers, found {bad} of {prod(x.shape)} entries NaN or "
+            f"infinity as {backend.dtype_name}; remove or impute them, for example with "
+            "numpy.nan_to_num."
         )

@@ -5,6 +5,7 @@ Every message says what was expected, what was found, and what cures it.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from numbers import Real
 
 
 class XpnnError(Exception):
@@ -33,6 +34,15 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> ArgumentError
     nearest = get_close_matches(str(name).lower(), names, n=1)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
     return ArgumentError(f"unknown {kind} {name!r}: expected one of {', '.join(names)}.{hint}")
+
+
+def real_number(name: str, value: object, expected: str) -> float:
+    """Return ``value`` as a float if it is a real number, or raise; ``expected`` words which."""
+    if isinstance(value, Real):
+        return float(value)
+    raise ArgumentTypeError(
+        f"{name}: expected {expected}, found {value!r} ({type(value).__name__})."
+    )
 
 
 def positive_int(name: str, value: object) -> int:

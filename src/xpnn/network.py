@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _boundary as boundary
 from ._table import Table
-from ._typing import Array, Rng
+from ._typing import Array, Namespace, Rng
 from .backends import get_backend
 from .backends.base import Backend
 from .core import parameters, propagation
@@ -17,7 +17,7 @@ from .core.activations import Activation, activation
 from .core.losses import LOSS_OF_OUTPUT, Loss, loss
 from .core.parameters import Layer, Params
 from .core.propagation import Caches
-from .errors import ArgumentError, ArgumentTypeError, positive_int
+from .errors import ArgumentError, ArgumentTypeError, positive_int, real_number
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -240,7 +240,8 @@ class Network:
     def score(self, params: Params, X: Any, Y: Any) -> float:
         """Return the share of examples predicted right; R² where the output is not a class.
 
-        R² = 1 − Σ(y − a)²/Σ(y − ȳ)², averaged over the outputs.
+        R² = 1 − Σ(y − a)²/Σ(y − ȳ)², averaged over the outputs; for constant y, 1 if a = y,
+        else 0.
         """
         predicted = self.predict(params, X)
         backend = boundary.check_params(params, self.sizes)[1]
@@ -252,9 +253,8 @@ class Network:
             elif self.output == "sigmoid":
                 right = xp.all((predicted == 1) == (Y > 0.5), axis=0)
             else:
-                total = xp.sum((Y - xp.mean(Y, axis=1, keepdims=True)) ** 2, axis=1)
-                return 1.0 - float(xp.mean(xp.sum((Y - predicted) ** 2, axis=1) / total))
-            return float(xp.sum(xp.astype(right, backend.dtype))) / Y.shape[1]
+                return _r2(Y, predicted, xp)
+            return float(xp.sum(xp.astype(right, backend.dtype))) / int(Y.shape[1])
 
     def examples(
         self, X: Any, Y: Any, l2: float, sample_weight: Any, backend: Backend
@@ -263,7 +263,8 @@ class Network:
         X, Y, s = boundary.check_examples(X, Y, sample_weight, self.sizes, self.loss, backend)
         total = X.shape[1] if s is None else backend.xp.sum(s)
         share = 1.0 / total if s is None else s / total
-        return X, Y, share, check_l2(l2) / total if l2 else None
+        decay = check_l2(l2) / total
+        return X, Y, share, decay if l2 else None
 
     # ---- looking ------------------------------------------------------------
 
@@ -290,6 +291,14 @@ class Network:
         return Table(("layer", "g", "W, dW", "b, db", "Z, A, dZ", "parameters"), rows)
 
 
+def _r2(Y: Array, A: Array, xp: Namespace) -> float:
+    residual = xp.sum((Y - A) ** 2, axis=1)
+    total = xp.sum((Y - xp.mean(Y, axis=1, keepdims=True)) ** 2, axis=1)
+    constant = total == 0.0
+    missed = xp.where(constant, xp.astype(residual > 0.0, Y.dtype), residual / total)
+    return 1.0 - float(xp.mean(missed))
+
+
 def host_rng(rng: Rng) -> Any:
     """Return a NumPy random generator for a seed; generators pass through."""
     if isinstance(rng, np.random.Generator | np.random.RandomState):
@@ -304,9 +313,10 @@ def host_rng(rng: Rng) -> Any:
 
 def check_l2(l2: float) -> float:
     """Return λ if it is a finite number of at least 0, or raise."""
-    if not 0.0 <= l2 < float("inf"):
+    number = real_number("l2", l2, "a finite number of at least 0")
+    if not 0.0 <= number < float("inf"):
         raise ArgumentError(f"l2: expected a finite number of at least 0, found {l2!r}.")
-    return float(l2)
+    return number
 
 
 def _check_sizes(sizes: Any) -> tuple[int, ...]:
@@ -321,6 +331,10 @@ def _check_sizes(sizes: Any) -> tuple[int, ...]:
 
 
 def _hidden_names(hidden: str | Sequence[str], layers: int) -> tuple[str, ...]:
+    if not isinstance(hidden, str | Sequence):
+        raise ArgumentTypeError(
+            f"hidden: expected the name of an activation or a list of names, found {hidden!r}."
+        )
     names = (hidden,) * layers if isinstance(hidden, str) else tuple(hidden)
     if len(names) != layers:
         raise ArgumentError(
@@ -328,7 +342,7 @@ def _hidden_names(hidden: str | Sequence[str], layers: int) -> tuple[str, ...]:
         )
     if isinstance(hidden, str):
         activation(hidden)  # a wrong name is an error even without hidden layers
-    if "softmax" in names:
+    if "softmax" in (hidden, *names):
         raise ArgumentError("hidden: 'softmax' can only be the output; use 'relu' or 'tanh'.")
     return names
 

@@ -10,7 +10,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from ..errors import ArgumentError, ArgumentTypeError, BackendError, unknown_name
-from .base import Backend, BackendStatus, first_line
+from .base import DTYPES, Backend, BackendStatus, first_line
 
 BUILT_IN = {
     "numpy": "xpnn.backends.numpy:NumpyBackend",
@@ -20,13 +20,14 @@ BUILT_IN = {
     "array_api_strict": "xpnn.backends.strict:StrictBackend",
 }
 
+GPU_BACKENDS = "'cupy', 'torch:cuda' or 'jax:gpu'"
 MISTAKEN = {
-    "pytorch": "torch",
-    "np": "numpy",
-    "cpu": "numpy",
-    "gpu": "cupy' or 'torch:cuda' or 'jax:gpu",
-    "cuda": "cupy' or 'torch:cuda' or 'jax:gpu",
-    "strict": "array_api_strict",
+    "pytorch": "'torch'",
+    "np": "'numpy'",
+    "cpu": "'numpy'",
+    "gpu": GPU_BACKENDS,
+    "cuda": GPU_BACKENDS,
+    "strict": "'array_api_strict'",
 }
 
 _default: Backend | None = None
@@ -64,7 +65,7 @@ def set_backend(name: str, dtype: str = "float32") -> Backend:
     Backend('numpy:cpu', dtype='float32')
     """
     global _default
-    if dtype == "float64" and name.partition(":")[0] == "jax":
+    if dtype == "float64" and str(name).partition(":")[0] == "jax":
         from .jax import enable_x64
 
         enable_x64()
@@ -134,21 +135,38 @@ def _status(name: str) -> BackendStatus:
     try:
         return backend_class(name).status()
     except Exception as error:  # a plug-in may fail in any way
-        reason = f"the plug-in does not load: {first_line(error)}"
-        return BackendStatus(name, None, False, (), reason)
+        return BackendStatus(name, None, False, (), _does_not_load(name, error))
+
+
+def resolve(name: str, dtype: str) -> Backend:
+    """Return the backend that ``name`` and ``dtype`` stand for."""
+    if not isinstance(name, str):
+        raise ArgumentTypeError(
+            f"backend: expected a name such as 'torch:cuda', found {name!r} "
+            f"({type(name).__name__})."
+        )
+    if dtype not in DTYPES:
+        raise unknown_name("dtype", dtype, DTYPES)
+    return _auto(dtype) if name == "auto" else _made(name, dtype)
 
 
 @lru_cache(maxsize=64)
-def resolve(name: str, dtype: str) -> Backend:
-    """Return the backend that ``name`` and ``dtype`` stand for, made and tried out once."""
-    if name == "auto":
-        return _auto(dtype)
+def _made(name: str, dtype: str) -> Backend:
+    """Make a backend and try it out, once."""
     library, _, device = name.partition(":")
     if library in MISTAKEN:
-        raise ArgumentError(f"unknown backend {name!r}: did you mean {MISTAKEN[library]!r}?")
+        raise ArgumentError(f"unknown backend {name!r}: did you mean {MISTAKEN[library]}?")
     if library not in known_names():
         raise unknown_name("backend", name, ("auto", *known_names()))
-    return backend_class(library).create(device, dtype)
+    try:
+        found = backend_class(library)
+    except Exception as error:  # a plug-in may fail in any way
+        raise BackendError(_does_not_load(library, error)) from error
+    return found.create(device, dtype)
+
+
+def _does_not_load(name: str, error: Exception) -> str:
+    return f"the plug-in {name!r} does not load: {first_line(error)}"
 
 
 def _auto(dtype: str) -> Backend:
@@ -210,8 +228,8 @@ def backend_of(arrays: dict[str, Any]) -> Backend:
         found[argument] = owner.of(x)
     first, *others = found
     for other in others:
-        same_dtype = found[other].dtype == found[first].dtype
-        if not (same_dtype and found[other].same_place(found[first])):
+        same_place = found[other].same_place(found[first])
+        if not (same_place and found[other].dtype == found[first].dtype):
             raise mixed(other, found[other], first, found[first])
     return found[first]
 
@@ -221,5 +239,6 @@ def mixed(name: str, backend: Backend, other: str, expected: Backend) -> Argumen
     return ArgumentTypeError(
         f"{name} is on {backend.spec} ({backend.dtype_name}), but {other} on {expected.spec} "
         f"({expected.dtype_name}): one computation needs one library, device and dtype. Move it: "
-        f"xpnn.set_backend({expected.spec!r}, dtype={expected.dtype_name!r}).asarray({name})."
+        f"with xpnn.use_backend({expected.spec!r}, dtype={expected.dtype_name!r}) as backend: "
+        f"x = backend.asarray(x)."
     )

@@ -38,8 +38,8 @@ class TorchBackend(Backend):
         return torch is not None and isinstance(x, torch.Tensor)
 
     def from_host(self, x: Any, dtype: Any, copy: bool | None) -> Array:
-        # torch warns of read-only memory and refuses negative strides
-        if copy is None and not (x.flags.writeable and all(s >= 0 for s in x.strides)):
+        # torch refuses negative strides, and warns of read-only memory that it would share
+        if any(s < 0 for s in x.strides) or (copy is None and not x.flags.writeable):
             x = x.copy()
         return super().from_host(x, dtype, copy)
 

@@ -33,7 +33,7 @@ from math import sqrt
 from typing import TypeAlias
 
 from .._typing import Array, Namespace
-from ..errors import ArgumentError
+from ..errors import ArgumentError, real_number
 from .schedules import Schedule
 
 State: TypeAlias = tuple[Array, ...]
@@ -71,12 +71,13 @@ class Optimizer:
     def rate(self, epoch: int) -> float:
         """α of an epoch, counted from 0; raises `ArgumentError` unless 0 < α < ∞."""
         alpha = self.learning_rate(epoch) if callable(self.learning_rate) else self.learning_rate
+        alpha = real_number("learning_rate", alpha, "a finite number above 0")
         if not 0.0 < alpha < float("inf"):
             raise ArgumentError(
                 f"learning_rate: expected a finite number above 0, found {alpha!r} at epoch "
                 f"{epoch}; try 0.001 with adam or 0.1 with gradient_descent."
             )
-        return float(alpha)
+        return alpha
 
 
 def gradient_descent(learning_rate: float | Schedule = 0.1) -> Optimizer:
@@ -105,7 +106,7 @@ def momentum(learning_rate: float | Schedule = 0.1, beta: float = 0.9) -> Optimi
     The course's form: v is a moving average of g, so α keeps its meaning when β
     changes. scikit-learn's v ← μ v − α g moves 1/(1−β) times as far.
     """
-    _fraction("beta", beta)
+    beta = _fraction("beta", beta)
     return Optimizer(
         "momentum",
         learning_rate,
@@ -129,7 +130,7 @@ def _momentum_update(
 
 def nesterov(learning_rate: float | Schedule = 0.1, mu: float = 0.9) -> Optimizer:
     """v ← μ v − α g;  θ ← θ + μ v − α g: Nesterov's momentum, as scikit-learn states it."""
-    _fraction("mu", mu)
+    mu = _fraction("mu", mu)
     return Optimizer(
         "nesterov",
         learning_rate,
@@ -156,7 +157,7 @@ def rmsprop(
     learning_rate: float | Schedule = 1e-3, beta: float = 0.9, epsilon: float = 1e-8
 ) -> Optimizer:
     """s ← β s + (1−β) g²;  θ ← θ − α g / (√s + ε)."""
-    _fraction("beta", beta)
+    beta, epsilon = _fraction("beta", beta), _epsilon(epsilon)
     return Optimizer(
         "rmsprop",
         learning_rate,
@@ -190,8 +191,8 @@ def adam(
     Both corrections are numbers, not arrays: multiplied through by √(1−β₂ᵗ), the step is
     α_t v / (√s + ε_t) with α_t = α √(1−β₂ᵗ)/(1−β₁ᵗ) and ε_t = ε √(1−β₂ᵗ).
     """
-    _fraction("beta1", beta1)
-    _fraction("beta2", beta2)
+    beta1, beta2 = _fraction("beta1", beta1), _fraction("beta2", beta2)
+    epsilon = _epsilon(epsilon)
 
     def scalars(alpha: float, t: int) -> Scalars:
         root = sqrt(1.0 - beta2**t)
@@ -215,10 +216,20 @@ def _adam_update(
     return theta, (v, s)
 
 
-def _fraction(name: str, value: float) -> None:
-    """Raise `ArgumentError` unless 0 ≤ value < 1."""
-    if not 0.0 <= value < 1.0:
+def _fraction(name: str, value: float) -> float:
+    """Return a number in [0, 1) as a float, or raise."""
+    number = real_number(name, value, "a number in [0, 1)")
+    if not 0.0 <= number < 1.0:
         raise ArgumentError(f"{name}: expected a number in [0, 1), found {value!r}.")
+    return number
+
+
+def _epsilon(value: float) -> float:
+    """Return a finite number of at least 0 as a float, or raise."""
+    number = real_number("epsilon", value, "a finite number of at least 0")
+    if not 0.0 <= number < float("inf"):
+        raise ArgumentError(f"epsilon: expected a finite number of at least 0, found {value!r}.")
+    return number
 
 
 OPTIMIZERS = {

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from time import perf_counter
 from typing import Any
 
 from .. import _boundary as boundary
@@ -12,7 +11,8 @@ from ..core.optimizers import Optimizer
 from ..core.parameters import Params
 from ..errors import ArgumentTypeError, positive_int
 from ..network import Network, check_l2, host_rng
-from .history import Callback, History, Report
+from .history import Callback, History
+from .loop import Loop
 from .stopping import Stopping
 from .trainer import Trainer
 
@@ -83,7 +83,8 @@ def fit(
     Notes
     -----
     Ctrl-C ends training and returns what the last complete epoch had, with
-    ``history.stopped == "interrupted"``.
+    ``history.stopped == "interrupted"``. Full-batch epochs run up to 64 at once, as many as
+    take 50 ms; unless something looks at each: a progress bar, a callback, validation, tol.
 
     Examples
     --------
@@ -115,65 +116,18 @@ def fit(
         if validation is not None:
             validation = _check_validation(validation, net, backend)
         trainer = Trainer(net, backend, optimizer, check_l2(l2), X, Y, s, batch_size)
-        carry = best = trainer.start(layers)
-        history = History()
         with _progress_bar(epochs, progress) as bar:
-            watched = bool(validation or callbacks or stopping.wanted or not bar.disable)
-            at_once = 1
-            done = carry, 0  # replaced as one: Ctrl-C may come between any two lines
+            loop = Loop(trainer, layers, validation, stopping, callbacks, bar)
             try:
-                while done[1] < epochs:
-                    carry, epoch = done
-                    count = min(at_once, epochs - epoch)
-                    began = perf_counter()
-                    rates = [optimizer.rate(epoch + i) for i in range(count)]
-                    carry, costs = trainer.run(carry, epoch, rates, rng)
-                    seconds = (perf_counter() - began) / count
-                    if trainer.plan.full and not watched:
-                        at_once = _epochs_at_once(at_once, seconds)
-                    history.cost += costs
-                    history.learning_rate += rates
-                    history.seconds += [seconds] * count
-                    if validation is not None:
-                        history.validation.append(net.score(trainer.params(carry), *validation))
-                    done = carry, epoch + count
-                    if not watched:
-                        continue
-                    bar.set_postfix_str(f"cost={costs[-1]:.4g}", refresh=False)
-                    bar.update()
-                    report = Report(
-                        done[1],
-                        costs[-1],
-                        history.validation[-1] if validation else None,
-                        rates[-1],
-                        seconds,
-                        carry[0],
-                        net.sizes,
-                        backend,
-                    )
-                    answers = [callback(report) for callback in callbacks]
-                    if any(answer is True for answer in answers):
-                        history.stopped = "callback"
-                        break
-                    if stopping.improved(history.validation[-1] if validation else costs[-1]):
-                        best = carry
-                    if stopping.now:
-                        history.stopped = "tol"
-                        break
+                # a call and not a loop: for a signal that arrives at a loop's backward jump,
+                # CPython 3.11 looks one instruction too early, outside of the try
+                loop.run(epochs, rng)
             except KeyboardInterrupt:
-                history.stopped = "interrupted"
-                history.truncate(done[1])
-        carry = best if stopping.wanted and validation else done[0]
-        trainer.check_finite(carry, done[1])
-        return trainer.params(carry), history
-
-
-def _epochs_at_once(at_once: int, seconds: float) -> int:
-    """How many full-batch epochs, single steps, to run before the next look at them.
-
-    Up to 64, as many as take 50 ms: more would not be faster, and Ctrl-C forgets them.
-    """
-    return min(2 * at_once, 64, max(1, int(0.05 / max(seconds, 1e-9))))
+                loop.history.stopped = "interrupted"
+                loop.history.truncate(loop.done[1])
+        carry = loop.best if validation and stopping.wanted else loop.done[0]
+        trainer.check_finite(carry, loop.done[1])
+        return trainer.params(carry), loop.history
 
 
 def _check_validation(validation: Any, net: Network, backend: Any) -> tuple[Any, Any]:

@@ -34,7 +34,7 @@ class Stopping:
         """Whether more than ``n_iter_no_change`` epochs have gone by without improvement."""
         return self.without_improvement > self.patience
 
-    def improved(self, value: float) -> bool:
+    def is_best(self, value: float) -> bool:
         """Take note of an epoch's cost or score; return whether it is the best so far."""
         if self.tol is None:
             return False
