@@ -21,11 +21,19 @@ from ..errors import ArgumentError, ArgumentTypeError, BackendError, unknown_nam
 
 DTYPES = ("float32", "float64")
 
-Carry: TypeAlias = tuple[Array, ...]
+Carry: TypeAlias = tuple[Any, ...]
 Step: TypeAlias = Callable[[Carry, tuple[Array, ...], tuple[Array, ...], Any], tuple[Carry, Array]]
 Run: TypeAlias = Callable[
     [Carry, tuple[Array, ...], tuple[Any, ...], list[tuple[float, ...]]], tuple[Carry, Array]
 ]
+
+
+Reshape: TypeAlias = Callable[[Carry], Carry]
+
+
+def same(carry: Carry) -> Carry:
+    """Return the carry as it is."""
+    return carry
 
 
 @dataclass(frozen=True)
@@ -331,13 +339,16 @@ class Backend:
         """Join 0-d arrays into one, shape (k,)."""
         return self.xp.stack(numbers)
 
-    def scan(self, step: Step) -> Run:
+    def scan(self, step: Step, split: Reshape = same, join: Reshape = same) -> Run:
         """Turn one step into a run of steps, like ``jax.lax.scan``.
 
         Parameters
         ----------
         step : callable (carry, data, arrays, numbers) -> (carry, output)
             May overwrite the arrays of ``carry``. ``output`` is a 0-d array.
+        split, join : callable (carry) -> carry, optional
+            The carry is split before the first step and joined after the last, so that
+            the steps may see it in another form.
 
         Returns
         -------
@@ -354,13 +365,13 @@ class Backend:
             arrays: tuple[Any, ...],
             numbers: list[tuple[float, ...]],
         ) -> tuple[Carry, Array]:
-            carry = tuple(xp.asarray(a, copy=True) for a in carry)
+            carry = split(tuple(xp.asarray(a, copy=True) for a in carry))
             moved = [self.rows(a) for a in arrays]
             outputs = []
             for i, row in enumerate(numbers):
                 carry, output = step(carry, data, tuple(a[i, ...] for a in moved), row)
                 outputs.append(output)
-            return carry, self.stack(outputs)
+            return join(carry), self.stack(outputs)
 
         return run
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._typing import Array
 from ..errors import BackendError
-from .base import Backend, Carry, Run, Step
+from .base import Backend, Carry, Reshape, Run, Step, same
 
 
 class JaxBackend(Backend):
@@ -85,7 +85,7 @@ class JaxBackend(Backend):
 
         return isinstance(condition, jax.core.Tracer) or super().all_true(condition)
 
-    def scan(self, step: Step) -> Run:
+    def scan(self, step: Step, split: Reshape = same, join: Reshape = same) -> Run:
         """Compile the whole run: no Python between its steps.
 
         The number of steps is a value, not a shape: rows are padded to a power of two
@@ -103,7 +103,8 @@ class JaxBackend(Backend):
                 return carry, outputs.at[i].set(output)
 
             outputs = jax.numpy.zeros(rows[-1].shape[0], dtype=self.dtype)
-            return cast(tuple[Carry, Array], jax.lax.fori_loop(0, steps, body, (carry, outputs)))
+            carry, outputs = jax.lax.fori_loop(0, steps, body, (split(carry), outputs))
+            return join(carry), outputs
 
         compiled = jax.jit(loop)
 

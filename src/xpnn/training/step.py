@@ -9,10 +9,10 @@ from functools import lru_cache
 from typing import Any
 
 from .._typing import Array
-from ..backends.base import Backend, Carry, Run, Step
+from ..backends.base import Backend, Carry, Run
 from ..core import propagation
 from ..core.optimizers import Update
-from ..core.parameters import from_vector, to_vector
+from ..core.parameters import Layer, Params, from_vector, to_vector
 from ..network import Network
 
 
@@ -20,49 +20,73 @@ from ..network import Network
 def make_run(
     net: Network, update: Update, backend: Backend, *, gather: bool, weighted: bool, l2: bool
 ) -> Run:
-    """Return a run of steps, `Backend.scan` of `make_step`, kept for the next training."""
-    return backend.scan(make_step(net, update, backend, gather=gather, weighted=weighted, l2=l2))
-
-
-def make_step(
-    net: Network, update: Update, backend: Backend, *, gather: bool, weighted: bool, l2: bool
-) -> Step:
-    """Return step(carry, data, arrays, numbers) -> carry, J.
+    """Return run(carry, data, arrays, numbers) -> carry, costs; kept for the next training.
 
     carry
-        (θ, *state of the optimiser), overwritten.
+        (θ, *state of the optimiser), vectors.
     data
         With ``gather`` X and Y as rows, shapes (m, n_x) and (m, n_y), from which
-        contiguous rows are gathered and then transposed; without, X and Y as columns.
-        If ``weighted`` without ``gather``, the shares follow.
+        contiguous rows are gathered and then transposed; without, X and Y as columns,
+        followed by the shares if ``weighted``.
     arrays
-        With ``gather`` the indices, shape (batch,), and if ``weighted`` the shares,
-        shape (1, batch).
+        With ``gather`` the indices, shape (k, batch), and if ``weighted`` the shares,
+        shape (k, 1, batch).
     numbers
-        share, decay, and the scalars of the optimiser.
+        share, decay, and the scalars of the optimiser, for each of the k steps.
     """
     xp = backend.xp
 
-    def step(
-        carry: Carry, data: tuple[Array, ...], arrays: tuple[Array, ...], numbers: Any
-    ) -> tuple[Carry, Array]:
-        theta, *state = carry
-        share, decay, *scalars = numbers
+    def cost_and_gradients(
+        params: Params, data: tuple[Array, ...], arrays: tuple[Array, ...], share: Any, decay: Any
+    ) -> tuple[Array, Params]:
         if gather:
             X = xp.take(data[0], arrays[0], axis=0).T
             Y = xp.take(data[1], arrays[0], axis=0).T
             share = arrays[1] if weighted else share
         else:
-            X, Y, *shares = data
-            share = shares[0] if weighted else share
-        decay = decay if l2 else None
-
-        params = from_vector(theta, net.sizes, xp)
+            X, Y = data[:2]
+            share = data[2] if weighted else share
+        common = (share, decay if l2 else None, net.activations, net.loss, xp)
         _, caches = propagation.forward(params, X, net.activations, xp)
-        J = propagation.cost(params, caches, Y, share, decay, net.activations, net.loss, xp)
-        grads = propagation.backward(params, caches, Y, share, decay, net.activations, net.loss, xp)
+        J = propagation.cost(params, caches, Y, *common)
+        return J, propagation.backward(params, caches, Y, *common)
+
+    def vector_step(carry: Carry, data: Any, arrays: Any, numbers: Any) -> tuple[Carry, Array]:
+        theta, *state = carry
+        share, decay, *scalars = numbers
+        params = from_vector(theta, net.sizes, xp)
+        J, grads = cost_and_gradients(params, data, arrays, share, decay)
         g = to_vector(grads, xp)
         theta, new_state = update(theta, g, tuple(state), tuple(scalars), xp)
         return (theta, *new_state), J
 
-    return step
+    # XLA would copy each W out of θ and each dW into g in every step. So inside a compiled
+    # run the carry is one tuple (parameter, *state) for each W[l] and b[l].
+
+    def split(vectors: Carry) -> Carry:
+        trees = (from_vector(vector, net.sizes, xp) for vector in vectors)
+        return tuple(zip(*([a for layer in tree for a in layer] for tree in trees), strict=True))
+
+    def join(carry: Carry) -> Carry:
+        columns = zip(*carry, strict=True)
+        return tuple(to_vector(_pairs(column), xp) for column in columns)
+
+    def split_step(carry: Carry, data: Any, arrays: Any, numbers: Any) -> tuple[Carry, Array]:
+        share, decay, *scalars = numbers
+        params = _pairs([parameter for parameter, *_ in carry])
+        J, grads = cost_and_gradients(params, data, arrays, share, decay)
+        gradients = (g for dW_db in grads for g in dW_db)
+        new = []
+        for (parameter, *state), g in zip(carry, gradients, strict=True):
+            moved, new_state = update(parameter, g, tuple(state), tuple(scalars), xp)
+            new.append((moved, *new_state))
+        return tuple(new), J
+
+    if backend.compiled:
+        return backend.scan(split_step, split, join)
+    return backend.scan(vector_step)
+
+
+def _pairs(arrays: Any) -> Params:
+    """Return W[1], b[1], W[2], b[2], … as layers."""
+    return tuple(Layer(W, b) for W, b in zip(arrays[::2], arrays[1::2], strict=True))
