@@ -36,7 +36,8 @@ def run_tests(session: nox.Session, backend: str, package: str = ".") -> None:
 def tests(session: nox.Session) -> None:
     """Run the whole test suite on NumPy, array-api-strict and JAX."""
     install(session, ".[jax]", groups=("test",))
-    session.run("pytest", *session.posargs)
+    required = [f"--require-backend={name}" for name in ("numpy", "array_api_strict", "jax")]
+    session.run("pytest", *required, *session.posargs)
 
 
 @nox.session(name="tests-numpy", default=False)

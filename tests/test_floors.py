@@ -17,6 +17,8 @@ FLOORS = {
     "backends/": 2,
     "_boundary.py": 3,
     "network.py": 4,
+    "optimizers.py": 2,
+    "schedules.py": 2,
     "training/": 5,
     "data/": 5,
     "cli/": 7,

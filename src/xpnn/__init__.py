@@ -6,6 +6,7 @@ the same equations run on NumPy, CuPy, PyTorch, JAX, or any conforming library.
 
 from importlib.metadata import version as _version
 
+from . import optimizers, schedules
 from .backends import (
     Backend,
     BackendStatus,
@@ -14,7 +15,6 @@ from .backends import (
     set_backend,
     use_backend,
 )
-from .core import optimizers, schedules
 from .core.parameters import Layer
 from .errors import (
     ArgumentError,
