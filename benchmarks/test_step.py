@@ -62,10 +62,9 @@ def test_fit_against_by_hand(benchmark, name, workload, optimizer):
             return by_hand.numpy_fit(W, b, X, Y, *arguments)
         return jax_fit(W, b, X_device, Y_device, workload.epochs, workload.batch_size, 0)
 
-    first = slice(workload.epochs if workload.batch_size is None else 1)
-    if name == "jax" and workload.batch_size:  # by hand: one cost a step
-        first = slice(0, 0)
-    np.testing.assert_allclose(ours()[first], theirs()[first], rtol=1e-3)
+    # JAX by hand keeps one cost a step; every epoch has the same number of equal steps
+    costs = np.reshape(theirs(), (workload.epochs, -1)).mean(axis=1)
+    np.testing.assert_allclose(ours()[:10], costs[:10], rtol=1e-3)
 
     by_hand_times = []
 

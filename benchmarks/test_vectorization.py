@@ -38,6 +38,8 @@ def test_vectorized(benchmark, vectors, spec):
         backend = xpnn.set_backend(spec, dtype="float64")
     except xpnn.XpnnError as error:
         pytest.skip(str(error))
+    finally:
+        xpnn.set_backend("numpy")
     with backend.current():
         a, b = (backend.asarray(v) for v in vectors)
         dot = backend.compile(backend.xp.vecdot) if backend.compiled else backend.xp.vecdot

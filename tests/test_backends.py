@@ -186,7 +186,6 @@ def test_environment_variable_seeds_the_default(monkeypatch):
     [
         ("pytorch", xpnn.ArgumentError, "did you mean 'torch'"),
         ("numpy:gpu", xpnn.ArgumentError, "expected one of cpu"),
-        ("", xpnn.ArgumentError, "expected one of"),
     ],
 )
 def test_a_bad_environment_variable_is_an_error_each_time(monkeypatch, value, error, words):
@@ -194,6 +193,11 @@ def test_a_bad_environment_variable_is_an_error_each_time(monkeypatch, value, er
     for _ in range(2):
         with pytest.raises(error, match=f"XPNN_BACKEND={value!r}.*{words}"):
             xpnn.get_backend()
+
+
+def test_an_empty_environment_variable_is_none(monkeypatch):
+    monkeypatch.setenv("XPNN_BACKEND", "")
+    assert xpnn.get_backend().name == "numpy"
 
 
 def test_an_unusable_backend_in_the_environment_variable(monkeypatch):
@@ -473,7 +477,7 @@ def test_create_tries_the_chosen_device_out():
 
     assert SecondDeviceFails.status().usable
     assert SecondDeviceFails.create("cpu").device == "cpu"
-    with pytest.raises(xpnn.BackendError, match=r"tiny computation on broken failed.*device lost"):
+    with pytest.raises(xpnn.BackendError, match=r"tiny computation failed.*device lost.*broken"):
         SecondDeviceFails.create("broken")
 
 
@@ -521,12 +525,12 @@ def test_cupy_with_a_driver_and_no_gpu(monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "id"),
-    [("", 1), ("cuda", 1), ("0", 0), ("cuda:0", 0), ("1", 1), ("cuda:1", 1)],
+    [("", 0), ("cuda", 0), ("0", 0), ("cuda:0", 0), ("1", 1), ("cuda:1", 1)],
 )
 def test_cupy_devices_by_name(monkeypatch, name, id):  # noqa: A002
     fake_cupy(monkeypatch, lambda: 2)
     assert CupyBackend.devices() == ("cuda:0", "cuda:1")
-    assert CupyBackend.find_device(name).id == id  # the fake's current device is 1
+    assert CupyBackend.find_device(name).id == id  # whichever is current
 
 
 @pytest.mark.parametrize("name", ["2", "cuda:2", "cpu", "gpu:0"])

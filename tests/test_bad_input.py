@@ -484,3 +484,25 @@ def params_on_float64(backend):
 )
 def test_exceptions_are_also_the_usual_ones(error, bases):
     assert all(issubclass(error, base) for base in bases)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int64"])
+def test_more_classes_than_the_label_dtype_counts(backend, dtype):
+    """300 classes and uint8 labels: class 257 must not look like class 1."""
+    net = xpnn.Network([2, 300], output="softmax")
+    params = net.init(weights="zeros")
+    J = net.cost(params, np.ones((2, 3)), np.asarray([[1, 2, 3]], dtype=dtype))
+    assert float(J) == pytest.approx(math.log(300.0), rel=1e-5)
+
+
+def test_a_saturated_unit_that_is_right_costs_nothing(backend):
+    """−0 log 0 and 0/0: sigmoid underflows to 0 where the target is 0."""
+    for cost, expected in (("categorical_cross_entropy", 0.0), ("poisson", 1.0)):
+        net = xpnn.Network([1, 2], output="sigmoid", cost=cost)
+        W = backend.asarray([[-2000.0], [2000.0]])
+        params = (xpnn.Layer(W, backend.asarray([[0.0], [0.0]])),)
+        J = net.cost(params, [[1.0]], [[0.0], [1.0]])
+        assert float(J) == pytest.approx(expected, abs=1e-6)  # Σ a = 1 for Poisson, log 1 = 0
+        assert np.isfinite(
+            backend.to_numpy(net.gradients(params, [[1.0]], [[0.0], [1.0]])[0].W)
+        ).all()

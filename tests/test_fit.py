@@ -196,13 +196,38 @@ def test_nothing_of_the_caller_is_altered(backend, rng, batch_size):
 
 
 def test_a_callback_gets_copies(backend, rng):
+    """What it does to its parameters changes nothing of the training."""
     X, y = problem(rng)
     net = xpnn.Network([6, 3])
-    snapshots = []
-    xpnn.fit(net, net.init(), X, y, epochs=3, callbacks=[lambda r: snapshots.append(r.params)])
-    first, second, third = (to_numpy(backend, params)[0].W for params in snapshots)
-    assert not np.array_equal(first, second)
-    assert not np.array_equal(second, third)
+    seen = []
+
+    def spoil(report):
+        params = report.params
+        seen.append(np.array(to_numpy(backend, params)[0].W, copy=True))
+        W, b = params[0]
+        W *= 0.0  # in place, where the library can
+        b += 1.0
+
+    fitted, history = xpnn.fit(net, net.init(), X, y, epochs=3, callbacks=[spoil])
+    alone, expected = xpnn.fit(net, net.init(), X, y, epochs=3)
+    assert history.cost == expected.cost
+    np.testing.assert_array_equal(to_numpy(backend, fitted)[0].W, to_numpy(backend, alone)[0].W)
+    np.testing.assert_array_equal(seen[-1], to_numpy(backend, alone)[0].W)
+    assert not np.array_equal(seen[0], seen[1])
+
+
+def test_torch_parameters_that_require_gradients_are_not_recorded():
+    torch = pytest.importorskip("torch")
+    net = xpnn.Network([2, 3, 1], hidden="tanh", output="sigmoid")
+    with xpnn.use_backend("torch"):
+        start = net.init(rng=0)
+    for layer in start:
+        layer.W.requires_grad_()
+    params, _ = xpnn.fit(net, start, XOR_X, XOR_Y, epochs=2)
+    assert not params[0].W.requires_grad
+    net.cost(start, XOR_X, XOR_Y).backward()  # the equations stay differentiable
+    gradient = net.gradients(start, XOR_X, XOR_Y)[0].W.detach()
+    torch.testing.assert_close(start[0].W.grad, gradient)
 
 
 # ---- when it stops ---------------------------------------------------------------------------
@@ -340,6 +365,14 @@ def test_divergence_in_a_known_layer():
         xpnn.fit(net, params, [[1.0]], [[0.0]], epochs=3)
 
 
+def test_divergence_reports_the_rate_of_its_epoch():
+    """Rate 0.001, from epoch 40 on 1e30, several full-batch epochs a run."""
+    net = xpnn.Network([1, 1], output="identity")
+    optimizer = optimizers.gradient_descent(lambda epoch: 1e-3 if epoch < 40 else 1e30)
+    with pytest.raises(xpnn.DivergenceError, match=r"epoch 4[12].*learning rate was 1e\+30"):
+        xpnn.fit(net, net.init(), [[1.0]], [[1.0]], optimizer=optimizer, epochs=100)
+
+
 def test_divergence_in_the_last_update():
     """One epoch: its cost is finite, the update is not, and must not be returned."""
     net = xpnn.Network([1, 1], output="identity")
@@ -400,6 +433,8 @@ def test_progress_is_for_terminals(monkeypatch, capsys, rng, terminal, progress,
         ),
         ("optimizer", optimizers.adam(math.nan), ValueError, "learning_rate"),
         ("validation", 3, TypeError, "validation: expected a pair"),
+        ("callbacks", print, TypeError, r"callbacks: expected a list.*\[function\]"),
+        ("tol", "a", TypeError, "tol: expected a number"),
         ("sample_weight", [[1.0, 2.0]], ValueError, r"expected shape \(1, 50\), found \(1, 2\)"),
     ],
 )

@@ -194,11 +194,17 @@ def test_rate_of_a_number_and_of_a_schedule(name):
     assert type(OPTIMIZERS[name](np.float32(0.25)).rate(0)) is float
 
 
-@pytest.mark.parametrize("bad", [0.0, 0, -0.1, math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("bad", [-0.1, math.nan, math.inf, -math.inf])
 def test_rate_must_be_finite_and_above_0(bad):
     for learning_rate in (bad, lambda epoch: bad):
         with pytest.raises(xpnn.ArgumentError, match=r"learning_rate: expected .* found .*epoch 4"):
             optimizers.adam(learning_rate).rate(4)
+
+
+def test_only_a_schedule_may_reach_0():
+    with pytest.raises(xpnn.ArgumentError, match=r"learning_rate: expected .* found 0.0"):
+        optimizers.adam(0.0).rate(0)
+    assert optimizers.adam(xpnn.schedules.cosine_decay(0.1, epochs=10)).rate(10) == 0.0
 
 
 @pytest.mark.parametrize("bad", ["0.1", None, [0.1], 1j])

@@ -39,7 +39,10 @@ def check_params(params: Any, sizes: tuple[int, ...]) -> tuple[Params, Backend]:
     }
     backend = backend_of(arrays)
     if not backend.xp.isdtype(backend.dtype, "real floating"):
-        raise ArgumentTypeError(f"params: expected real floating arrays, found {backend.dtype}.")
+        raise ArgumentTypeError(
+            f"params: expected real floating arrays, found {backend.dtype}; "
+            "make them with net.init()."
+        )
     for l, (n_prev, n) in enumerate(pairwise(sizes), 1):
         check_shape(f"W[{l}]", arrays[f"W[{l}]"], (n, n_prev))
         check_shape(f"b[{l}]", arrays[f"b[{l}]"], (n, 1))
@@ -82,7 +85,7 @@ def check_Y(Y: Any, n_y: int, m: int, loss: Loss, backend: Backend) -> Array:
         return one_hot(Y, n_y, backend)
     labels_dtype = Y.dtype
     Y = place("Y", Y, backend, backend.dtype)
-    if loss.canonical == "softmax" and n_y > 1 and (Y.ndim == 1 or Y.shape[0] == 1):
+    if loss.canonical == "softmax" and n_y > 1 and (Y.ndim == 1 or Y.shape[:1] == (1,)):
         raise ArgumentError(
             f"Y: expected one-hot targets of shape {(n_y, m)} or integer labels of shape {(1, m)}, "
             f"found shape {tuple(Y.shape)} of dtype {labels_dtype}; if these are labels, cast them "
@@ -98,6 +101,7 @@ def check_Y(Y: Any, n_y: int, m: int, loss: Loss, backend: Backend) -> Array:
 def one_hot(labels: Array, n_y: int, backend: Backend) -> Array:
     """Return the one-hot columns, shape (n_y, m), of labels 0 … n_y − 1, shape (1, m)."""
     xp = backend.xp
+    labels = xp.astype(labels, backend.index_dtype)  # 300 classes do not fit uint8
     if not backend.all_true((labels >= 0) & (labels < n_y)):
         raise ArgumentError(
             f"Y: expected labels from 0 to {n_y - 1}, one for each output unit, found "
@@ -115,7 +119,8 @@ def check_targets(Y: Array, loss: Loss, backend: Backend) -> None:
     if not backend.all_true((low <= Y) & (high >= Y)):
         raise ArgumentError(
             f"Y: expected targets from {low:g} to {high:g} for cost {loss.name!r}, found values "
-            f"from {float(xp.min(Y)):g} to {float(xp.max(Y)):g}."
+            f"from {float(xp.min(Y)):g} to {float(xp.max(Y)):g}; "
+            "rescale them, or choose another cost."
         )
     sums_to_1 = xp.abs(xp.sum(Y, axis=0) - 1.0) < 1e-3
     if loss.canonical == "softmax" and not backend.all_true(sums_to_1):
@@ -165,6 +170,8 @@ def check_columns(name: str, x: Array, n: int) -> None:
         )
     elif len(shape) == 2 and shape[1] == n != shape[0]:
         cure = f" One example is one column: pass {name}.T."
+    elif len(shape) == 2:
+        cure = f" The network was made for {n} rows (sizes); the columns of {name} are examples."
     if len(shape) != 2 or shape[0] != n:
         raise ArgumentError(f"{name}: expected shape ({n}, m), found {shape}.{cure}")
     if shape[1] == 0:
@@ -174,7 +181,10 @@ def check_columns(name: str, x: Array, n: int) -> None:
 def check_shape(name: str, x: Array, expected: tuple[int, ...]) -> None:
     """Raise unless ``x`` has exactly this shape."""
     if tuple(x.shape) != expected:
-        raise ArgumentError(f"{name}: expected shape {expected}, found {tuple(x.shape)}.")
+        raise ArgumentError(
+            f"{name}: expected shape {expected}, found {tuple(x.shape)}; it must fit the sizes of "
+            "the network and the number of examples in X."
+        )
 
 
 def check_finite(name: str, x: Array, backend: Backend) -> None:

@@ -6,6 +6,7 @@ Every message says what was expected, what was found, and what cures it.
 from collections.abc import Iterable
 from difflib import get_close_matches
 from numbers import Real
+from operator import index
 
 
 class XpnnError(Exception):
@@ -47,11 +48,14 @@ def real_number(name: str, value: object, expected: str) -> float:
 
 def positive_int(name: str, value: object) -> int:
     """Return ``value`` as an int if it is a whole number of at least 1, or raise."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    try:
+        number = index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
         raise ArgumentTypeError(
             f"{name}: expected a positive integer, found {value!r} ({type(value).__name__})."
         )
-    number = value.__index__()
     if number < 1:
         raise ArgumentError(f"{name}: expected a positive integer, found {value!r}.")
-    return int(number)
+    return number

@@ -94,13 +94,14 @@ class Network:
 
     # ---- parameters ---------------------------------------------------------
 
-    def init(self, rng: Rng = None, weights: str = "he") -> Params:
+    def init(self, rng: Rng = 0, weights: str = "he") -> Params:
         """Draw initial parameters on the selected backend.
 
         Parameters
         ----------
         rng : int, numpy.random.Generator, numpy.random.RandomState or None
-            Drawn on the host in float64, so that every backend gets the same numbers.
+            A seed or a generator, None for fresh entropy. Drawn on the host in float64,
+            so that every backend gets the same numbers.
         weights : {"he", "glorot", "lecun", "small", "uniform", "zeros"}
             N(0, 2/n_prev), U(±√(6/(n_prev + n))), N(0, 1/n_prev), 0.01 N(0, 1), U(0, 1), 0.
             Biases are zero.
@@ -187,7 +188,7 @@ class Network:
         """
         params, backend = boundary.check_params(params, self.sizes)
         with backend.current():
-            X, Y, share, decay = self.examples(X, Y, l2, sample_weight, backend)
+            X, Y, share, decay = self._examples(X, Y, l2, sample_weight, backend)
             _, caches = propagation.forward(params, X, self.activations, backend.xp)
             return propagation.cost(
                 params, caches, Y, share, decay, self.activations, self.loss, backend.xp
@@ -198,8 +199,15 @@ class Network:
     ) -> Params:
         """dJ/dW[l] and dJ/db[l] by backward propagation.
 
-        Takes what `cost` takes. Returns a tuple of `Layer` like ``params``, whose ``W``
-        holds dJ/dW[l] and whose ``b`` holds dJ/db[l].
+        Parameters
+        ----------
+        params, X, Y, l2, sample_weight
+            As `cost` takes them.
+
+        Returns
+        -------
+        tuple of Layer
+            The same tree as ``params``: ``W`` holds dJ/dW[l], ``b`` holds dJ/db[l].
 
         Examples
         --------
@@ -211,7 +219,7 @@ class Network:
         """
         params, backend = boundary.check_params(params, self.sizes)
         with backend.current():
-            X, Y, share, decay = self.examples(X, Y, l2, sample_weight, backend)
+            X, Y, share, decay = self._examples(X, Y, l2, sample_weight, backend)
             _, caches = propagation.forward(params, X, self.activations, backend.xp)
             return propagation.backward(
                 params, caches, Y, share, decay, self.activations, self.loss, backend.xp
@@ -219,6 +227,15 @@ class Network:
 
     def predict(self, params: Params, X: Any) -> Array:
         """Return labels, shape (1, m), for softmax; 0 and 1 (a > 0.5) for sigmoid; else A.
+
+        Parameters
+        ----------
+        params : tuple of Layer
+        X : array_like, shape (n_x, m)
+
+        Returns
+        -------
+        array, shape (1, m) or (n_y, m)
 
         Examples
         --------
@@ -242,6 +259,18 @@ class Network:
 
         R² = 1 − Σ(y − a)²/Σ(y − ȳ)², averaged over the outputs; for constant y, 1 if a = y,
         else 0.
+
+        Parameters
+        ----------
+        params, X, Y
+            As `cost` takes them.
+
+        Examples
+        --------
+        >>> import xpnn
+        >>> net = xpnn.Network([1, 1], output="sigmoid")
+        >>> net.score(net.init(weights="zeros"), [[1.0, 2.0]], [[0, 1]])  # says 0 to both
+        0.5
         """
         predicted = self.predict(params, X)
         backend = boundary.check_params(params, self.sizes)[1]
@@ -256,7 +285,7 @@ class Network:
                 return _r2(Y, predicted, xp)
             return float(xp.sum(xp.astype(right, backend.dtype))) / int(Y.shape[1])
 
-    def examples(
+    def _examples(
         self, X: Any, Y: Any, l2: float, sample_weight: Any, backend: Backend
     ) -> tuple[Array, Array, Any, Any]:
         """Check one call's examples; return X, Y, share and decay as ``core`` takes them."""
@@ -294,7 +323,8 @@ class Network:
 def _r2(Y: Array, A: Array, xp: Namespace) -> float:
     residual = xp.sum((Y - A) ** 2, axis=1)
     total = xp.sum((Y - xp.mean(Y, axis=1, keepdims=True)) ** 2, axis=1)
-    constant = total == 0.0
+    first = Y[:, :1]
+    constant = xp.all(first == Y, axis=1)
     missed = xp.where(constant, xp.astype(residual > 0.0, Y.dtype), residual / total)
     return 1.0 - float(xp.mean(missed))
 

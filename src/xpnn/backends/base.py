@@ -20,6 +20,7 @@ from .._typing import Array, Namespace
 from ..errors import ArgumentError, ArgumentTypeError, BackendError, unknown_name
 
 DTYPES = ("float32", "float64")
+TRY_OUT_FAILED = "a tiny computation failed"
 
 Carry: TypeAlias = tuple[Any, ...]
 Step: TypeAlias = Callable[[Carry, tuple[Array, ...], tuple[Array, ...], Any], tuple[Carry, Array]]
@@ -95,25 +96,24 @@ class Backend:
     @classmethod
     def create(cls, device: str = "", dtype: str = "float32") -> Self:
         """Make the backend, or raise `BackendError` with the reason why it cannot work."""
-        status = cls.status()
+        status = cls.probe()
         if not status.usable:
             raise BackendError(f"backend {cls.name!r} cannot be used: {status.reason}")
         xp = cls.namespace()
         found = cls.find_device(device)
+        try:
+            cls(xp, found, None).try_out()
+        except Exception as error:  # whatever the library or the driver raises
+            raise BackendError(
+                f"backend {cls.name!r} cannot be used: {TRY_OUT_FAILED}: {first_line(error)} "
+                f"(device {device or 'by default'})"
+            ) from error
         supported = xp.__array_namespace_info__().dtypes(device=found, kind="real floating")
         if dtype not in supported:
             raise BackendError(
                 f"backend {cls.name!r}: device {device!r} has no {dtype}; use dtype='float32'."
             )
-        backend = cls(xp, found, cls.native_dtype(supported[dtype]))
-        try:
-            backend.try_out()
-        except Exception as error:  # whatever the library or the driver raises
-            raise BackendError(
-                f"backend {cls.name!r}: a tiny computation on {backend.device_name} failed: "
-                f"{first_line(error)}"
-            ) from error
-        return backend
+        return cls(xp, found, cls.native_dtype(supported[dtype]))
 
     @classmethod
     def of(cls, array: Array) -> Self:
@@ -123,6 +123,19 @@ class Backend:
     @classmethod
     def status(cls) -> BackendStatus:
         """Look whether this backend works here, down to a tiny computation on its device."""
+        status = cls.probe()
+        if not status.usable:
+            return status
+        try:
+            cls(cls.namespace(), cls.find_device(""), None).try_out()
+        except Exception as error:
+            reason = f"{TRY_OUT_FAILED}: {first_line(error)}"
+            return BackendStatus(cls.name, status.installed, False, status.devices, reason)
+        return status
+
+    @classmethod
+    def probe(cls) -> BackendStatus:
+        """Look whether the library is installed, imports, and has a device."""
         installed = cls.version()
         if installed is None:
             return BackendStatus(cls.name, None, False, (), f"not installed: {cls.cure}")
@@ -135,11 +148,8 @@ class Backend:
             devices = cls.devices()
         except Exception as error:  # so may a missing or mismatched driver
             return BackendStatus(cls.name, installed, False, (), f"no device: {first_line(error)}")
-        try:
-            cls(cls.namespace(), cls.find_device(""), None).try_out()
-        except Exception as error:
-            reason = f"a tiny computation failed: {first_line(error)}"
-            return BackendStatus(cls.name, installed, False, devices, reason)
+        if not devices:
+            return BackendStatus(cls.name, installed, False, (), "no device: none was found")
         return BackendStatus(cls.name, installed, True, devices, "")
 
     @classmethod
@@ -174,7 +184,7 @@ class Backend:
         """Word the error for a device that is not there."""
         return ArgumentError(
             f"backend {cls.name!r} has no device {name!r} here: expected one of "
-            f"{', '.join(cls.devices())}."
+            f"{', '.join(cls.devices())}. A GPU needs its driver, and the library's build for it."
         )
 
     @classmethod
@@ -316,6 +326,10 @@ class Backend:
         """Return a context in which this backend's device is the library's current one."""
         return nullcontext()
 
+    def no_grad(self) -> AbstractContextManager[Any]:
+        """Return a context in which the library records nothing for its own differentiation."""
+        return nullcontext()
+
     def synchronize(self) -> None:
         """Wait until everything asked of the device is done."""
 
@@ -385,6 +399,8 @@ def host_array(x: Any) -> Any:
         )
     a = to_host(x)
     check_real(a.dtype, a.dtype.kind in "buif")
+    if a.dtype == np.longdouble:  # no other library has it
+        a = a.astype(np.float64)
     return a.astype(a.dtype.newbyteorder("="), copy=False)
 
 

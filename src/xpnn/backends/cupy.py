@@ -32,10 +32,8 @@ class CupyBackend(Backend):
     def find_device(cls, name: str) -> Any:
         import cupy
 
-        if name in ("", "cuda"):
-            return cupy.cuda.Device()  # the current one
-        if name.isdigit():
-            name = f"cuda:{name}"
+        if name == "cuda" or name.isdigit():
+            name = f"cuda:{name if name.isdigit() else 0}"
         return cupy.cuda.Device(int(super().find_device(name).partition(":")[2]))
 
     @property

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Self, cast
 
 import numpy as np
@@ -36,7 +37,8 @@ class JaxBackend(Backend):
 
         found = jax.devices()
         if found[0].platform != "cpu":
-            found = found + jax.devices("cpu")
+            with suppress(RuntimeError):  # JAX_PLATFORMS may leave the CPU out
+                found = found + jax.devices("cpu")
         return tuple(_device_name(device) for device in found)
 
     @classmethod
@@ -138,9 +140,7 @@ def x64_enabled() -> bool:
 
 
 def enable_x64() -> None:
-    """Let JAX, if it is there, make 64-bit arrays, in the whole process and for good."""
-    if JaxBackend.version() is None:
-        return
+    """Let JAX make 64-bit arrays, in the whole process and for good."""
     import jax
 
     jax.config.update("jax_enable_x64", True)

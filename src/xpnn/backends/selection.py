@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from functools import cache, lru_cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from threading import Lock
 from typing import Any
 
 from ..errors import ArgumentError, ArgumentTypeError, BackendError, unknown_name
@@ -30,6 +31,7 @@ MISTAKEN = {
     "strict": "'array_api_strict'",
 }
 
+_lock = Lock()
 _default: Backend | None = None
 _override: ContextVar[Backend | None] = ContextVar("xpnn_backend", default=None)
 
@@ -65,12 +67,16 @@ def set_backend(name: str, dtype: str = "float32") -> Backend:
     Backend('numpy:cpu', dtype='float32')
     """
     global _default
-    if dtype == "float64" and str(name).partition(":")[0] == "jax":
+    if name == "auto":
+        name = first_usable()
+    if dtype == "float64" and resolve(name, "float32").name == "jax":
         from .jax import enable_x64
 
         enable_x64()
-    _default = resolve(name, dtype)
-    return _default
+    chosen = resolve(name, dtype)
+    with _lock:
+        _default = chosen
+    return chosen
 
 
 @contextmanager
@@ -111,11 +117,14 @@ def get_backend() -> Backend:
     if override is not None:
         return override
     if _default is None:
-        name = os.environ.get("XPNN_BACKEND", "numpy")
+        name = os.environ.get("XPNN_BACKEND") or "numpy"
         try:
-            _default = resolve(name, "float32")
+            chosen = resolve(name, "float32")
         except (ArgumentError, BackendError) as error:
-            raise type(error)(f"environment variable XPNN_BACKEND={name!r}: {error}") from error
+            raise type(error)(f"environment variable XPNN_BACKEND={name!r}: {error}") from None
+        with _lock:  # another thread may have called set_backend meanwhile
+            if _default is None:
+                _default = chosen
     return _default
 
 
@@ -145,9 +154,9 @@ def resolve(name: str, dtype: str) -> Backend:
             f"backend: expected a name such as 'torch:cuda', found {name!r} "
             f"({type(name).__name__})."
         )
-    if dtype not in DTYPES:
+    if dtype not in DTYPES or type(dtype) is not str:  # a NumPy dtype equals its name
         raise unknown_name("dtype", dtype, DTYPES)
-    return _auto(dtype) if name == "auto" else _made(name, dtype)
+    return _made(first_usable() if name == "auto" else name, dtype)
 
 
 @lru_cache(maxsize=64)
@@ -169,13 +178,15 @@ def _does_not_load(name: str, error: Exception) -> str:
     return f"the plug-in {name!r} does not load: {first_line(error)}"
 
 
-def _auto(dtype: str) -> Backend:
+def first_usable() -> str:
+    """Return what ``auto`` stands for here: the first GPU backend that works, else NumPy."""
     for name in ("cupy", "torch:cuda", "jax:gpu"):
         try:
-            return resolve(name, dtype)
+            _made(name, "float32")
         except (ArgumentError, BackendError):
             continue
-    return resolve("numpy", dtype)
+        return name
+    return "numpy"
 
 
 @cache
@@ -240,5 +251,6 @@ def mixed(name: str, backend: Backend, other: str, expected: Backend) -> Argumen
         f"{name} is on {backend.spec} ({backend.dtype_name}), but {other} on {expected.spec} "
         f"({expected.dtype_name}): one computation needs one library, device and dtype. Move it: "
         f"with xpnn.use_backend({expected.spec!r}, dtype={expected.dtype_name!r}) as backend: "
-        f"x = backend.asarray(x)."
+        f"x = backend.asarray(x). Or make the parameters there: xpnn.set_backend({backend.spec!r}) "
+        "before net.init()."
     )

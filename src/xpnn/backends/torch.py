@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, cast
 
 from .._typing import Array
@@ -45,6 +46,11 @@ class TorchBackend(Backend):
 
     def to_numpy(self, a: Array) -> Any:
         return a.detach().cpu().numpy()
+
+    def no_grad(self) -> AbstractContextManager[Any]:
+        import torch
+
+        return cast(AbstractContextManager[Any], torch.no_grad())
 
     def contiguous(self, a: Array) -> Array:
         return a.contiguous()

@@ -47,8 +47,8 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Train, and print what was done."""
+def run(arguments: argparse.Namespace) -> bool:
+    """Train, and print what was done; return whether Ctrl-C cut it short."""
     if arguments.data != "digits":
         raise unknown_name("data set", arguments.data, ["digits"])
     epochs = positive_int("--epochs", arguments.epochs)
@@ -86,13 +86,14 @@ def run(arguments: argparse.Namespace) -> None:
     if history.stopped == "interrupted":
         print(f"stopped by Ctrl-C after {len(history)} complete epochs")
     if history.cost:
-        print(f"cost      {history.cost[-1]:.4f} (first epoch {history.cost[0]:.4f})")
+        print(f"cost      {history.cost[-1]:.4g} (first epoch {history.cost[0]:.4g})")
     print(f"accuracy  {net.score(params, *train):.4f} train, {net.score(params, *test):.4f} test")
     if history.seconds:
         print(
             f"time      {sum(history.seconds):.2f} s for {len(history)} epochs, "
             f"{median(history.seconds) * 1e3:.2f} ms an epoch (median)"
         )
+    return history.stopped == "interrupted"
 
 
 def _sizes(text: str) -> list[int]:

@@ -64,13 +64,13 @@ def binary_cross_entropy_of_logits(Z: Array, Y: Array, xp: Namespace) -> Array:
 
 
 def categorical_cross_entropy(A: Array, Y: Array, xp: Namespace) -> Array:
-    """−y_k log a_k."""
-    return -(Y * xp.log(A))
+    """−y_k log a_k; 0 where y_k = 0, even if a_k = 0."""
+    return -(Y * xp.log(xp.where(Y > 0.0, A, 1.0)))
 
 
 def categorical_cross_entropy_dA(A: Array, Y: Array, xp: Namespace) -> Array:
-    """−y_k / a_k."""
-    return -(Y / A)
+    """−y_k / a_k; 0 where y_k = 0."""
+    return -(Y / xp.where(Y > 0.0, A, 1.0))
 
 
 def categorical_cross_entropy_of_logits(Z: Array, Y: Array, xp: Namespace) -> Array:
@@ -92,13 +92,13 @@ def squared_error_dA(A: Array, Y: Array, xp: Namespace) -> Array:
 
 
 def poisson(A: Array, Y: Array, xp: Namespace) -> Array:
-    """a − y log a: the Poisson log-likelihood up to terms without a."""
-    return A - Y * xp.log(A)
+    """a − y log a: the negative Poisson log-likelihood up to terms without a."""
+    return A - Y * xp.log(xp.where(Y > 0.0, A, 1.0))
 
 
 def poisson_dA(A: Array, Y: Array, xp: Namespace) -> Array:
-    """1 − y/a."""
-    return 1.0 - Y / A
+    """1 − y/a; 1 where y = 0."""
+    return 1.0 - Y / xp.where(Y > 0.0, A, 1.0)
 
 
 def poisson_of_logits(Z: Array, Y: Array, xp: Namespace) -> Array:

@@ -41,7 +41,7 @@ Scalars: TypeAlias = tuple[float, ...]
 Update: TypeAlias = Callable[[Array, Array, State, Scalars, Namespace], tuple[Array, State]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Optimizer:
     """A rule with its hyperparameters; make one with a function of this module.
 
@@ -64,15 +64,19 @@ class Optimizer:
     update: Update
     slots: int
 
+    def __repr__(self) -> str:
+        return f"<{self.name}, learning rate {self.learning_rate}>"
+
     def init(self, theta: Array, xp: Namespace) -> State:
         """Return the state before the first step: zeros."""
         return tuple(xp.zeros_like(theta) for _ in range(self.slots))
 
     def rate(self, epoch: int) -> float:
-        """α of an epoch, counted from 0; raises `ArgumentError` unless 0 < α < ∞."""
+        """α of an epoch, counted from 0; raises unless 0 < α < ∞, or 0 by a schedule."""
+        scheduled = callable(self.learning_rate)
         alpha = self.learning_rate(epoch) if callable(self.learning_rate) else self.learning_rate
         alpha = real_number("learning_rate", alpha, "a finite number above 0")
-        if not 0.0 < alpha < float("inf"):
+        if not (0.0 < alpha < float("inf") or (scheduled and alpha == 0.0)):
             raise ArgumentError(
                 f"learning_rate: expected a finite number above 0, found {alpha!r} at epoch "
                 f"{epoch}; try 0.001 with adam or 0.1 with gradient_descent."
@@ -81,7 +85,19 @@ class Optimizer:
 
 
 def gradient_descent(learning_rate: float | Schedule = 0.1) -> Optimizer:
-    """θ ← θ − α g."""
+    """θ ← θ − α g.
+
+    Parameters
+    ----------
+    learning_rate : float or callable (epoch) -> float
+        α > 0, or a schedule of it.
+
+    Examples
+    --------
+    >>> from xpnn import optimizers
+    >>> optimizers.gradient_descent(0.5)
+    <gradient_descent, learning rate 0.5>
+    """
     return Optimizer(
         "gradient_descent",
         learning_rate,
@@ -105,6 +121,23 @@ def momentum(learning_rate: float | Schedule = 0.1, beta: float = 0.9) -> Optimi
 
     The course's form: v is a moving average of g, so α keeps its meaning when β
     changes. scikit-learn's v ← μ v − α g moves 1/(1−β) times as far.
+
+    Parameters
+    ----------
+    learning_rate : float or callable (epoch) -> float
+        α > 0, or a schedule of it.
+    beta : float
+        β in [0, 1).
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+
+    Examples
+    --------
+    >>> from xpnn import optimizers, schedules
+    >>> optimizers.momentum(schedules.step_decay(0.1, factor=0.5, every=10)).rate(epoch=10)
+    0.05
     """
     beta = _fraction("beta", beta)
     return Optimizer(
@@ -129,7 +162,25 @@ def _momentum_update(
 
 
 def nesterov(learning_rate: float | Schedule = 0.1, mu: float = 0.9) -> Optimizer:
-    """v ← μ v − α g;  θ ← θ + μ v − α g: Nesterov's momentum, as scikit-learn states it."""
+    """v ← μ v − α g;  θ ← θ + μ v − α g: Nesterov's momentum, as scikit-learn states it.
+
+    Parameters
+    ----------
+    learning_rate : float or callable (epoch) -> float
+        α > 0, or a schedule of it.
+    mu : float
+        μ in [0, 1).
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+
+    Examples
+    --------
+    >>> from xpnn import optimizers
+    >>> optimizers.nesterov(0.1, mu=0.95).scalars(0.1, 1)
+    (0.1, 0.95)
+    """
     mu = _fraction("mu", mu)
     return Optimizer(
         "nesterov",
@@ -156,7 +207,27 @@ def _nesterov_update(
 def rmsprop(
     learning_rate: float | Schedule = 1e-3, beta: float = 0.9, epsilon: float = 1e-8
 ) -> Optimizer:
-    """s ← β s + (1−β) g²;  θ ← θ − α g / (√s + ε)."""
+    """s ← β s + (1−β) g²;  θ ← θ − α g / (√s + ε).
+
+    Parameters
+    ----------
+    learning_rate : float or callable (epoch) -> float
+        α > 0, or a schedule of it.
+    beta : float
+        β in [0, 1).
+    epsilon : float
+        ε ≥ 0, finite.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+
+    Examples
+    --------
+    >>> from xpnn import optimizers
+    >>> optimizers.rmsprop().slots  # s
+    1
+    """
     beta, epsilon = _fraction("beta", beta), _epsilon(epsilon)
     return Optimizer(
         "rmsprop",
@@ -190,6 +261,25 @@ def adam(
     v̂ = v/(1−β₁ᵗ) and ŝ = s/(1−β₂ᵗ) (Kingma and Ba 2015, https://arxiv.org/abs/1412.6980).
     Both corrections are numbers, not arrays: multiplied through by √(1−β₂ᵗ), the step is
     α_t v / (√s + ε_t) with α_t = α √(1−β₂ᵗ)/(1−β₁ᵗ) and ε_t = ε √(1−β₂ᵗ).
+
+    Parameters
+    ----------
+    learning_rate : float or callable (epoch) -> float
+        α > 0, or a schedule of it.
+    beta1, beta2 : float
+        β₁ and β₂ in [0, 1).
+    epsilon : float
+        ε ≥ 0, finite.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+
+    Examples
+    --------
+    >>> from xpnn import optimizers
+    >>> optimizers.adam(1e-3).slots  # v and s
+    2
     """
     beta1, beta2 = _fraction("beta1", beta1), _fraction("beta2", beta2)
     epsilon = _epsilon(epsilon)

@@ -63,6 +63,8 @@ def fit(
         Stop when the cost, or the validation score if there is validation data, has
         not improved by ``tol`` on its best for more than ``n_iter_no_change`` epochs.
         With validation data the parameters of the best epoch are returned.
+    n_iter_no_change : int
+        See ``tol``.
     callbacks : sequence of callable (Report) -> object
         Called after each epoch; one that returns True ends the training.
     progress : bool, optional
@@ -100,6 +102,9 @@ def fit(
     """
     if optimizer is None:
         optimizer = optimizers.adam()
+    if not isinstance(net, Network):
+        raise ArgumentTypeError(f"net: expected a Network, found {type(net).__name__}.")
+    _check_callbacks(callbacks)
     if not isinstance(optimizer, Optimizer):
         raise ArgumentTypeError(
             f"optimizer: expected one of xpnn.optimizers, such as xpnn.optimizers.adam(1e-3), "
@@ -111,7 +116,7 @@ def fit(
     stopping = Stopping(tol, n_iter_no_change, higher_is_better=validation is not None)
     layers, backend = boundary.check_params(params, net.sizes)
 
-    with backend.current():
+    with backend.current(), backend.no_grad():
         X, Y, s = boundary.check_examples(X, Y, sample_weight, net.sizes, net.loss, backend)
         if validation is not None:
             validation = _check_validation(validation, net, backend)
@@ -125,9 +130,17 @@ def fit(
             except KeyboardInterrupt:
                 loop.history.stopped = "interrupted"
                 loop.history.truncate(loop.done[1])
-        carry = loop.best if validation and stopping.wanted else loop.done[0]
-        trainer.check_finite(carry, loop.done[1])
+        carry, epoch = loop.best if validation and stopping.wanted else loop.done
+        trainer.check_finite(carry, epoch)
         return trainer.params(carry), loop.history
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    if not (isinstance(callbacks, Sequence) and all(callable(call) for call in callbacks)):
+        raise ArgumentTypeError(
+            f"callbacks: expected a list of functions, found {callbacks!r}; "
+            "write callbacks=[function]."
+        )
 
 
 def _check_validation(validation: Any, net: Network, backend: Any) -> tuple[Any, Any]:
@@ -142,7 +155,7 @@ def _check_validation(validation: Any, net: Network, backend: Any) -> tuple[Any,
 
 def _progress_bar(epochs: int, progress: bool | None) -> Any:
     if progress is None:
-        progress = sys.stderr.isatty()
+        progress = sys.stderr is not None and sys.stderr.isatty()
     from tqdm import tqdm
 
     return tqdm(total=epochs, unit="epoch", disable=not progress)

@@ -9,7 +9,7 @@ from .. import _boundary as boundary
 from .._typing import Array
 from ..core import propagation
 from ..core.parameters import Layer, Params, entry_name, from_vector, to_vector
-from ..errors import BackendError
+from ..errors import ArgumentError, BackendError, real_number
 from ..network import Network
 
 
@@ -75,12 +75,15 @@ def gradient_check(
     except BackendError as error:
         raise BackendError(f"gradient_check works in float64. {error}") from error
     xp = wide.xp
-    with wide.current():
+    epsilon = real_number("epsilon", epsilon, "a number above 0")
+    if not 0.0 < epsilon < float("inf"):
+        raise ArgumentError(f"epsilon: expected a finite number above 0, found {epsilon!r}.")
+    with wide.current(), wide.no_grad():
         layers = tuple(Layer(*(xp.astype(a, wide.dtype) for a in layer)) for layer in layers)
         grads = net.gradients(layers, X, Y, l2, sample_weight)
         g = wide.to_numpy(to_vector(grads, xp))
 
-        X, Y, share, decay = net.examples(X, Y, l2, sample_weight, wide)
+        X, Y, share, decay = net._examples(X, Y, l2, sample_weight, wide)
         theta = to_vector(layers, xp)
         positions = xp.arange(theta.shape[0], device=wide.device)
 

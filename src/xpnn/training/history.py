@@ -37,7 +37,7 @@ class History:
 
     def __repr__(self) -> str:
         course = f", cost {self.cost[0]:.4g} to {self.cost[-1]:.4g}" if self.cost else ""
-        return f"<History: {len(self)} epochs{course}, stopped by {self.stopped}>"
+        return f"<History: {len(self)} epochs{course}, stopped: {self.stopped}>"
 
     def truncate(self, epochs: int) -> None:
         """Forget what came after so many epochs."""
@@ -62,15 +62,15 @@ class Report:
     validation: float | None
     learning_rate: float
     seconds: float
-    _theta: Array
-    _sizes: tuple[int, ...]
-    _backend: Backend
+    _theta: Array = field(repr=False)
+    _sizes: tuple[int, ...] = field(repr=False)
+    _backend: Backend = field(repr=False)
 
     @property
     def params(self) -> Params:
         """A copy of the parameters after this epoch."""
-        xp = self._backend.xp
-        return from_vector(xp.asarray(self._theta, copy=True), self._sizes, xp)
+        theta = self._backend.asarray(self._theta, copy=True)
+        return from_vector(theta, self._sizes, self._backend.xp)
 
 
 Callback: TypeAlias = Callable[[Report], object]

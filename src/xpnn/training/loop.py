@@ -32,8 +32,8 @@ class Loop:
     done : tuple (carry, epochs)
         What the last complete epoch left. It is replaced as one, after the history has
         been written, because Ctrl-C may come between any two lines.
-    best : carry
-        What the best epoch left, by the score or cost that ``stopping`` watches.
+    best : tuple (carry, epochs)
+        The same of the best epoch, by the score or cost that ``stopping`` watches.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Loop:
         self.callbacks, self.bar = callbacks, bar
         self.history = History()
         self.done: tuple[Carry, int] = trainer.start(params), 0
-        self.best = self.done[0]
+        self.best = self.done
         self.watched = bool(validation or callbacks or stopping.wanted or not bar.disable)
 
     def run(self, epochs: int, rng: Any) -> None:
@@ -98,7 +98,7 @@ class Loop:
             self.trainer.backend,
         )
         if self.stopping.is_best(history.cost[-1] if score is None else score):
-            self.best = carry
+            self.best = self.done
         if self.stopping.now:
             history.stopped = "tol"
         answers = [callback(report) for callback in self.callbacks]

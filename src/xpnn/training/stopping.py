@@ -1,6 +1,6 @@
 """When to stop: the cost, or the validation score, no longer improves."""
 
-from ..errors import ArgumentError, positive_int
+from ..errors import ArgumentError, positive_int, real_number
 
 
 class Stopping:
@@ -16,9 +16,10 @@ class Stopping:
     """
 
     def __init__(self, tol: float | None, n_iter_no_change: int, *, higher_is_better: bool) -> None:
-        if tol is not None and not tol >= 0.0:
-            raise ArgumentError(f"tol: expected a number of at least 0, or None, found {tol!r}.")
-        self.tol = tol
+        expected = "a number of at least 0, or None"
+        self.tol = None if tol is None else real_number("tol", tol, expected)
+        if self.tol is not None and not self.tol >= 0.0:
+            raise ArgumentError(f"tol: expected {expected}, found {tol!r}.")
         self.patience = positive_int("n_iter_no_change", n_iter_no_change)
         self.sign = 1.0 if higher_is_better else -1.0
         self.best = float("-inf")

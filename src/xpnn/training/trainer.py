@@ -98,7 +98,7 @@ class Trainer:
         J = outputs[0] if len(outputs) == 1 else self.backend.xp.concat(outputs)
         J = self.backend.to_numpy(J).astype(np.float64).reshape(len(rates), -1)
         if not np.isfinite(J).all():
-            raise self._diverged(start, runs, int(np.argmin(np.isfinite(J))), epoch, rates[0])
+            raise self._diverged(start, runs, int(np.argmin(np.isfinite(J))), epoch, rates)
         return carry, (J @ (totals / totals.sum())).tolist()
 
     def check_finite(self, carry: Carry, epoch: int) -> None:
@@ -111,11 +111,12 @@ class Trainer:
             )
 
     def _diverged(
-        self, carry: Carry, runs: list[Batches], step: int, epoch: int, rate: float
+        self, carry: Carry, runs: list[Batches], step: int, epoch: int, rates: list[float]
     ) -> DivergenceError:
         """Run again up to the step whose cost is not finite, and find the layer it began in."""
-        epoch += step // self.plan.steps
-        place = f"training diverged in epoch {epoch + 1}, step {step % self.plan.steps + 1}"
+        later, k = divmod(step, self.plan.steps)
+        rate = rates[later]
+        place = f"training diverged in epoch {epoch + later + 1}, step {k + 1}"
         for arrays, numbers in runs:
             before = min(step, len(numbers))
             if before:
