@@ -76,5 +76,6 @@ def pytest_terminal_summary(terminalreporter, config):
         lines = ["# `xpnn.fit` over the same training by hand", ""]
         lines += [f"{today}. float32. Medians of interleaved pairs, one run.", ""]
         lines += [f"- {line}" for line in conditions()]
+        lines += [f"- {len(os.sched_getaffinity(0))} core(s) used"]
         lines += ["", COLUMNS, "| --- | --- | ---: | ---: | ---: |", *rows, ""]
         Path(config.getoption("--report")).write_text("\n".join(lines))
