@@ -127,3 +127,22 @@ def test_digits_are_those_of_scikit_learn():
     np.testing.assert_array_equal(X * 16.0, theirs.data)
     np.testing.assert_array_equal(y, theirs.target)
     assert X.dtype == np.float32
+
+
+def test_a_reader_who_has_had_enough_is_no_error():
+    """``xpnn train digits | head -1``: no traceback, status 0."""
+    command = [sys.executable, "-m", "xpnn", "train", "digits", "--epochs", "2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_interrupted_training_is_told_and_has_a_status_of_its_own(monkeypatch, capsys):
+    def interrupt(self, count, rng):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("xpnn.training.loop.Loop._advance", interrupt)
+    assert main(["train", "digits"]) == 130
+    assert "stopped by Ctrl-C after 0 complete epochs" in capsys.readouterr().out
