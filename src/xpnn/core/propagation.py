@@ -5,7 +5,7 @@ One example is one column. The cost is a weighted mean over the examples,
     J = Σ_i share_i ℓ_i + ½ decay Σ_l ‖W[l]‖²
 
 ``share`` is 1/m for every example. With sample weights s it is s/Σs, shape
-(1, m). ``decay`` is λ/m (or λ/Σs) for an L2 penalty λ/(2m) Σ_l ‖W[l]‖², 0 for none;
+(1, m). ``decay`` is λ/m (or λ/Σs) for an L2 penalty λ/(2m) Σ_l ‖W[l]‖², None without;
 biases are not penalised.
 
 dZ, dW, db and dA are derivatives of J. The factor 1/m therefore enters once, in
