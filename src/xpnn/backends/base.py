@@ -176,16 +176,12 @@ class Backend:
     def find_device(cls, name: str) -> Any:
         """Return the library's device object for a name; the default one for an empty name."""
         if name not in ("", *cls.devices()):
-            raise cls.unknown_device(name)
+            raise ArgumentError(
+                f"backend {cls.name!r} has no device {name!r} here: expected one of "
+                f"{', '.join(cls.devices())}. A GPU needs its driver, and the library's build "
+                "for it."
+            )
         return name or cls.devices()[0]
-
-    @classmethod
-    def unknown_device(cls, name: str) -> ArgumentError:
-        """Word the error for a device that is not there."""
-        return ArgumentError(
-            f"backend {cls.name!r} has no device {name!r} here: expected one of "
-            f"{', '.join(cls.devices())}. A GPU needs its driver, and the library's build for it."
-        )
 
     @classmethod
     def device_of(cls, array: Array) -> Any:

@@ -23,7 +23,7 @@ class JaxBackend(Backend):
 
     @classmethod
     def create(cls, device: str = "", dtype: str = "float32") -> Self:
-        if dtype == "float64" and cls.status().usable and not x64_enabled():
+        if dtype == "float64" and cls.probe().usable and not x64_enabled():
             raise BackendError(
                 "backend 'jax': float64 is switched off in this process, and switching it on "
                 "cannot be undone within a block; call xpnn.set_backend('jax', dtype='float64')."

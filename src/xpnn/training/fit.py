@@ -124,8 +124,8 @@ def fit(
         with _progress_bar(epochs, progress) as bar:
             loop = Loop(trainer, layers, validation, stopping, callbacks, bar)
             try:
-                # a call and not a loop: for a signal that arrives at a loop's backward jump,
-                # CPython 3.11 looks one instruction too early, outside of the try
+                # a call, not a loop: in CPython 3.11 and 3.12 a Ctrl-C that arrives as a loop
+                # written right here jumps back is not caught by this try
                 loop.run(epochs, rng)
             except KeyboardInterrupt:
                 loop.history.stopped = "interrupted"
