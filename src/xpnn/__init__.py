@@ -15,6 +15,8 @@ from .backends import (
     set_backend,
     use_backend,
 )
+from .core.activations import Activation
+from .core.losses import Loss
 from .core.parameters import Layer
 from .errors import (
     ArgumentError,
@@ -39,6 +41,8 @@ __all__ = [
     # networks and training
     "Network",
     "Layer",
+    "Activation",
+    "Loss",
     "fit",
     "History",
     "Report",

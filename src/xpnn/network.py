@@ -13,8 +13,8 @@ from ._typing import Array, Namespace, Rng
 from .backends import get_backend
 from .backends.base import Backend
 from .core import parameters, propagation
-from .core.activations import Activation, activation
-from .core.losses import LOSS_OF_OUTPUT, Loss, loss
+from .core.activations import ACTIVATIONS, Activation, activation
+from .core.losses import LOSS_OF_OUTPUT, LOSSES, Loss, loss
 from .core.parameters import Layer, Params
 from .core.propagation import Caches
 from .errors import ArgumentError, ArgumentTypeError, positive_int, real_number
@@ -29,14 +29,14 @@ class Network:
     sizes : sequence of int
         n[0], n[1], …, n[L]: inputs, units of each hidden layer, outputs.
         ``[n_x, n_y]`` has no hidden layer: linear, logistic or softmax regression.
-    hidden : str or sequence of str
-        Activation of the hidden layers, one name or one a layer: ``relu``, ``tanh``,
-        ``sigmoid``, ``leaky_relu``, ``identity`` or ``exp``.
-    output : str
+    hidden : str, Activation, or a sequence of them
+        Activation of the hidden layers, one for all or one a layer: ``relu``, ``tanh``,
+        ``sigmoid``, ``leaky_relu``, ``identity``, ``exp``, or an `Activation` of your own.
+    output : str or Activation
         Activation of the output layer: one of these or ``softmax``.
-    cost : str, optional
-        ``binary_cross_entropy``, ``categorical_cross_entropy``, ``squared_error`` or
-        ``poisson``. It follows from the output unless given.
+    cost : str or Loss, optional
+        ``binary_cross_entropy``, ``categorical_cross_entropy``, ``squared_error``,
+        ``poisson``, or a `Loss` of your own. It follows from the output unless given.
 
     Raises
     ------
@@ -62,16 +62,16 @@ class Network:
     def __init__(
         self,
         sizes: Sequence[int],
-        hidden: str | Sequence[str] = "relu",
-        output: str = "softmax",
-        cost: str | None = None,
+        hidden: str | Activation | Sequence[str | Activation] = "relu",
+        output: str | Activation = "softmax",
+        cost: str | Loss | None = None,
     ) -> None:
         set_field = object.__setattr__  # frozen
         set_field(self, "sizes", _check_sizes(sizes))
-        hidden_names = _hidden_names(hidden, len(self.sizes) - 2)
-        set_field(self, "activations", tuple(activation(g) for g in (*hidden_names, output)))
-        set_field(self, "loss", loss(LOSS_OF_OUTPUT[output] if cost is None else cost))
-        _check_pair(output, self.loss, self.sizes[-1])
+        activations = (*_hidden(hidden, len(self.sizes) - 2), _activation(output))
+        set_field(self, "activations", activations)
+        set_field(self, "loss", _loss(cost, activations[-1]))
+        _check_pair(activations[-1], self.loss, self.sizes[-1])
 
     @property
     def hidden(self) -> tuple[str, ...]:
@@ -360,30 +360,50 @@ def _check_sizes(sizes: Any) -> tuple[int, ...]:
     return checked
 
 
-def _hidden_names(hidden: str | Sequence[str], layers: int) -> tuple[str, ...]:
-    if not isinstance(hidden, str | Sequence):
+def _activation(g: str | Activation) -> Activation:
+    return g if isinstance(g, Activation) else activation(g)
+
+
+def _hidden(hidden: Any, layers: int) -> tuple[Activation, ...]:
+    if not isinstance(hidden, str | Activation | Sequence):
         raise ArgumentTypeError(
-            f"hidden: expected the name of an activation or a list of names, found {hidden!r}."
+            "hidden: expected the name of an activation, an xpnn.Activation, or a list of these, "
+            f"found {hidden!r}."
         )
-    names = (hidden,) * layers if isinstance(hidden, str) else tuple(hidden)
-    if len(names) != layers:
-        raise ArgumentError(
-            f"hidden: expected one name or {layers}, one a hidden layer, found {list(names)}."
-        )
-    if isinstance(hidden, str):
-        activation(hidden)  # a wrong name is an error even without hidden layers
-    if "softmax" in (hidden, *names):
+    one_for_all = isinstance(hidden, str | Activation)
+    listed: Any = [hidden] if one_for_all else hidden
+    found = tuple(map(_activation, listed))  # a wrong name is an error even without hidden layers
+    if ACTIVATIONS["softmax"] in found:
         raise ArgumentError("hidden: 'softmax' can only be the output; use 'relu' or 'tanh'.")
-    return names
-
-
-def _check_pair(output: str, loss: Loss, n_y: int) -> None:
-    if output not in loss.outputs:
+    if one_for_all:
+        return found * layers
+    if len(found) != layers:
         raise ArgumentError(
-            f"output {output!r} does not suit cost {loss.name!r}: "
-            f"expected one of {', '.join(loss.outputs)}."
+            f"hidden: expected one activation or {layers}, one a hidden layer, "
+            f"found {[g.name for g in found]}."
         )
-    if output == "softmax" and n_y == 1:
+    return found
+
+
+def _loss(cost: str | Loss | None, output: Activation) -> Loss:
+    if isinstance(cost, Loss):
+        return cost
+    if cost is None and output not in ACTIVATIONS.values():
+        raise ArgumentError(
+            f"cost: expected one with the output {output.name!r}, which has none of its own; "
+            f"pass cost= one of {', '.join(LOSSES)}, or an xpnn.Loss."
+        )
+    return loss(LOSS_OF_OUTPUT[output.name] if cost is None else cost)
+
+
+def _check_pair(output: Activation, loss: Loss, n_y: int) -> None:
+    suited = loss.outputs
+    if suited and output in ACTIVATIONS.values() and output.name not in suited:
+        raise ArgumentError(
+            f"output {output.name!r} does not suit cost {loss.name!r}: "
+            f"expected one of {', '.join(suited)}."
+        )
+    if output == ACTIVATIONS["softmax"] and n_y == 1:
         raise ArgumentError(
             "output: softmax of one unit is always 1; use 2 units, or output='sigmoid'."
         )

@@ -1,5 +1,6 @@
 """Activations A = g(Z), each beside its derivative g′(Z).
 
+Where none stands beside it, the computation graph finds it (`propagation.error`).
 ``ACTIVATIONS`` maps a name to an `Activation`; `activation` looks one up.
 Where g′ is simplest in terms of A = g(Z), it is written in terms of A.
 """
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from .._typing import Array, Namespace
-from ..errors import unknown_name
+from ..errors import check_function, function_name, unknown_name
 
 G: TypeAlias = Callable[[Array, Namespace], Array]
 GPrime: TypeAlias = Callable[[Array, Array, Namespace], Array]
@@ -17,21 +18,45 @@ GPrime: TypeAlias = Callable[[Array, Array, Namespace], Array]
 
 @dataclass(frozen=True)
 class Activation:
-    """A function g with its derivative.
+    """A function g, with its derivative if that is written by hand.
 
-    Attributes
+    Parameters
     ----------
     g : callable (Z, xp) -> A
-        Z and A have shape (n[l], m).
-    derivative : callable (Z, A, xp) -> array, shape (n[l], m), or None
-        g′(Z), elementwise. None for softmax, whose Jacobian is not elementwise
-        and only ever appears inside dZ[L] = A[L] − Y.
-    name : str
+        Z and A have shape (n[l], m); ``xp`` is the namespace whose functions it may call.
+    derivative : callable (Z, A, xp) -> array, shape (n[l], m), optional
+        g′(Z), elementwise. Without it (as for softmax, which is not elementwise)
+        `xpnn.graph` differentiates g.
+    name : str, optional
+        The name of the function g unless given.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If g or its derivative is not a function.
+
+    Examples
+    --------
+    SiLU, z σ(z), trained with no derivative but the graph's:
+
+    >>> import xpnn
+    >>> silu = xpnn.Activation(lambda Z, xp: Z / (1.0 + xp.exp(-Z)), name="silu")
+    >>> net = xpnn.Network([2, 3, 1], hidden=silu, output="sigmoid")
+    >>> report = xpnn.gradient_check(net, net.init(rng=0), [[0.1, 0.8], [0.5, -0.2]], [[0, 1]])
+    >>> report.difference < 1e-7
+    True
     """
 
     g: G
-    derivative: GPrime | None
-    name: str
+    derivative: GPrime | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        check_function("g", self.g, "(Z, xp) -> A")
+        if self.derivative is not None:
+            check_function("derivative", self.derivative, "(Z, A, xp) -> array")
+        if not self.name:
+            object.__setattr__(self, "name", function_name(self.g))
 
 
 def sigmoid(Z: Array, xp: Namespace) -> Array:
@@ -107,7 +132,7 @@ ACTIVATIONS = {
     "leaky_relu": Activation(leaky_relu, leaky_relu_derivative, "leaky_relu"),
     "identity": Activation(identity, identity_derivative, "identity"),
     "exp": Activation(exponential, exponential_derivative, "exp"),
-    "softmax": Activation(softmax, None, "softmax"),
+    "softmax": Activation(softmax, name="softmax"),
 }
 
 

@@ -14,38 +14,64 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from .._typing import Array, Namespace
-from ..errors import unknown_name
+from ..errors import check_function, function_name, unknown_name
 
+ANY = float("inf")
 OfTwoArrays: TypeAlias = Callable[[Array, Array, Namespace], Array]
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss with its derivative.
+    """A loss ℓ, with its derivative if that is written by hand.
 
-    Attributes
+    Parameters
     ----------
     of_output : callable (A, Y, xp) -> ℓ, shape (n_y, m)
         One term an output unit; the loss of an example is their sum.
-    dA : callable (A, Y, xp) -> dℓ/dA, shape (n_y, m)
-    of_logits : callable (Z, Y, xp) -> ℓ, shape (n_y, m)
+    dA : callable (A, Y, xp) -> dℓ/dA, shape (n_y, m), optional
+        Without it `xpnn.graph` differentiates ``of_output``.
+    of_logits : callable (Z, Y, xp) -> ℓ, shape (n_y, m), optional
         The same loss from Z for the canonical output.
-    canonical : str
-        The output activation with dℓ/dZ = A − Y.
-    outputs : tuple of str
-        Every output activation whose range suits the loss.
-    target_range : tuple of float
+    canonical : str, optional
+        The output activation with dℓ/dZ = A − Y, if there is one.
+    outputs : tuple of str, optional
+        Every output activation whose range suits the loss; any, unless given.
+    target_range : tuple of float, optional
         Smallest and largest y that make sense.
-    name : str
+    name : str, optional
+        The name of the function ``of_output`` unless given.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If ``of_output`` or ``dA`` is not a function.
+
+    Examples
+    --------
+    Regression that outliers disturb less, with no derivative but the graph's:
+
+    >>> import xpnn
+    >>> def log_cosh(A, Y, xp):
+    ...     return xp.logaddexp(A - Y, Y - A)
+    >>> net = xpnn.Network([1, 1], output="identity", cost=xpnn.Loss(log_cosh))
+    >>> xpnn.gradient_check(net, net.init(rng=0), [[0.5, 1.0]], [[1.0, 9.0]]).difference < 1e-7
+    True
     """
 
     of_output: OfTwoArrays
-    dA: OfTwoArrays
-    of_logits: OfTwoArrays
-    canonical: str
-    outputs: tuple[str, ...]
-    target_range: tuple[float, float]
-    name: str
+    dA: OfTwoArrays | None = None
+    of_logits: OfTwoArrays | None = None
+    canonical: str | None = None
+    outputs: tuple[str, ...] | None = None
+    target_range: tuple[float, float] = (-ANY, ANY)
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        check_function("of_output", self.of_output, "(A, Y, xp) -> ℓ")
+        if self.dA is not None:
+            check_function("dA", self.dA, "(A, Y, xp) -> dℓ/dA")
+        if not self.name:
+            object.__setattr__(self, "name", function_name(self.of_output))
 
 
 def binary_cross_entropy(A: Array, Y: Array, xp: Namespace) -> Array:
@@ -59,8 +85,13 @@ def binary_cross_entropy_dA(A: Array, Y: Array, xp: Namespace) -> Array:
 
 
 def binary_cross_entropy_of_logits(Z: Array, Y: Array, xp: Namespace) -> Array:
-    """log(1 + e^z) − y z, with log(1 + e^z) = max(z, 0) + log(1 + e^−|z|)."""
-    return xp.maximum(Z, 0.0) - Y * Z + xp.log1p(xp.exp(-xp.abs(Z)))
+    """log(1 + e^z) − y z, with log(1 + e^z) = max(z, 0) + log(1 + e^−|z|).
+
+    −|z| is written z − 2 max(z, 0): so the derivative at z = 0 is ½ − y whichever side
+    automatic differentiation takes of the kink.
+    """
+    positive = xp.maximum(Z, 0.0)
+    return positive - Y * Z + xp.log1p(xp.exp(Z - 2.0 * positive))
 
 
 def categorical_cross_entropy(A: Array, Y: Array, xp: Namespace) -> Array:
@@ -104,9 +135,6 @@ def poisson_dA(A: Array, Y: Array, xp: Namespace) -> Array:
 def poisson_of_logits(Z: Array, Y: Array, xp: Namespace) -> Array:
     """e^z − y z."""
     return xp.exp(Z) - Y * Z
-
-
-ANY = float("inf")
 
 LOSSES = {
     "binary_cross_entropy": Loss(

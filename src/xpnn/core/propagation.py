@@ -14,8 +14,9 @@ dZ[L] = (A[L] − Y)/m, where the array is smallest, and every dW and db inherit
 
 from typing import NamedTuple, TypeAlias
 
+from .. import graph
 from .._typing import Array, Namespace
-from .activations import Activation
+from .activations import Activation, activation
 from .losses import Loss
 from .parameters import Layer, Params
 
@@ -43,18 +44,18 @@ def forward(
     """
     A = X
     caches = []
-    for (W, b), activation in zip(params, activations, strict=True):
+    for (W, b), g in zip(params, activations, strict=True):
         A_prev = A
         Z = W @ A_prev
         Z += b  # in place: the product is ours
-        A = activation.g(Z, xp)
+        A = g.g(Z, xp)
         caches.append(Cache(A_prev, Z, A))
     return A, tuple(caches)
 
 
 def is_canonical(output: Activation, loss: Loss) -> bool:
     """Whether dℓ/dZ[L] = A[L] − Y for this pair."""
-    return output.name == loss.canonical
+    return loss.canonical is not None and output == activation(loss.canonical)
 
 
 def cost(
@@ -69,14 +70,17 @@ def cost(
 ) -> Array:
     """J = Σ_i share_i ℓ_i + ½ decay Σ_l ‖W[l]‖², a 0-d array; Y has shape (n_y, m)."""
     _, Z, A = caches[-1]
-    if is_canonical(activations[-1], loss):
+    if is_canonical(activations[-1], loss) and loss.of_logits is not None:
         losses = loss.of_logits(Z, Y, xp)
     else:
         losses = loss.of_output(A, Y, xp)
     J = xp.sum(share * losses)
-    if decay is not None:
-        J = J + 0.5 * decay * sum(xp.sum(W * W) for W, _ in params)
-    return J
+    return J if decay is None else J + penalty(params, decay, xp)
+
+
+def penalty(params: Params, decay: Array | float, xp: Namespace) -> Array:
+    """½ decay Σ_l ‖W[l]‖², a 0-d array."""
+    return 0.5 * decay * sum(xp.sum(W * W) for W, _ in params)
 
 
 def backward(
@@ -100,8 +104,7 @@ def backward(
     grads = [layer_gradients(dZ, A_prev, W_next, decay, xp)]
     for (W, _), cache, g in reversed(list(zip(layers, inner, hidden, strict=True))):
         A_prev, Z, A = cache
-        dA = W_next.T @ dZ
-        dZ = dA * derivative(g, Z, A, xp)
+        dZ = error(previous_dA(W_next, dZ), Z, A, g, xp)
         grads.append(layer_gradients(dZ, A_prev, W, decay, xp))
         W_next = W
     return tuple(reversed(grads))
@@ -110,16 +113,29 @@ def backward(
 def output_error(
     Z: Array, A: Array, Y: Array, output: Activation, loss: Loss, xp: Namespace
 ) -> Array:
-    """dℓ/dZ[L]: A[L] − Y for a canonical pair, else dA[L] * g′(Z[L]); shape (n_y, m)."""
+    """dℓ/dZ[L]: A[L] − Y for a canonical pair, else by dA[L]; shape (n_y, m)."""
     if is_canonical(output, loss):
         return A - Y
-    return loss.dA(A, Y, xp) * derivative(output, Z, A, xp)
+    return error(output_dA(A, Y, loss, xp), Z, A, output, xp)
 
 
-def derivative(activation: Activation, Z: Array, A: Array, xp: Namespace) -> Array:
-    """g′(Z), shape (n[l], m), of an activation that has one."""
-    assert activation.derivative is not None, activation.name
-    return activation.derivative(Z, A, xp)
+def output_dA(A: Array, Y: Array, loss: Loss, xp: Namespace) -> Array:
+    """dℓ/dA[L], shape (n_y, m); by the graph if the loss has no derivative of its own."""
+    if loss.dA is None:
+        return graph.grad(lambda A: graph.sum(loss.of_output(A, Y, graph)))(A)
+    return loss.dA(A, Y, xp)
+
+
+def error(dA: Array, Z: Array, A: Array, g: Activation, xp: Namespace) -> Array:
+    """dZ[l] = dA[l] * g′(Z[l]), shape (n[l], m); by the graph if g has no derivative of its own."""
+    if g.derivative is None:
+        return graph.pullback(lambda Z: g.g(Z, graph), Z, dA, xp)
+    return dA * g.derivative(Z, A, xp)
+
+
+def previous_dA(W: Array, dZ: Array) -> Array:
+    """dA[l-1] = W[l]ᵀ dZ[l], shape (n[l-1], m)."""
+    return W.T @ dZ
 
 
 def layer_gradients(

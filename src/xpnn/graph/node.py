@@ -1,0 +1,202 @@
+"""`Node`: a value that remembers how it was made, and the walk back along what it remembers."""
+
+import math
+import operator
+from collections.abc import Callable, Iterable
+from itertools import count
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from .._typing import Namespace
+from ..errors import ArgumentTypeError
+
+DERIVATIVES: dict[str, Any] = {}
+"""name -> a derivative for each argument, None where there is none; filled by ``functions``"""
+FORWARD: dict[str, Callable[..., Any]] = {}
+"""name -> how its value is computed, where that is not by ``xp.name``"""
+
+_order = count()
+new_level = count(1).__next__
+
+
+def _binary(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return an operator and its reflection."""
+    return (
+        lambda self, other: apply(name, self, other),
+        lambda self, other: apply(name, other, self),
+    )
+
+
+def _comparison(compare: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a comparison: its result is flat, so a plain array and no node."""
+    return lambda self, other: compare(plain(self), plain(other))
+
+
+class Node:
+    """An array, or a Python number, in a computation graph.
+
+    It has the operators of an array of the standard; the functions for it are those of
+    `xpnn.graph`. It never changes: ``Z += b`` makes a new node.
+
+    Attributes
+    ----------
+    value : array or number
+        Itself a node where a derivative is differentiated again.
+    xp : module
+        The namespace of ``value``.
+    level : int
+        Which differentiation it belongs to; nodes of others are constants to it.
+    made_by : str
+        The function that made it; empty for a variable.
+    args, options : tuple, dict
+        What it was made from: nodes and constants.
+    name : str
+        For drawings.
+    """
+
+    __slots__ = ("args", "level", "made_by", "name", "options", "order", "value", "xp")
+    __array_ufunc__ = None  # NumPy's arrays leave their operators to us
+
+    def __init__(
+        self,
+        value: Any,
+        xp: Namespace,
+        level: int,
+        made_by: str = "",
+        args: tuple[Any, ...] = (),
+        options: dict[str, Any] | None = None,
+    ) -> None:
+        self.value, self.xp, self.level, self.name = value, xp, level, ""
+        self.made_by, self.args, self.options = made_by, args, options or {}
+        self.order = next(_order)  # larger than that of whatever it was made from
+
+    def __array_namespace__(self, api_version: str | None = None) -> Namespace:
+        from .. import graph
+
+        return graph
+
+    def __repr__(self) -> str:
+        return f"Node({self.value!r})"
+
+    shape = property(lambda self: shape(self.value))
+    ndim = property(lambda self: len(self.shape))
+    size = property(lambda self: math.prod(self.shape))
+    dtype = property(lambda self: self.value.dtype)
+    T = property(lambda self: apply("T", self))
+    mT = property(lambda self: apply("matrix_transpose", self))
+
+    def __neg__(self) -> Any:
+        return apply("negative", self)
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Any:
+        return apply("abs", self)
+
+    def __getitem__(self, key: Any) -> Any:
+        return apply("getitem", self, key)
+
+    __add__, __radd__ = _binary("add")
+    __sub__, __rsub__ = _binary("subtract")
+    __mul__, __rmul__ = _binary("multiply")
+    __truediv__, __rtruediv__ = _binary("divide")
+    __pow__, __rpow__ = _binary("pow")
+    __matmul__, __rmatmul__ = _binary("matmul")
+
+    __lt__, __le__ = _comparison(operator.lt), _comparison(operator.le)
+    __gt__, __ge__ = _comparison(operator.gt), _comparison(operator.ge)
+    __eq__, __ne__ = _comparison(operator.eq), _comparison(operator.ne)
+    __hash__ = object.__hash__
+
+
+def apply(name: str, *args: Any, **options: Any) -> Any:
+    """Compute ``name(*args, **options)``; a node if one of the arguments is."""
+    top = max(map(level, args))
+    if top == 0:
+        return compute(name, namespace(args), args, options)
+    values = tuple(arg.value if level(arg) == top else arg for arg in args)
+    xp = next(arg.xp for arg in args if level(arg) == top)
+    return Node(compute(name, xp, values, options), xp, top, name, args, options)
+
+
+def compute(name: str, xp: Namespace, values: Iterable[Any], options: dict[str, Any]) -> Any:
+    """Compute a function on values."""
+    if name in FORWARD:
+        return FORWARD[name](*values, **options)
+    if not hasattr(xp, name):
+        raise ArgumentTypeError(
+            f"xpnn.graph.{name}: {xp.__name__} has no {name!r}; expected arrays of a library that "
+            "follows the Array API standard, such as numpy.asarray(x)."
+        )
+    return getattr(xp, name)(*values, **options)
+
+
+def backpropagate(output: Node, seed: Any) -> dict[Node, Any]:
+    """Return the derivative by every node that ``output`` was made from, and by itself.
+
+    The chain rule, last node first: whatever uses a node has a larger order, so its
+    derivative is complete by the time the node's own turn comes.
+    """
+    derivatives = {output: seed}
+    for node in reversed(history(output)):
+        dy = derivatives[node]
+        values = tuple(arg.value if is_parent(arg, node) else arg for arg in node.args)
+        for i, arg in enumerate(node.args):
+            if is_parent(arg, node):
+                d = DERIVATIVES[node.made_by][i](dy, node.value, *values, **node.options)
+                d = unbroadcast(d, arg.shape)
+                derivatives[arg] = derivatives[arg] + d if arg in derivatives else d
+    return derivatives
+
+
+def history(output: Node) -> list[Node]:
+    """Return every node that ``output`` was made from, and itself, in the order they were made."""
+    found: set[Node] = set()
+    pending = [output]
+    while pending:
+        node = pending.pop()
+        if node not in found:
+            found.add(node)
+            pending.extend(arg for arg in node.args if is_parent(arg, node))
+    return sorted(found, key=lambda node: node.order)
+
+
+def is_parent(arg: Any, node: Node) -> bool:
+    """Whether the derivative of ``node`` by an argument is wanted: it is no constant to it."""
+    return level(arg) == node.level
+
+
+def unbroadcast(d: Any, expected: tuple[int, ...]) -> Any:
+    """Sum a derivative over the axes along which its variable was broadcast."""
+    found = shape(d)
+    if found == expected:
+        return d
+    new = len(found) - len(expected)
+    stretched = (new + i for i, n in enumerate(expected) if n == 1)
+    d = apply("sum", d, axis=(*range(new), *stretched))
+    return apply("reshape", d, expected)
+
+
+def level(x: Any) -> int:
+    """Which differentiation ``x`` takes part in: the newest is the highest, 0 is none."""
+    return x.level if isinstance(x, Node) else 0
+
+
+def plain(x: Any) -> Any:
+    """Return the array or number inside a node; anything else as it is."""
+    while isinstance(x, Node):
+        x = x.value
+    return x
+
+
+def shape(x: Any) -> tuple[int, ...]:
+    """Return the shape of an array, a node or a number."""
+    return tuple(getattr(x, "shape", ()))
+
+
+def namespace(values: Iterable[Any]) -> Namespace:
+    """Return the namespace of arrays; of Python numbers alone, ``math``."""
+    arrays = [x for x in values if hasattr(x, "shape")]
+    return array_namespace(*arrays) if arrays else math
