@@ -122,7 +122,7 @@ def test_digits_are_those_of_scikit_learn():
     """The same 1,797 images that scikit-learn ships."""
     from sklearn.datasets import load_digits
 
-    X, y = digits()
+    X, y = digits(rows=True)
     theirs = load_digits()
     np.testing.assert_array_equal(X * 16.0, theirs.data)
     np.testing.assert_array_equal(y, theirs.target)

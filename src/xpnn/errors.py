@@ -25,6 +25,10 @@ class BackendError(XpnnError, RuntimeError):
     """A backend is known but cannot be used on this machine."""
 
 
+class MissingLibraryError(XpnnError, ImportError):
+    """An optional library is needed and is not installed."""
+
+
 class DivergenceError(XpnnError, ArithmeticError):
     """Training produced numbers that are not finite."""
 
@@ -44,6 +48,17 @@ def real_number(name: str, value: object, expected: str) -> float:
     raise ArgumentTypeError(
         f"{name}: expected {expected}, found {value!r} ({type(value).__name__})."
     )
+
+
+def check_function(name: str, value: object, signature: str) -> None:
+    """Raise unless ``value`` can be called; ``signature`` says with what."""
+    if not callable(value):
+        raise ArgumentTypeError(f"{name}: expected a function {signature}, found {value!r}.")
+
+
+def function_name(function: object) -> str:
+    """Return the name of a function, or of its type if it has none."""
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def positive_int(name: str, value: object) -> int:

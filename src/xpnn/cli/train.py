@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> bool:
 
     from sklearn.model_selection import train_test_split
 
-    X, y = digits()
+    X, y = digits(rows=True)
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, test_size=TEST_SHARE, stratify=y, random_state=arguments.seed
     )

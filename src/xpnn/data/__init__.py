@@ -1,33 +1,36 @@
-"""Data sets that come with the package.
+"""Data sets: one that comes with the package, made ones, and images from files.
 
-`digits`   1,797 handwritten digits, real data
+`digits`              1,797 handwritten digits, real data
+`flower`              two classes, the petals of a flower
+`moons`               two half circles that reach into each other
+`circles`             a circle within a circle
+`blobs`               round clouds, one a class
+`spirals`             the arms of a spiral, one a class
+`parity`              every row of n bits, and whether the count of its ones is odd
+`read_h5`             images and labels from an HDF5 file
+`read_image_folder`   images from a folder that has a sub-folder for each class
+`read_image`          one image
+`Images`              what the first two readers return: images, labels, names of the classes
+
+Examples are columns: X of shape (n_x, m), Y of shape (1, m). With ``rows=True`` they are rows,
+as scikit-learn takes them: X of shape (m, n_x), y of shape (m,). All are NumPy arrays, labels
+int64, X float64 but for `digits`, which has float32.
 """
 
-from importlib.resources import files
-from typing import Any
+from .bundled import digits
+from .images import Images, read_h5, read_image, read_image_folder
+from .synthetic import blobs, circles, flower, moons, parity, spirals
 
-import numpy as np
-
-
-def digits() -> tuple[Any, Any]:
-    """Return the handwritten digits: images as rows, and which digit each shows.
-
-    Test part of "Optical Recognition of Handwritten Digits" (E. Alpaydin and C. Kaynak,
-    UCI Machine Learning Repository, 1998, https://doi.org/10.24432/C50P49, CC BY 4.0).
-
-    Returns
-    -------
-    X : NumPy array, shape (1797, 64), float32
-        8 × 8 pixels, row by row, scaled from 0…16 to 0…1.
-    y : NumPy array, shape (1797,), int64
-        0 to 9.
-
-    Examples
-    --------
-    >>> from xpnn.data import digits
-    >>> X, y = digits()
-    >>> X.shape, y[:3]
-    ((1797, 64), array([0, 1, 2]))
-    """
-    with (files(__name__) / "digits.npz").open("rb") as file, np.load(file) as arrays:
-        return arrays["X"].astype(np.float32) / np.float32(16.0), arrays["y"].astype(np.int64)
+__all__ = [
+    "digits",
+    "flower",
+    "moons",
+    "circles",
+    "blobs",
+    "spirals",
+    "parity",
+    "read_h5",
+    "read_image_folder",
+    "read_image",
+    "Images",
+]

@@ -1,0 +1,355 @@
+"""Images with labels, read from an HDF5 file or from a folder.
+
+`read_h5` reads the layout of the cat photographs of the notebooks, `read_image_folder` a
+folder that has a sub-folder of pictures for each class, `read_image` one picture.
+`Images.examples` turns images into what a network takes.
+"""
+
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from .._optional import optional
+from .._typing import Array
+from ..errors import ArgumentError, ArgumentTypeError, positive_int
+from ._layout import arranged
+
+Size: TypeAlias = int | tuple[int, int]
+"""Height and width of an image, or one number for a square."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Images:
+    """Images of one size, the class of each, and the names of the classes.
+
+    Parameters
+    ----------
+    images : NumPy array, shape (m, h, w, c), uint8
+    labels : NumPy array of integers, shape (m,)
+        Positions in ``classes``; kept as int64.
+    classes : sequence of str
+        Kept as a tuple.
+
+    Raises
+    ------
+    ArgumentError
+        For another shape or dtype, no image, and a label that is no position in ``classes``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpnn.data import Images
+    >>> cats = Images(np.zeros((3, 64, 64, 3), np.uint8), np.array([0, 1, 0]), ("non-cat", "cat"))
+    >>> cats
+    <Images: 3 of 64 x 64 x 3, classes non-cat 2, cat 1>
+    """
+
+    images: Array
+    labels: Array
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        images, labels = np.asarray(self.images), np.asarray(self.labels)
+        classes = tuple(self.classes)
+        if images.ndim != 4 or images.size == 0 or images.dtype != np.uint8:
+            raise ArgumentError(
+                f"images: expected uint8 of shape (m, h, w, c), found {_described(images)}."
+            )
+        if labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
+            raise ArgumentError(
+                f"labels: expected integers of shape ({len(images)},), one an image, "
+                f"found {_described(labels)}."
+            )
+        wrong = labels[(labels < 0) | (labels >= len(classes))]
+        if wrong.size:
+            raise ArgumentError(
+                f"labels: expected 0 to {len(classes) - 1}, as there are {len(classes)} classes, "
+                f"found {wrong[0]}."
+            )
+        set_field = object.__setattr__  # frozen
+        set_field(self, "images", images)
+        set_field(self, "labels", labels.astype(np.int64))
+        set_field(self, "classes", classes)
+
+    def __repr__(self) -> str:
+        counts = np.bincount(self.labels, minlength=len(self.classes))
+        shown = [f"{name} {n}" for name, n in zip(self.classes, counts, strict=True)]
+        if len(shown) > 10:
+            shown[10:] = [f"and {len(shown) - 10} more"]
+        size = " x ".join(map(str, self.images.shape[1:]))
+        return f"<Images: {len(self.images)} of {size}, classes {', '.join(shown)}>"
+
+    def examples(self, *, rows: bool = False) -> tuple[Array, Array]:
+        """Return each image as a vector of numbers from 0 to 1, and its label.
+
+        The numbers are the bytes divided by 255, in C order: image row by image row, the
+        channels of a pixel side by side.
+
+        Parameters
+        ----------
+        rows : bool
+            Examples as rows: X (m, h·w·c) and y (m,).
+
+        Returns
+        -------
+        X : NumPy array, shape (h·w·c, m), float64
+        Y : NumPy array, shape (1, m), int64
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from xpnn.data import Images
+        >>> white = Images(np.full((1, 1, 2, 3), 255, np.uint8), np.array([0]), ("white",))
+        >>> X, Y = white.examples()
+        >>> X.T, Y
+        (array([[1., 1., 1., 1., 1., 1.]]), array([[0]]))
+        """
+        return arranged(self.images.reshape(len(self.images), -1) / 255.0, self.labels, rows)
+
+
+def read_h5(path: str | PathLike[str]) -> Images:
+    """Read images and labels from an HDF5 file, as the cat photographs are kept.
+
+    The file holds the data sets ``train_set_x``, shape (m, h, w, c), uint8,
+    ``train_set_y``, shape (m,), integers, and ``list_classes``, shape (n,): the name of each
+    class. In a file of test images the first two are ``test_set_x`` and ``test_set_y``.
+    This is the layout of ``train_catvnoncat.h5`` in "Neural Networks and Deep Learning"
+    (A. Ng, deeplearning.ai, 2017).
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    Images
+
+    Raises
+    ------
+    MissingLibraryError
+        If h5py is not installed.
+    ArgumentError
+        If there is no such file, or it is none of that layout.
+
+    Examples
+    --------
+    >>> import h5py, numpy as np, tempfile
+    >>> from xpnn.data import read_h5
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with h5py.File(f"{folder}/cats.h5", "w") as file:
+    ...         file["train_set_x"] = np.zeros((5, 64, 64, 3), np.uint8)
+    ...         file["train_set_y"] = [0, 1, 0, 1, 1]
+    ...         file["list_classes"] = [b"non-cat", b"cat"]
+    ...     read_h5(f"{folder}/cats.h5")
+    <Images: 5 of 64 x 64 x 3, classes non-cat 2, cat 3>
+    """
+    h5py = optional("h5py", "reading HDF5 files", "data")
+    path = _existing(path)
+    try:
+        with h5py.File(path, "r") as file:
+            x, y = _names_of_part(file)
+            images, labels, classes = (
+                _read_data_set(file, name, h5py.Dataset) for name in (x, y, "list_classes")
+            )
+            return Images(images, labels, _class_names(classes))
+    except OSError as error:
+        raise ArgumentError(
+            f"{path}: expected a whole HDF5 file, found one that cannot be read ({error}). "
+            "Was it downloaded in full?"
+        ) from error
+    except ArgumentError as error:
+        raise ArgumentError(f"{path}: {error}") from None
+
+
+def read_image(path: str | PathLike[str], size: Size) -> Array:
+    """Read a picture as an array of red, green and blue, resized.
+
+    It is turned the way its EXIF orientation says; grey levels and palettes become red,
+    green and blue; what is transparent becomes white. Resizing is bicubic, smoothed where it
+    shrinks, and fills ``size`` whatever the picture's own proportions.
+
+    Parameters
+    ----------
+    path : str or path
+        A file of any format that Pillow opens; of an animation, the first picture.
+    size : int or (int, int)
+        (height, width) of the result, or one number for a square.
+
+    Returns
+    -------
+    NumPy array, shape (h, w, 3), uint8
+
+    Raises
+    ------
+    MissingLibraryError
+        If Pillow is not installed.
+    ArgumentError, ArgumentTypeError
+        If there is no such file, it is no whole picture of 8 bits a channel, or ``size`` is
+        none.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from PIL import Image
+    >>> from xpnn.data import read_image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.new("L", (40, 30), color=128).save(f"{folder}/grey.png")
+    ...     image = read_image(f"{folder}/grey.png", size=(2, 3))
+    >>> image.shape, image[0, 0]
+    ((2, 3, 3), array([128, 128, 128], dtype=uint8))
+    """
+    Image = optional("PIL.Image", "reading images", "data")
+    exif_transpose = optional("PIL.ImageOps", "reading images", "data").exif_transpose
+    height, width = _check_size(size)
+    path = _existing(path)
+    try:
+        with Image.open(path) as image:
+            upright = _rgb(exif_transpose(image), Image)
+            return np.array(upright.resize((width, height), Image.Resampling.BICUBIC))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ArgumentError(
+            f"{path}: expected an image of 8 bits a channel, found one that cannot be read "
+            f"({error})."
+        ) from error
+
+
+def read_image_folder(folder: str | PathLike[str], size: Size = (64, 64)) -> Images:
+    """Read the pictures of a folder that has a sub-folder for each class.
+
+    Classes are in the order of their names, and so are the pictures of a class. Hidden files
+    and folders, and files whose extension is none of an image, are passed over.
+
+    Parameters
+    ----------
+    folder : str or path
+        Such as ``pets`` with ``pets/cat/1.jpg``, ``pets/cat/2.png``, ``pets/dog/1.jpg``.
+    size : int or (int, int)
+        (height, width) of every image, or one number for a square. See `read_image`.
+
+    Returns
+    -------
+    Images
+
+    Raises
+    ------
+    MissingLibraryError
+        If Pillow is not installed.
+    ArgumentError, ArgumentTypeError
+        If there is no such folder, no sub-folder or one without a picture, and for whatever
+        `read_image` refuses.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> from xpnn.data import read_image_folder
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("cat/1.png", "cat/2.png", "dog/1.png"):
+    ...         Path(folder, name).parent.mkdir(exist_ok=True)
+    ...         Image.new("RGB", (20, 10)).save(Path(folder, name))
+    ...     pets = read_image_folder(folder, size=8)
+    >>> pets
+    <Images: 3 of 8 x 8 x 3, classes cat 2, dog 1>
+    """
+    Image = optional("PIL.Image", "reading images", "data")
+    endings = {end for end, form in Image.registered_extensions().items() if form in Image.OPEN}
+    folder = _path(folder)
+    if not folder.is_dir():
+        raise ArgumentError(f"{folder}: expected a folder, found none.")
+    classes = [path for path in _visible(folder) if path.is_dir()]
+    if not classes:
+        raise ArgumentError(f"{folder}: expected a sub-folder of images a class, found none.")
+    paths = []
+    labels = []
+    for label, directory in enumerate(classes):
+        found = [path for path in _visible(directory) if path.suffix.lower() in endings]
+        if not found:
+            raise ArgumentError(f"{directory}: expected image files, found none.")
+        paths += found
+        labels += [label] * len(found)
+    images = np.stack([read_image(path, size) for path in paths])
+    return Images(images, np.array(labels), tuple(directory.name for directory in classes))
+
+
+def _described(array: Array) -> str:
+    return f"{array.dtype} of shape {array.shape}"
+
+
+def _path(path: Any) -> Path:
+    if not isinstance(path, str | PathLike):
+        raise ArgumentTypeError(f"expected the path of a file or a folder, found {path!r}.")
+    return Path(path)
+
+
+def _existing(path: str | PathLike[str]) -> Path:
+    path = _path(path)
+    if not path.is_file():
+        raise ArgumentError(
+            f"{path}: expected a file, found {'a folder' if path.is_dir() else 'none'}."
+        )
+    return path
+
+
+def _visible(folder: Path) -> list[Path]:
+    """Return what a folder holds, by name, without what is hidden."""
+    found = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(found, key=lambda path: path.name)
+
+
+# ---- HDF5 -------------------------------------------------------------------
+
+
+def _names_of_part(file: Any) -> tuple[str, str]:
+    parts = [part for part in ("train", "test") if f"{part}_set_x" in file]
+    if len(parts) != 1:
+        raise ArgumentError(
+            f"expected either train_set_x or test_set_x, found {', '.join(file) or 'no data set'}."
+        )
+    return f"{parts[0]}_set_x", f"{parts[0]}_set_y"
+
+
+def _read_data_set(file: Any, name: str, kind: Any) -> Array:
+    data_set = file.get(name)
+    if not isinstance(data_set, kind):
+        raise ArgumentError(f"expected a data set {name}, found {', '.join(file)}.")
+    return data_set[()]
+
+
+def _class_names(names: Array) -> tuple[str, ...]:
+    if np.ndim(names) != 1:
+        raise ArgumentError(
+            f"list_classes: expected one name a class, found shape {np.shape(names)}."
+        )
+    return tuple(
+        name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+        for name in names.tolist()
+    )
+
+
+# ---- pictures ---------------------------------------------------------------
+
+
+def _check_size(size: Any) -> tuple[int, int]:
+    pair = size if isinstance(size, tuple | list) else (size, size)
+    if len(pair) != 2:
+        raise ArgumentTypeError(
+            f"size: expected (height, width), or one number for a square, found {size!r}."
+        )
+    height, width = (positive_int("size", n) for n in pair)
+    return height, width
+
+
+def _rgb(image: Any, Image: Any) -> Any:
+    """Return a Pillow image as red, green and blue, on white where it is transparent."""
+    if image.mode[0] in "IF":  # Pillow would clip 16 bits to 8
+        raise ValueError(f"more than 8 bits a channel: mode {image.mode}")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    white = Image.new("RGBA", image.size, "white")
+    white.alpha_composite(image)
+    return white.convert("RGB")
