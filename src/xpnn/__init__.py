@@ -6,7 +6,7 @@ the same equations run on NumPy, CuPy, PyTorch, JAX, or any conforming library.
 
 from importlib.metadata import version as _version
 
-from . import optimizers, schedules
+from . import course, data, graph, optimizers, plot, schedules
 from .backends import (
     Backend,
     BackendStatus,
@@ -23,6 +23,7 @@ from .errors import (
     ArgumentTypeError,
     BackendError,
     DivergenceError,
+    MissingLibraryError,
     XpnnError,
 )
 from .network import Network
@@ -50,12 +51,18 @@ __all__ = [
     "schedules",
     "gradient_check",
     "GradientCheck",
+    # modules
+    "graph",
+    "course",
+    "data",
+    "plot",
     # errors
     "XpnnError",
     "ArgumentError",
     "ArgumentTypeError",
     "BackendError",
     "DivergenceError",
+    "MissingLibraryError",
 ]
 
 __version__ = _version("xpnn")

@@ -341,11 +341,11 @@ def host_rng(rng: Rng) -> Any:
     )
 
 
-def check_l2(l2: float) -> float:
+def check_l2(l2: float, name: str = "l2") -> float:
     """Return λ if it is a finite number of at least 0, or raise."""
-    number = real_number("l2", l2, "a finite number of at least 0")
+    number = real_number(name, l2, "a finite number of at least 0")
     if not 0.0 <= number < float("inf"):
-        raise ArgumentError(f"l2: expected a finite number of at least 0, found {l2!r}.")
+        raise ArgumentError(f"{name}: expected a finite number of at least 0, found {l2!r}.")
     return number
 
 

@@ -61,9 +61,9 @@ class Drawing:
         for node in self.nodes:
             terms = [node.name, node.formula, node.value]
             label = rf"{' = '.join(filter(None, terms))}\nd{J}/d{node.name} = {node.derivative}"
-            lines.append(f'  "{node.name}" [label="{label}"];')
+            lines.append(f"  {_quoted(node.name)} [label={_quoted(label)}];")
         for node in self.nodes:
-            lines.extend(f'  "{parent}" -> "{node.name}";' for parent in node.parents)
+            lines.extend(f"  {_quoted(name)} -> {_quoted(node.name)};" for name in node.parents)
         return "\n".join([*lines, "}"])
 
 
@@ -109,6 +109,7 @@ def draw(f: Callable[..., Any], *args: Any) -> Drawing:
     names.setdefault(J, "J")
     unnamed = (node for node in nodes if node not in names)
     names.update({node: f"z{i}" for i, node in enumerate(unnamed, 1)})
+    names = _told_apart({node: names[node] for node in nodes})
     return Drawing(
         tuple(
             DrawnNode(
@@ -135,6 +136,20 @@ def name(text: str, x: Any) -> Any:
     if isinstance(x, Node):
         x.name = text
     return x
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', r"\"") + '"'
+
+
+def _told_apart(names: dict[Node, str]) -> dict[Node, str]:
+    """Number the names that several nodes have, such as the Z of every layer: Z, Z_2, Z_3."""
+    taken: dict[str, int] = {}
+    unique = {}
+    for node, text in names.items():
+        taken[text] = taken.get(text, 0) + 1
+        unique[node] = text if taken[text] == 1 else f"{text}_{taken[text]}"
+    return unique
 
 
 def _parameter_names(f: Callable[..., Any], count: int) -> list[str]:

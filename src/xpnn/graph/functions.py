@@ -19,7 +19,7 @@ from typing import Any
 from array_api_compat import device
 
 from .._typing import Array
-from .node import DERIVATIVES, FORWARD, apply, compute, namespace, plain, shape
+from .node import DERIVATIVES, FORWARD, Node, apply, compute, namespace, plain, shape
 
 __all__ = [
     "e",
@@ -118,7 +118,18 @@ atan = function("atan", lambda dy, y, x: dy / (1.0 + x * x))
 sinh = function("sinh", lambda dy, y, x: dy * cosh(x))
 cosh = function("cosh", lambda dy, y, x: dy * sinh(x))
 tanh = function("tanh", lambda dy, y, x: dy * (1.0 - y * y))
-astype = function("astype", lambda dy, y, x, dtype: astype(dy, x.dtype))
+cast = function(
+    "astype",
+    lambda dy, y, x, dtype: cast(dy, dtype=x.dtype),
+    forward=lambda x, dtype: namespace([x]).astype(x, dtype),
+)
+
+
+def astype(x: Array, dtype: Any, /) -> Any:
+    """Cast to a dtype; what is no real floating number any more is flat."""
+    real = namespace([plain(x)]).isdtype(dtype, "real floating")
+    return cast(x if real else plain(x), dtype=dtype)
+
 
 # ---- two arguments, elementwise ---------------------------------------------
 
@@ -162,8 +173,8 @@ where = function(
 
 matmul = function(
     "matmul",
-    lambda dy, y, A, B: dy @ matrix_transpose(B),
-    lambda dy, y, A, B: matrix_transpose(A) @ dy,
+    lambda dy, y, A, B: by_left(dy, A, B),
+    lambda dy, y, A, B: by_right(dy, A, B),
     forward=operator.matmul,
 )
 sum = function("sum", lambda dy, y, x, **axes: spread(dy, x, **axes))
@@ -173,17 +184,24 @@ min = function("min", lambda dy, y, x, **axes: spread(dy, x, **axes) * reached(y
 broadcast_to = function("broadcast_to", lambda dy, y, x, shape: dy)
 reshape = function("reshape", lambda dy, y, x, shape: reshape(dy, x.shape))
 expand_dims = function("expand_dims", lambda dy, y, x, **axis: reshape(dy, x.shape))
-squeeze = function("squeeze", lambda dy, y, x, **axis: reshape(dy, x.shape))
+squeeze = function("squeeze", lambda dy, y, x, axis: reshape(dy, x.shape))
 permute_dims = function("permute_dims", lambda dy, y, x, axes: permute_dims(dy, inverse(axes)))
 matrix_transpose = function("matrix_transpose", lambda dy, y, x: matrix_transpose(dy))
 T = function("T", lambda dy, y, x: dy.T, forward=operator.attrgetter("T"))
-take = function("take", lambda dy, y, x, indices, axis: put(dy, x, indices, axis))
+take = function("take", lambda dy, y, x, indices, axis=0: put(dy, x, indices, axis))
 getitem = function(
-    "getitem", lambda dy, y, x, key: embed(dy, zeros_like(x), key), forward=operator.getitem
+    "getitem",
+    lambda dy, y, x, key: embed(dy, zeros_like(x), key=key),
+    forward=lambda x, key: x[key],
 )
 
 
 def _embed(x: Array, zeros: Array, key: Any) -> Array:
+    if isinstance(x, Node):  # differentiated again
+        return embed(x, zeros, key=key)
+    if key is None or isinstance(key, tuple):  # the standard has no new axes in an assignment
+        key = tuple(part for part in key or () if part is not None)
+        x = reshape(x, tuple(zeros[key].shape))
     if hasattr(zeros, "at"):  # a library whose arrays never change, such as JAX
         return zeros.at[key].set(x)
     zeros[key] = x
@@ -194,6 +212,24 @@ embed = function("embed", lambda dy, y, x, zeros, key: dy[key], forward=_embed)
 
 
 # ---- what the derivatives need ----------------------------------------------
+
+
+def by_left(dy: Array, A: Array, B: Array) -> Array:
+    """∂J/∂A of y = A B: dy Bᵀ; a vector is a row of A, or a column of B."""
+    if B.ndim == 1:
+        return expand_dims(dy, axis=-1) * B
+    if A.ndim == 1:
+        return sum(expand_dims(dy, axis=-2) * B, axis=-1)
+    return dy @ matrix_transpose(B)
+
+
+def by_right(dy: Array, A: Array, B: Array) -> Array:
+    """∂J/∂B of y = A B: Aᵀ dy."""
+    if B.ndim == 1:
+        return expand_dims(dy, axis=-1) * A
+    if A.ndim == 1:
+        return expand_dims(A, axis=-1) * expand_dims(dy, axis=-2)
+    return matrix_transpose(A) @ dy
 
 
 def spread(d: Array, x: Array, axis: Any = None, keepdims: bool = False) -> Array:
@@ -228,7 +264,7 @@ def put(d: Array, x: Array, indices: Array, axis: int) -> Array:
     del rest[axis]
     axes = (axis % x.ndim, *(i for i in range(x.ndim) if i != axis % x.ndim))
     places = namespace((indices,)).arange(n, dtype=indices.dtype, device=device(indices))
-    chosen = astype(places[:, None] == indices[None, :], x.dtype)  # duplicates add up
+    chosen = astype(places[:, None] == indices[None, :] % n, x.dtype)  # duplicates add up
     d = chosen @ reshape(permute_dims(d, axes), (indices.shape[0], -1))
     return permute_dims(reshape(d, (n, *rest)), inverse(axes))
 
@@ -241,12 +277,13 @@ class _Pieces:
             axis %= y.ndim
             start = builtins.sum(a.shape[axis] for a in arrays[:i])
             cut = slice(start, start + arrays[i].shape[axis])
-            return dy[(slice(None),) * axis + (cut,)]
+            return dy[(slice(None),) * axis + (cut, ...)]
 
         return piece
 
 
 DERIVATIVES["concat"] = _Pieces()
+FORWARD["concat"] = lambda *arrays, axis: namespace(arrays).concat(arrays, axis=axis)
 
 
 def concat(arrays: Any, /, *, axis: int = 0) -> Any:

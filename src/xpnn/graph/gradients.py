@@ -100,8 +100,8 @@ def differentiate(
     for i in argnums:
         given[i] = map_tree(lambda x: variable(x, newest), args[i])
     J = f(*given)
-    if J is None or shape(J) != ():
-        found = "None" if J is None else f"shape {shape(J)}"
+    if not (isinstance(J, int | float) or hasattr(J, "shape")) or shape(J) != ():
+        found = f"shape {shape(J)}" if hasattr(J, "shape") else type(J).__name__
         raise ArgumentError(
             f"f: expected a scalar result, of shape (), found {found}; sum it, or take its mean."
         )

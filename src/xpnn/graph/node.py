@@ -95,8 +95,14 @@ class Node:
     def __abs__(self) -> Any:
         return apply("abs", self)
 
+    def __bool__(self) -> bool:
+        return bool(plain(self))
+
     def __getitem__(self, key: Any) -> Any:
-        return apply("getitem", self, key)
+        check_key(key)
+        return apply("getitem", self, key=key)
+
+    __iter__ = None  # else Python would count up to an IndexError, which not every library raises
 
     __add__, __radd__ = _binary("add")
     __sub__, __rsub__ = _binary("subtract")
@@ -114,11 +120,12 @@ class Node:
 def apply(name: str, *args: Any, **options: Any) -> Any:
     """Compute ``name(*args, **options)``; a node if one of the arguments is."""
     top = max(map(level, args))
-    if top == 0:
-        return compute(name, namespace(args), args, options)
-    values = tuple(arg.value if level(arg) == top else arg for arg in args)
-    xp = next(arg.xp for arg in args if level(arg) == top)
-    return Node(compute(name, xp, values, options), xp, top, name, args, options)
+    values = tuple(arg.value if top and level(arg) == top else arg for arg in args)
+    xp = namespace(x for x, arg in zip(values, args, strict=True) if isinstance(arg, Node))
+    if xp is math:  # of numbers, if at all: the constants decide
+        xp = namespace(values)
+    value = compute(name, xp, values, options)
+    return Node(value, xp, top, name, args, options) if top else value
 
 
 def compute(name: str, xp: Namespace, values: Iterable[Any], options: dict[str, Any]) -> Any:
@@ -131,6 +138,18 @@ def compute(name: str, xp: Namespace, values: Iterable[Any], options: dict[str, 
             "follows the Array API standard, such as numpy.asarray(x)."
         )
     return getattr(xp, name)(*values, **options)
+
+
+def check_key(key: Any) -> None:
+    """Raise for integer arrays: an entry that is picked twice would count once."""
+    for part in key if isinstance(key, tuple) else (key,):
+        if isinstance(part, list) or (
+            shape(part) and namespace([part]).isdtype(part.dtype, "integral")
+        ):
+            raise ArgumentTypeError(
+                "x[...] in xpnn.graph: expected integers, slices, None, ... or an array of bool, "
+                "found integers in an array or list; use xp.take(x, indices, axis=...)."
+            )
 
 
 def backpropagate(output: Node, seed: Any) -> dict[Node, Any]:
@@ -199,4 +218,5 @@ def shape(x: Any) -> tuple[int, ...]:
 def namespace(values: Iterable[Any]) -> Namespace:
     """Return the namespace of arrays; of Python numbers alone, ``math``."""
     arrays = [x for x in values if hasattr(x, "shape")]
-    return array_namespace(*arrays) if arrays else math
+    nodes = [x for x in arrays if isinstance(x, Node)]  # a function of nodes and arrays is ours
+    return array_namespace(*(nodes or arrays)) if arrays else math

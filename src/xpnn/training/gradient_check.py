@@ -1,5 +1,6 @@
 """`gradient_check`: backward propagation against central differences of the cost."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,14 +95,22 @@ def gradient_check(
             return propagation.cost(shifted, caches, Y, share, decay, net.activations, net.loss, xp)
 
         J = wide.compile(shifted_cost) if wide.compiled else shifted_cost
-        g_tilde = np.asarray(
-            [
-                (float(J(theta, i, epsilon)) - float(J(theta, i, -epsilon))) / (2.0 * epsilon)
-                for i in range(theta.shape[0])
-            ]
+        g_tilde = central_differences(
+            lambda i, shift: float(J(theta, i, shift)), theta.shape[0], epsilon
         )
     worst = int(np.argmax(np.abs(g - g_tilde)))
-    scale = float(np.linalg.norm(g) + np.linalg.norm(g_tilde))
-    difference = float(np.linalg.norm(g - g_tilde)) / scale if scale else 0.0
     name = entry_name(worst, net.sizes)
-    return GradientCheck(difference, name, float(g[worst]), float(g_tilde[worst]))
+    return GradientCheck(
+        relative_difference(g, g_tilde), name, float(g[worst]), float(g_tilde[worst])
+    )
+
+
+def central_differences(J: Callable[[int, float], float], n: int, epsilon: float) -> Any:
+    """Return (J(i, ε) − J(i, −ε)) / 2ε for i = 0 … n − 1; J(i, ε) has entry i of θ moved by ε."""
+    return np.asarray([(J(i, epsilon) - J(i, -epsilon)) / (2.0 * epsilon) for i in range(n)])
+
+
+def relative_difference(g: Any, g_tilde: Any) -> float:
+    """Return ‖g − g̃‖ / (‖g‖ + ‖g̃‖), 0 if both are 0."""
+    scale = float(np.linalg.norm(g) + np.linalg.norm(g_tilde))
+    return float(np.linalg.norm(g - g_tilde)) / scale if scale else 0.0

@@ -1,0 +1,85 @@
+"""Gradient descent on the whole training set, and one step of any optimiser."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from .. import _boundary as boundary
+from .._typing import Array
+from ..backends.base import Backend
+from ..core.optimizers import Optimizer, gradient_descent
+from ..core.parameters import Params
+from ..errors import positive_int
+from ..network import Network
+from ..training.trainer import Trainer
+from ._arrays import by_layer, entries, together
+
+
+class Descent(NamedTuple):
+    """What gradient descent came to."""
+
+    params: Params
+    before_last: Params
+    """the parameters before the last update"""
+    costs: dict[int, float]
+    """iteration -> cost before its update: every so many iterations, and the last one's"""
+
+
+def descend(
+    net: Network,
+    params: Params,
+    X: Array,
+    Y: Array,
+    backend: Backend,
+    num_iterations: int,
+    learning_rate: float,
+    every: int,
+    print_cost: bool,
+) -> Descent:
+    """Repeat θ ← θ − α dJ/dθ, on checked arrays; record the cost ``every`` so many iterations."""
+    num_iterations = positive_int("num_iterations", num_iterations)
+    descent = gradient_descent(learning_rate)
+    alpha = descent.rate(epoch=0)
+    trainer = Trainer(net, backend, descent, 0.0, X, Y, None, None)
+    carry = previous = trainer.start(params)
+    costs: dict[int, float] = {}
+    starts = sorted({*range(0, num_iterations, every), num_iterations - 1})
+    for start, stop in zip(starts, [*starts[1:], num_iterations], strict=True):
+        previous = carry
+        carry, J = trainer.run(carry, start, [alpha] * (stop - start), None)
+        costs[start] = J[0]
+        if print_cost:
+            print(f"Cost after iteration {start}: {J[0]:.6f}")
+    return Descent(trainer.params(carry), trainer.params(previous), costs)
+
+
+def step(
+    optimizer: Optimizer,
+    parameters: Mapping[str, Any],
+    grads: Mapping[str, Any],
+    state: tuple[Mapping[str, Any], ...] = (),
+    t: int = 1,
+) -> tuple[dict[str, Array], tuple[dict[str, Array], ...]]:
+    """Return parameters and state after one step of an optimiser; those given stay as they are.
+
+    ``grads``, and each of the state's dicts, hold ``dW1``, ``db1``, … for ``W1``, ``b1``, ….
+    """
+    parameters = by_layer(parameters)
+    slopes = [f"d{name}" for name in parameters]
+    grads = entries("grads", grads, slopes)
+    state = tuple(entries(symbol, slot, slopes) for symbol, slot in zip("vs", state, strict=False))
+    scalars = optimizer.scalars(optimizer.rate(epoch=0), t)
+    moved: dict[str, Array] = {}
+    after: tuple[dict[str, Array], ...] = tuple({} for _ in state)
+    for name, theta in parameters.items():
+        slots = {f"slot{i}": slot[f"d{name}"] for i, slot in enumerate(state)}
+        given = {name: theta, f"d{name}": grads[f"d{name}"], **slots}
+        with together(**given) as (backend, *arrays):
+            for argument, array in zip(given, arrays, strict=True):
+                boundary.check_shape(argument, array, tuple(arrays[0].shape))
+            copies = [backend.xp.asarray(array, copy=True) for array in arrays]
+            moved[name], new = optimizer.update(
+                copies[0], copies[1], tuple(copies[2:]), scalars, backend.xp
+            )
+        for slot, array in zip(after, new, strict=True):
+            slot[f"d{name}"] = array
+    return moved, after

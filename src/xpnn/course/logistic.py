@@ -1,0 +1,285 @@
+"""Logistic regression, a network without a hidden layer: a = σ(wᵀx + b)."""
+
+from math import exp, log
+from typing import Any
+
+from .. import _boundary as boundary
+from .._typing import Array
+from ..backends.base import Backend
+from ..core import propagation
+from ..core.parameters import Layer, Params
+from ..errors import ArgumentTypeError
+from ..network import Network
+from ._arrays import accuracy, check_examples, initial_parameters, together
+from ._training import descend
+
+__all__ = [
+    "initialize_with_zeros",
+    "propagate",
+    "loop_propagate",
+    "optimize",
+    "predict",
+    "model",
+]
+
+
+def initialize_with_zeros(dim: int) -> tuple[Array, float]:
+    """w = 0, b = 0: without a hidden layer there is no symmetry to break.
+
+    Parameters
+    ----------
+    dim : int
+        n_x, the number of features.
+
+    Returns
+    -------
+    w : array, shape (dim, 1)
+    b : float
+
+    Examples
+    --------
+    >>> from xpnn.course.logistic import initialize_with_zeros
+    >>> initialize_with_zeros(2)
+    (array([[0.],
+           [0.]]), 0.0)
+    """
+    return _zeros(dim)
+
+
+def _zeros(dim: int, X: Any = None) -> tuple[Array, float]:
+    return initial_parameters((dim, 1), "zeros", 0, X)["W1"].T, 0.0
+
+
+def propagate(w: Any, b: float, X: Any, Y: Any) -> tuple[dict[str, Any], float]:
+    """Propagate forward to the cost, and backward to its derivatives.
+
+    A = σ(wᵀX + b),  J = −1/m Σ (y log a + (1−y) log(1−a)),
+    dw = 1/m X (A−Y)ᵀ,  db = 1/m Σ (a−y).
+
+    Parameters
+    ----------
+    w : array_like, shape (n_x, 1)
+    b : float
+    X : array_like, shape (n_x, m)
+    Y : array_like, shape (1, m)
+
+    Returns
+    -------
+    grads : dict
+        ``"dw"``, shape (n_x, 1), and ``"db"``, a float.
+    cost : float
+
+    Examples
+    --------
+    >>> from xpnn.course.logistic import propagate
+    >>> grads, cost = propagate([[1.0], [2.0]], 2.0, [[1.0, 2.0], [3.0, 4.0]], [[1, 0]])
+    >>> round(cost, 4), round(grads["db"], 4), grads["dw"].shape
+    (6.0001, 0.4999, (2, 1))
+    """
+    with together(w=w, X=X, Y=Y) as (backend, w, X, Y):
+        params, net = _layer(w, b, backend), _network(w, X, Y)
+        _, caches = propagation.forward(params, X, net.activations, backend.xp)
+        common = (1.0 / X.shape[1], None, net.activations, net.loss, backend.xp)
+        J = propagation.cost(params, caches, Y, *common)
+        ((dW, db),) = propagation.backward(params, caches, Y, *common)
+        return {"dw": dW.T, "db": float(db[0, 0])}, float(J)
+
+
+def loop_propagate(w: Any, b: float, X: Any, Y: Any) -> tuple[dict[str, Any], float]:
+    """Compute what `propagate` does by two explicit loops, over examples and over features.
+
+    Parameters
+    ----------
+    w : array_like, shape (n_x, 1)
+    b : float
+    X : array_like, shape (n_x, m)
+    Y : array_like, shape (1, m)
+
+    Returns
+    -------
+    grads : dict
+        ``"dw"``, shape (n_x, 1), and ``"db"``, a float.
+    cost : float
+
+    Examples
+    --------
+    >>> from xpnn.course.logistic import loop_propagate
+    >>> grads, cost = loop_propagate([[1.0], [2.0]], 2.0, [[1.0, 2.0], [3.0, 4.0]], [[1, 0]])
+    >>> round(cost, 4), round(grads["db"], 4), grads["dw"].shape
+    (6.0001, 0.4999, (2, 1))
+    """
+    with together(w=w, X=X, Y=Y) as (backend, w, X, Y):
+        _network(w, X, Y)
+        w, X, Y = (backend.to_numpy(array) for array in (w, X, Y))  # noqa: PLW2901
+    n_x, m = X.shape
+    b = _number(b)
+    J, dw, db = 0.0, [0.0] * n_x, 0.0
+    for i in range(m):
+        z = b
+        for j in range(n_x):
+            z += w[j, 0] * X[j, i]
+        a = 1.0 / (1.0 + exp(-z))
+        J -= Y[0, i] * log(a) + (1.0 - Y[0, i]) * log(1.0 - a)
+        dz = a - Y[0, i]
+        for j in range(n_x):
+            dw[j] += X[j, i] * dz
+        db += dz
+    dw = [dw_j / m for dw_j in dw]
+    return {"dw": backend.asarray(dw)[:, None], "db": float(db / m)}, float(J / m)
+
+
+def optimize(
+    w: Any,
+    b: float,
+    X: Any,
+    Y: Any,
+    num_iterations: int = 100,
+    learning_rate: float = 0.009,
+    print_cost: bool = False,
+) -> tuple[dict[str, Any], dict[str, Any], list[float]]:
+    """Repeat w ← w − α dw, b ← b − α db.
+
+    Parameters
+    ----------
+    w : array_like, shape (n_x, 1)
+    b : float
+    X : array_like, shape (n_x, m)
+    Y : array_like, shape (1, m)
+    num_iterations : int
+    learning_rate : float
+        α > 0.
+    print_cost : bool
+        Whether to print the cost every 100 iterations.
+
+    Returns
+    -------
+    params : dict
+        ``"w"``, shape (n_x, 1), and ``"b"``, a float.
+    grads : dict
+        ``"dw"`` and ``"db"`` from which the last update was made.
+    costs : list of float
+        Before the update of iterations 0, 100, 200, …
+
+    Examples
+    --------
+    >>> from xpnn.course.logistic import optimize
+    >>> params, grads, costs = optimize([[0.0]], 0.0, [[-1.0, 1.0]], [[0, 1]], 200, 0.1)
+    >>> [round(cost, 4) for cost in costs]
+    [0.6931, 0.1065]
+    """
+    with together(w=w, X=X, Y=Y) as (backend, w, X, Y):
+        params, net = _layer(w, b, backend), _network(w, X, Y)
+        descent = descend(
+            net, params, X, Y, backend, num_iterations, learning_rate, 100, print_cost
+        )
+        (W, b_last), (W_before, b_before) = descent.params[0], descent.before_last[0]
+        grads, _ = propagate(W_before.T, float(b_before[0, 0]), X, Y)
+    costs = [J for iteration, J in descent.costs.items() if iteration % 100 == 0]
+    return {"w": W.T, "b": float(b_last[0, 0])}, grads, costs
+
+
+def predict(w: Any, b: float, X: Any) -> Array:
+    """1 where a = σ(wᵀx + b) > 0.5, else 0.
+
+    Parameters
+    ----------
+    w : array_like, shape (n_x, 1)
+    b : float
+    X : array_like, shape (n_x, m)
+
+    Returns
+    -------
+    array, shape (1, m)
+        0 and 1 as floats, as in the notes.
+
+    Examples
+    --------
+    >>> from xpnn.course.logistic import predict
+    >>> predict([[1.0], [2.0]], -1.0, [[1.0, -1.0], [1.0, 0.5]])
+    array([[1., 0.]])
+    """
+    with together(w=w, X=X) as (backend, w, X):
+        net = _network(w, X)
+        A, _ = propagation.forward(_layer(w, b, backend), X, net.activations, backend.xp)
+        return backend.xp.astype(A > 0.5, backend.dtype)
+
+
+def model(
+    X_train: Any,
+    Y_train: Any,
+    X_test: Any,
+    Y_test: Any,
+    num_iterations: int = 2000,
+    learning_rate: float = 0.5,
+    print_cost: bool = False,
+) -> dict[str, Any]:
+    """Train from zeros, and predict both sets.
+
+    Parameters
+    ----------
+    X_train, X_test : array_like, shapes (n_x, m_train) and (n_x, m_test)
+    Y_train, Y_test : array_like, shapes (1, m_train) and (1, m_test)
+    num_iterations : int
+    learning_rate : float
+        α > 0.
+    print_cost : bool
+        Whether to print the cost every 100 iterations, and the accuracies.
+
+    Returns
+    -------
+    dict
+        ``costs`` (every 100 iterations), ``Y_prediction_test``, ``Y_prediction_train``,
+        ``w``, ``b``, ``learning_rate``, ``num_iterations``.
+
+    Examples
+    --------
+    >>> from xpnn.course.logistic import model
+    >>> d = model([[-2.0, -1.0, 1.0, 2.0]], [[0, 0, 1, 1]], [[-3.0, 3.0]], [[0, 1]], 100)
+    >>> d["Y_prediction_test"]
+    array([[0., 1.]])
+    """
+    with together(X_train=X_train, Y_train=Y_train) as (_, X, Y):
+        check_examples("X_train", X)
+        n_x = X.shape[0]
+        boundary.check_shape("Y_train", Y, (1, X.shape[1]))
+    with together(X_test=X_test, Y_test=Y_test) as (_, X, Y):
+        boundary.check_columns("X_test", X, n_x)
+        boundary.check_shape("Y_test", Y, (1, X.shape[1]))
+    w, b = _zeros(n_x, X_train)
+    params, _, costs = optimize(w, b, X_train, Y_train, num_iterations, learning_rate, print_cost)
+    w, b = params["w"], params["b"]
+    predicted_train, predicted_test = predict(w, b, X_train), predict(w, b, X_test)
+    if print_cost:
+        print(f"train accuracy: {accuracy(predicted_train, Y_train):.2%}")
+        print(f"test accuracy: {accuracy(predicted_test, Y_test):.2%}")
+    return {
+        "costs": costs,
+        "Y_prediction_test": predicted_test,
+        "Y_prediction_train": predicted_train,
+        "w": w,
+        "b": b,
+        "learning_rate": learning_rate,
+        "num_iterations": num_iterations,
+    }
+
+
+def _layer(w: Array, b: float, backend: Backend) -> Params:
+    """Return w and b as a layer of one unit: W = wᵀ, shape (1, n_x), and b, shape (1, 1)."""
+    return (Layer(w.T, backend.asarray([[_number(b)]], backend.dtype)),)
+
+
+def _number(b: Any) -> float:
+    try:
+        return float(b)
+    except (TypeError, ValueError):
+        raise ArgumentTypeError(f"b: expected a number, found {b!r}.") from None
+
+
+def _network(w: Array, X: Array, Y: Array | None = None) -> Network:
+    """Check the shapes, and return the network: n_x inputs, one sigmoid."""
+    n_x = w.shape[0] if w.ndim else 0
+    boundary.check_shape("w", w, (n_x, 1))
+    boundary.check_columns("X", X, n_x)
+    if Y is not None:
+        boundary.check_shape("Y", Y, (1, X.shape[1]))
+    return Network([n_x, 1], output="sigmoid")
