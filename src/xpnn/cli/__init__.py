@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from ..errors import XpnnError
-from . import backends, train
+from . import backends, demo, train
 
-COMMANDS = (train, backends)
+COMMANDS = (train, backends, demo)
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 

@@ -7,6 +7,9 @@ other output it is computed from A, and backward propagation goes through dA.
 
 ``LOSSES`` maps a name to a `Loss`; `loss` looks one up; ``LOSS_OF_OUTPUT`` says
 which loss an output activation has unless told otherwise.
+
+In products A and Z stand left of Y: with `xpnn.graph` they are its nodes, and not every
+library leaves an operator to what stands on its right.
 """
 
 from collections.abc import Callable
@@ -76,7 +79,7 @@ class Loss:
 
 def binary_cross_entropy(A: Array, Y: Array, xp: Namespace) -> Array:
     """−(y log a + (1 − y) log(1 − a))."""
-    return -(Y * xp.log(A) + (1.0 - Y) * xp.log(1.0 - A))
+    return -(xp.log(A) * Y + xp.log(1.0 - A) * (1.0 - Y))
 
 
 def binary_cross_entropy_dA(A: Array, Y: Array, xp: Namespace) -> Array:
@@ -91,12 +94,12 @@ def binary_cross_entropy_of_logits(Z: Array, Y: Array, xp: Namespace) -> Array:
     automatic differentiation takes of the kink.
     """
     positive = xp.maximum(Z, 0.0)
-    return positive - Y * Z + xp.log1p(xp.exp(Z - 2.0 * positive))
+    return positive - Z * Y + xp.log1p(xp.exp(Z - 2.0 * positive))
 
 
 def categorical_cross_entropy(A: Array, Y: Array, xp: Namespace) -> Array:
     """−y_k log a_k; 0 where y_k = 0, even if a_k = 0."""
-    return -(Y * xp.log(xp.where(Y > 0.0, A, 1.0)))
+    return -(xp.log(xp.where(Y > 0.0, A, 1.0)) * Y)
 
 
 def categorical_cross_entropy_dA(A: Array, Y: Array, xp: Namespace) -> Array:
@@ -108,7 +111,7 @@ def categorical_cross_entropy_of_logits(Z: Array, Y: Array, xp: Namespace) -> Ar
     """y_k (log Σ_j e^z_j − z_k), the maximum of z taken out of both."""
     Z = Z - xp.max(Z, axis=0, keepdims=True)
     log_sum = xp.log(xp.sum(xp.exp(Z), axis=0, keepdims=True))
-    return Y * (log_sum - Z)
+    return (log_sum - Z) * Y
 
 
 def squared_error(A: Array, Y: Array, xp: Namespace) -> Array:
@@ -124,7 +127,7 @@ def squared_error_dA(A: Array, Y: Array, xp: Namespace) -> Array:
 
 def poisson(A: Array, Y: Array, xp: Namespace) -> Array:
     """a − y log a: the negative Poisson log-likelihood up to terms without a."""
-    return A - Y * xp.log(xp.where(Y > 0.0, A, 1.0))
+    return A - xp.log(xp.where(Y > 0.0, A, 1.0)) * Y
 
 
 def poisson_dA(A: Array, Y: Array, xp: Namespace) -> Array:
@@ -134,7 +137,7 @@ def poisson_dA(A: Array, Y: Array, xp: Namespace) -> Array:
 
 def poisson_of_logits(Z: Array, Y: Array, xp: Namespace) -> Array:
     """e^z − y z."""
-    return xp.exp(Z) - Y * Z
+    return xp.exp(Z) - Z * Y
 
 LOSSES = {
     "binary_cross_entropy": Loss(

@@ -74,13 +74,13 @@ def cost(
         losses = loss.of_logits(Z, Y, xp)
     else:
         losses = loss.of_output(A, Y, xp)
-    J = xp.sum(share * losses)
+    J = xp.sum(losses * share)
     return J if decay is None else J + penalty(params, decay, xp)
 
 
 def penalty(params: Params, decay: Array | float, xp: Namespace) -> Array:
     """½ decay Σ_l ‖W[l]‖², a 0-d array."""
-    return 0.5 * decay * sum(xp.sum(W * W) for W, _ in params)
+    return sum(xp.sum(W * W) for W, _ in params) * (0.5 * decay)
 
 
 def backward(
