@@ -73,7 +73,10 @@ def test_sizes_may_be_any_sequence(sizes):
         ({"cost": "binary_crossentropy"}, ["cost 'binary_crossentropy'", "expected one of"]),
         ({"cost": "binary_crossentropy"}, ["mean 'binary_cross_entropy'"]),
         ({"cost": "mse"}, ["cost 'mse'", "expected one of", "squared_error"]),
-        ({"hidden": ["relu", "tanh"]}, ["hidden", "expected one activation or 1", "found", "'tanh'"]),
+        (
+            {"hidden": ["relu", "tanh"]},
+            ["hidden", "expected one activation or 1", "found", "'tanh'"],
+        ),
         ({"hidden": []}, ["hidden", "expected one activation or 1", "found []"]),
         ({"hidden": None}, ["hidden", "expected", "found None"]),
         ({"hidden": 4}, ["hidden", "expected", "found 4"]),

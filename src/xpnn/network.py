@@ -361,7 +361,14 @@ def _check_sizes(sizes: Any) -> tuple[int, ...]:
 
 
 def _activation(g: str | Activation) -> Activation:
-    return g if isinstance(g, Activation) else activation(g)
+    if isinstance(g, Activation):
+        return g
+    if callable(g):
+        raise ArgumentTypeError(
+            f"expected the name of an activation or an xpnn.Activation, found the function {g!r}; "
+            "wrap it: xpnn.Activation(g), with g(Z, xp) -> A."
+        )
+    return activation(g)
 
 
 def _hidden(hidden: Any, layers: int) -> tuple[Activation, ...]:
@@ -388,6 +395,11 @@ def _hidden(hidden: Any, layers: int) -> tuple[Activation, ...]:
 def _loss(cost: str | Loss | None, output: Activation) -> Loss:
     if isinstance(cost, Loss):
         return cost
+    if callable(cost):
+        raise ArgumentTypeError(
+            f"cost: expected the name of a cost or an xpnn.Loss, found the function {cost!r}; "
+            "wrap it: xpnn.Loss(cost), with cost(A, Y, xp) -> ℓ."
+        )
     if cost is None and output not in ACTIVATIONS.values():
         raise ArgumentError(
             f"cost: expected one with the output {output.name!r}, which has none of its own; "

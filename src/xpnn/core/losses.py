@@ -139,6 +139,7 @@ def poisson_of_logits(Z: Array, Y: Array, xp: Namespace) -> Array:
     """e^z − y z."""
     return xp.exp(Z) - Z * Y
 
+
 LOSSES = {
     "binary_cross_entropy": Loss(
         binary_cross_entropy,

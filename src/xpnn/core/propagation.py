@@ -129,7 +129,7 @@ def output_dA(A: Array, Y: Array, loss: Loss, xp: Namespace) -> Array:
 def error(dA: Array, Z: Array, A: Array, g: Activation, xp: Namespace) -> Array:
     """dZ[l] = dA[l] * g′(Z[l]), shape (n[l], m); by the graph if g has no derivative of its own."""
     if g.derivative is None:
-        return graph.pullback(lambda Z: g.g(Z, graph), Z, dA, xp)
+        return graph.pullback(lambda Z: g.g(Z, graph), Z, dA)
     return dA * g.derivative(Z, A, xp)
 
 

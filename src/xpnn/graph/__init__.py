@@ -41,3 +41,12 @@ from .node import Node
 
 __all__ = ["Drawing", "Node", "draw", "grad", "name", "pullback", "value_and_grad"]
 __all__ += functions.__all__
+
+
+def __getattr__(name: str) -> None:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    raise AttributeError(
+        f"xpnn.graph has no {name!r}: expected one of {', '.join(functions.__all__)}; "
+        "compose it of these, or give the derivative by hand."
+    )

@@ -90,7 +90,7 @@ def flat(name: str) -> Callable[..., Any]:
 
     def computed(*args: Any, **options: Any) -> Any:
         values = tuple(map(plain, args))
-        return compute(name, namespace(values), values, options)
+        return compute(name, values, options)
 
     return computed
 
@@ -145,7 +145,7 @@ divide = function(
 )
 pow = function(
     "pow",
-    lambda dy, y, a, b: dy * b * a ** (b - 1),
+    lambda dy, y, a, b: dy * slope_of_power(a, b),
     lambda dy, y, a, b: dy * y * log(a),
     forward=operator.pow,
 )
@@ -212,6 +212,11 @@ embed = function("embed", lambda dy, y, x, zeros, key: dy[key], forward=_embed)
 
 
 # ---- what the derivatives need ----------------------------------------------
+
+
+def slope_of_power(a: Array, b: Array) -> Array:
+    """b a^(b−1), and 0 for the constant a⁰, at a = 0 too."""
+    return 0.0 if isinstance(b, int | float) and b == 0 else b * a ** (b - 1)
 
 
 def by_left(dy: Array, A: Array, B: Array) -> Array:

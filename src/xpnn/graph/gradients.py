@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from .._typing import Array, Namespace
+from .._typing import Array
 from ..errors import ArgumentError, ArgumentTypeError
 from .functions import ones_like, zeros_like
 from .node import Node, backpropagate, level, namespace, new_level, plain, shape
@@ -79,15 +79,32 @@ def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[
     return lambda *args: value_and_grad(f, argnums)(*args)[1]
 
 
-def pullback(f: Callable[[Any], Any], x: Array, dy: Array, xp: Namespace) -> Array:
-    """Return dx = (∂y/∂x)ᵀ dy for y = f(x), with x and dy arrays of ``xp``.
+def pullback(f: Callable[[Any], Any], x: Array, dy: Array) -> Array:
+    """Return dx = (∂y/∂x)ᵀ dy for y = f(x): dy * f′(x) where f is elementwise.
 
-    Where f is elementwise, dx = dy * f′(x).
+    Parameters
+    ----------
+    f : callable (x) -> y
+    x : array
+    dy : array, the shape of y
+        ∂J/∂y of some J.
+
+    Returns
+    -------
+    array, the shape of x
+        ∂J/∂x.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpnn import graph
+    >>> graph.pullback(graph.tanh, np.asarray([0.0, 1.0]), np.asarray([1.0, 1.0])).round(4)
+    array([1.  , 0.42])
     """
-    variable = Node(x, xp, new_level())
+    variable = Node(x, new_level())
     y = f(variable)
     if level(y) != variable.level:  # f is constant
-        return xp.zeros_like(x)
+        return zeros_like(x)
     return backpropagate(y, dy)[variable]
 
 
@@ -106,7 +123,7 @@ def differentiate(
             f"f: expected a scalar result, of shape (), found {found}; sum it, or take its mean."
         )
     if level(J) != newest:  # it depends on none of the variables
-        J = Node(J, namespace([J]), newest)
+        J = Node(J, newest)
     return J, [given[i] for i in argnums], backpropagate(J, one(J.value))
 
 
@@ -114,7 +131,7 @@ def variable(x: Any, level: int) -> Node:
     """Return a variable as a node, or raise unless it consists of real floating numbers."""
     value = plain(x)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return Node(float(x) if x is value else x, namespace([x]), level)
+        return Node(float(x) if x is value else x, level)
     if not hasattr(value, "shape"):
         raise ArgumentTypeError(
             f"expected arrays or numbers to differentiate by, found {type(x).__name__}; "
@@ -125,7 +142,7 @@ def variable(x: Any, level: int) -> Node:
             f"expected real floating numbers to differentiate by, found dtype {value.dtype}; "
             "convert them first, for example with numpy.asarray(x, dtype='float64')."
         )
-    return Node(x, namespace([x]), level)
+    return Node(x, level)
 
 
 def one(x: Any) -> Any:

@@ -43,8 +43,6 @@ class Node:
     ----------
     value : array or number
         Itself a node where a derivative is differentiated again.
-    xp : module
-        The namespace of ``value``.
     level : int
         Which differentiation it belongs to; nodes of others are constants to it.
     made_by : str
@@ -55,19 +53,18 @@ class Node:
         For drawings.
     """
 
-    __slots__ = ("args", "level", "made_by", "name", "options", "order", "value", "xp")
+    __slots__ = ("args", "level", "made_by", "name", "options", "order", "value")
     __array_ufunc__ = None  # NumPy's arrays leave their operators to us
 
     def __init__(
         self,
         value: Any,
-        xp: Namespace,
         level: int,
         made_by: str = "",
         args: tuple[Any, ...] = (),
         options: dict[str, Any] | None = None,
     ) -> None:
-        self.value, self.xp, self.level, self.name = value, xp, level, ""
+        self.value, self.level, self.name = value, level, ""
         self.made_by, self.args, self.options = made_by, args, options or {}
         self.order = next(_order)  # larger than that of whatever it was made from
 
@@ -121,17 +118,15 @@ def apply(name: str, *args: Any, **options: Any) -> Any:
     """Compute ``name(*args, **options)``; a node if one of the arguments is."""
     top = max(map(level, args))
     values = tuple(arg.value if top and level(arg) == top else arg for arg in args)
-    xp = namespace(x for x, arg in zip(values, args, strict=True) if isinstance(arg, Node))
-    if xp is math:  # of numbers, if at all: the constants decide
-        xp = namespace(values)
-    value = compute(name, xp, values, options)
-    return Node(value, xp, top, name, args, options) if top else value
+    value = compute(name, values, options)
+    return Node(value, top, name, args, options) if top else value
 
 
-def compute(name: str, xp: Namespace, values: Iterable[Any], options: dict[str, Any]) -> Any:
+def compute(name: str, values: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """Compute a function on values."""
     if name in FORWARD:
         return FORWARD[name](*values, **options)
+    xp = namespace(values)
     if not hasattr(xp, name):
         raise ArgumentTypeError(
             f"xpnn.graph.{name}: {xp.__name__} has no {name!r}; expected arrays of a library that "
@@ -216,7 +211,7 @@ def shape(x: Any) -> tuple[int, ...]:
 
 
 def namespace(values: Iterable[Any]) -> Namespace:
-    """Return the namespace of arrays; of Python numbers alone, ``math``."""
+    """Return the namespace of arrays: this one if nodes are among them; ``math`` of numbers."""
     arrays = [x for x in values if hasattr(x, "shape")]
-    nodes = [x for x in arrays if isinstance(x, Node)]  # a function of nodes and arrays is ours
+    nodes = [x for x in arrays if isinstance(x, Node)]
     return array_namespace(*(nodes or arrays)) if arrays else math
