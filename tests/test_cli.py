@@ -9,6 +9,7 @@ import pytest
 
 import xpnn
 from xpnn.cli import main
+from xpnn.cli.demo import DEMOS
 from xpnn.data import digits
 
 
@@ -75,6 +76,8 @@ def test_no_hidden_layer(capsys):
         (["train", "digits", "--hidden", "64,0"], "sizes[2]: expected a positive integer, found 0"),
         (["train", "digits", "--learning-rate", "0"], "learning_rate: expected a finite number"),
         (["train", "digits", "--seed", "-1"], "--seed: expected 0 to"),
+        (["demo", "symetry"], "unknown demo 'symetry'"),
+        (["demo", "broadcasting", "--backend", "pytorch"], "did you mean 'torch'?"),
     ],
 )
 def test_errors_are_one_line_and_status_2(capsys, arguments, message):
@@ -146,3 +149,39 @@ def test_interrupted_training_is_told_and_has_a_status_of_its_own(monkeypatch, c
     monkeypatch.setattr("xpnn.training.loop.Loop._advance", interrupt)
     assert main(["train", "digits"]) == 130
     assert "stopped by Ctrl-C after 0 complete epochs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("picture", ["none/a.png", "a.txt", "a"])
+def test_a_demo_asks_first_whether_its_picture_can_be_written(picture, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    assert main(["demo", "broadcasting", "--plot", str(tmp_path / picture)]) == 2
+    printed = capsys.readouterr()
+    assert "--plot: expected a file" in printed.err
+    assert printed.out == ""
+
+
+def test_a_demo_prints_and_draws(tmp_path, capsys):
+    pytest.importorskip("matplotlib").use("Agg")
+    assert main(["demo", "broadcasting", "--plot", str(tmp_path / "a.svg")]) == 0
+    printed = capsys.readouterr().out
+    assert "apples" in printed
+    assert f"picture in {tmp_path / 'a.svg'}" in printed
+    assert "<svg" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+
+
+def test_demo_help_lists_every_demo(capsys):
+    with pytest.raises(SystemExit):
+        main(["demo", "--help"])
+    printed = capsys.readouterr().out
+    assert len(DEMOS) == 8
+    for name in DEMOS:
+        assert name in printed
+
+
+def test_a_demo_without_matplotlib_says_what_to_install(monkeypatch, capsys):
+    for module in ("matplotlib", "matplotlib.backend_bases"):
+        monkeypatch.setitem(sys.modules, module, None)
+    assert main(["demo", "broadcasting"]) == 0  # the table needs none
+    capsys.readouterr()
+    assert main(["demo", "broadcasting", "--plot", "a.png"]) == 2
+    assert "drawing needs matplotlib" in capsys.readouterr().err

@@ -232,7 +232,7 @@ def percentages(A: Any) -> Array:
 
 
 def L1(yhat: Any, y: Any) -> float:
-    """Σ_i |y_i − ŷ_i|.
+    """``Σ_i |y_i − ŷ_i|``.
 
     Parameters
     ----------

@@ -72,10 +72,10 @@ def draw(f: Callable[..., Any], *args: Any) -> Drawing:
 
     Parameters
     ----------
-    f : callable (*args) -> array, shape ()
+    f : callable (args) -> array, shape ()
         Its parameters' names are those of the variables; inside, `name` gives a name to
         what has none of its own.
-    *args : arrays, numbers, or trees of them
+    args : arrays, numbers, or trees of them
         Where to evaluate it: it is differentiated by all of them.
 
     Returns

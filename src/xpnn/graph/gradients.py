@@ -14,7 +14,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
 
     Parameters
     ----------
-    f : callable (*args) -> array, shape ()
+    f : callable (args) -> array, shape ()
         Written with operators and with the functions of `xpnn.graph`: pass that wherever
         a function takes a namespace ``xp``.
     argnums : int or tuple of int
@@ -23,7 +23,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
 
     Returns
     -------
-    callable (*args) -> (J, gradients)
+    callable (args) -> (J, gradients)
         The gradients have the form of the argument; a tuple of such for several.
 
     Raises

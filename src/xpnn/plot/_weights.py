@@ -15,7 +15,7 @@ def weights(W: Any, shape: Sequence[int], columns: int = 8) -> Figure:
     """Show each row of a W as a picture.
 
     Weights of grey pixels are red where positive, blue where negative and white at 0, by one
-    scale for all. Weights w of coloured pixels become colours 1/2 + w / (2 max |w|): grey is 0.
+    scale for all. Weights w of coloured pixels become colours ``1/2 + w / (2 max |w|)``: grey is 0.
 
     Parameters
     ----------

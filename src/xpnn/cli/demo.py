@@ -1,0 +1,71 @@
+"""``xpnn demo NAME``: show what the notes claim."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .. import demos
+from .._optional import optional
+from ..backends import set_backend
+from ..demos import Demonstration
+from ..errors import ArgumentError, unknown_name
+
+DEMOS: dict[str, Callable[[], Demonstration]] = {
+    "vectorization": demos.vectorization,
+    "broadcasting": demos.broadcasting,
+    "symmetry": demos.symmetry,
+    "activations": demos.activations,
+    "planar": demos.planar,
+    "depth": demos.depth,
+    "learning-rate": demos.learning_rate,
+    "scale": demos.scale,
+}
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "demo",
+        help="show what the notes claim",
+        description="Demonstrations, each with a table and a picture:\n"
+        + "\n".join(f"  {name:<14} {_first_line(function)}" for name, function in DEMOS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", metavar="NAME", help="one of those above")
+    parser.add_argument(
+        "--plot", metavar="FILE", type=Path, help="write the picture: png, svg, pdf"
+    )
+    parser.add_argument("--backend", help="where to compute (default: XPNN_BACKEND, else numpy)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the demonstration, print it, and save the picture if asked to."""
+    if arguments.name not in DEMOS:
+        raise unknown_name("demo", arguments.name, DEMOS)
+    if arguments.plot:
+        check_picture(arguments.plot)
+    if arguments.backend:
+        set_backend(arguments.backend)
+    shown = DEMOS[arguments.name]()
+    print(shown)
+    if arguments.plot:
+        shown.save(arguments.plot)
+        print(f"\npicture in {arguments.plot}")
+
+
+def check_picture(path: Path) -> None:
+    """Raise if no picture can be written there, before anything is computed."""
+    canvas = optional("matplotlib.backend_bases", "drawing", "plot").FigureCanvasBase
+    known = sorted(canvas.get_supported_filetypes())
+    if path.suffix.removeprefix(".").lower() not in known:
+        raise ArgumentError(
+            f"--plot: expected a file name that ends in one of {', '.join(known)}, found {path}."
+        )
+    if not path.parent.is_dir():
+        raise ArgumentError(f"--plot: expected a file in a folder that exists, found {path}.")
+
+
+def _first_line(function: Callable[..., Any]) -> str:
+    return (function.__doc__ or "").partition("\n")[0].rstrip(".")
