@@ -120,7 +120,7 @@ def initial_parameters(
     if isinstance(backend, NumpyBackend):
         backend = with_dtype(get_backend(), backend.dtype_name)
     rng = legacy_rng(rng)
-    sizes = tuple(positive_int(f"n{l}", n) for l, n in enumerate(sizes))
+    sizes = tuple(positive_int(f"n[{l}]", n) for l, n in enumerate(sizes))
     if len(sizes) < 2:
         raise ArgumentError(
             f"layer_dims: expected at least inputs and outputs, like (64, 10), found {sizes}."

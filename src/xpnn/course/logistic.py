@@ -1,7 +1,8 @@
 """Logistic regression, a network without a hidden layer: a = σ(wᵀx + b)."""
 
-from math import exp, log
 from typing import Any
+
+import numpy as np
 
 from .. import _boundary as boundary
 from .._typing import Array
@@ -118,8 +119,10 @@ def loop_propagate(w: Any, b: float, X: Any, Y: Any) -> tuple[dict[str, Any], fl
         z = b
         for j in range(n_x):
             z += w[j, 0] * X[j, i]
-        a = 1.0 / (1.0 + exp(-z))
-        J -= Y[0, i] * log(a) + (1.0 - Y[0, i]) * log(1.0 - a)
+        with np.errstate(over="ignore"):
+            a = 1.0 / (1.0 + np.exp(-z))
+        # −(y log a + (1−y) log(1−a)), from z, so that an a of 0 or 1 gives no log 0
+        J += max(z, 0.0) - Y[0, i] * z + np.log1p(np.exp(-abs(z)))
         dz = a - Y[0, i]
         for j in range(n_x):
             dw[j] += X[j, i] * dz
@@ -149,7 +152,7 @@ def optimize(
     learning_rate : float
         α > 0.
     print_cost : bool
-        Whether to print the cost every 100 iterations.
+        Whether to print the cost every 100 iterations, and the last.
 
     Returns
     -------
@@ -223,7 +226,7 @@ def model(
     learning_rate : float
         α > 0.
     print_cost : bool
-        Whether to print the cost every 100 iterations, and the accuracies.
+        Whether to print the cost every 100 iterations, the last, and the accuracies.
 
     Returns
     -------

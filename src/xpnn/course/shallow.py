@@ -207,7 +207,7 @@ def nn_model(
     learning_rate : float
         α > 0.
     print_cost : bool
-        Whether to print the cost every 1,000 iterations.
+        Whether to print the cost every 1,000 iterations, and the last.
     rng : int, Generator, RandomState or None
         See `xpnn.course`.
 

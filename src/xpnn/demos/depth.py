@@ -200,13 +200,12 @@ def _claim(made: Made, learnt: Learnt) -> str:
     circuits = made[n]
     one, two = learnt[m]
     return (
-        "Hidden units that the parity of n bits takes. Kind for kind, depth saves units: at "
-        f"n = {n}\n{circuits[ANDS].units:,} gates in one layer, {circuits[TREE].units} in "
-        f"{circuits[TREE].layers}; of units that count, {circuits[COUNT].units} in one layer, "
-        f"{circuits[FOLD].units} in {circuits[FOLD].layers}.\n"
-        "Only of gates does one layer need exponentially many. Trained relu units do without: at "
-        f"n = {m}\n{one} in one layer get every row right, {two} in two layers, where gates take "
-        f"{2 ** (m - 1)} in one."
+        f"Depth saves hidden units. For the parity of {n} bits, one layer of gates takes "
+        f"{circuits[ANDS].units:,}, {circuits[TREE].layers} layers {circuits[TREE].units};\n"
+        f"one layer of units that count takes {circuits[COUNT].units}, {circuits[FOLD].layers} "
+        f"layers {circuits[FOLD].units}. Only gates in one layer grow exponentially.\n"
+        f"Training finds more than gates: for {m} bits one layer of {one} relu units got every "
+        f"row right\n(two layers took {two} in all), where one layer of gates takes {2 ** (m - 1)}."
     )
 
 
