@@ -1,5 +1,6 @@
 """Activations and losses of one's own, without a derivative: the graph finds it."""
 
+import pickle
 from functools import cache
 from math import pi, sqrt
 
@@ -319,3 +320,12 @@ def test_the_functions_of_a_name_are_the_named_ones():
 def test_errors(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_a_pickled_output_is_still_canonical():
+    """Else a saturated unit would give inf after a network has travelled to another process."""
+    net = xpnn.Network([2, 1], output="sigmoid")
+    travelled = pickle.loads(pickle.dumps(net))
+    assert travelled == net
+    params = (xpnn.Layer(np.asarray([[1e3, 0.0]]), np.asarray([[0.0]])),)
+    assert float(travelled.cost(params, [[1.0], [0.0]], [[0]])) == 1e3
