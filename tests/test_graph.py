@@ -20,7 +20,7 @@ import xpnn
 from xpnn import graph
 from xpnn.core import propagation
 from xpnn.core.parameters import from_vector, to_vector
-from xpnn.graph.functions import embed
+from xpnn.graph.functions import embed, put
 from xpnn.graph.gradients import differentiate
 from xpnn.graph.node import DERIVATIVES, history
 
@@ -82,6 +82,15 @@ def embedded(xp, x):
     return xp.concat([x[1:, :], xp.zeros_like(x[:1, :])])
 
 
+def gathered(xp, x):
+    """Add each row to one of two, by the larger of its entries."""
+    i = xp.argmax(x, axis=1)
+    if xp is graph:
+        return put(x, xp.zeros_like(x[:2, :]), i, axis=0)
+    hits = [xp.astype(i == k, x.dtype)[:, None] for k in (0, 1)]
+    return xp.concat([xp.sum(x * hit, axis=0, keepdims=True) for hit in hits])
+
+
 ANY_SIGN = ["negative", "abs", "square", "exp", "expm1", "sin", "cos", "atan"]
 ANY_SIGN += ["sinh", "cosh", "tanh"]
 ABOVE_0 = ("sqrt", "log", "log1p")
@@ -118,7 +127,6 @@ CASES |= {
     "reshape": [(lambda xp, x: xp.reshape(x, (-1, 2)), (signed(2, 3),))],
     "expand_dims": [(call("expand_dims", axis=1), (signed(2, 3),))],
     "squeeze": [(lambda xp, x: xp.squeeze(x, (0, 2)), (signed(1, 2, 1),))],
-    "permute_dims": [(lambda xp, x: xp.permute_dims(x, (1, 2, 0)), (signed(2, 3, 4),))],
     "matrix_transpose": [(call("matrix_transpose"), (signed(2, 3, 4),))],
     "T": [(lambda xp, x: x.T @ x.mT, (signed(3, 3),))],
     "take": [
@@ -129,6 +137,8 @@ CASES |= {
     ],
     "getitem": [(lambda xp, x, key=key: x[key], (signed(3, 4),)) for key in KEYS],
     "embed": [(embedded, (signed(3, 2),))],
+    "put": [(gathered, (signed(3, 2),))],
+    "permute_dims": [(lambda xp, x: xp.permute_dims(x, (1, 2, 0)), (signed(2, 3, 4),))],
     "concat": [
         (lambda xp, a, b: xp.concat([a, b, a]), (signed(1, 2), signed(3, 2))),
         (lambda xp, a, b: xp.concat([a, b], axis=-1), (signed(2, 1), signed(2, 3))),
@@ -615,3 +625,98 @@ def test_names_are_told_apart_and_quoted():
     nodes, edges = parse(graph.draw(f, 1.0, np.asarray(2.0), 3.0).dot())
     assert {"J", "x1", "x2", r"the \"Z\"", r"the \"Z\"_2", "J_2"} <= set(nodes)
     assert (r"the \"Z\"", r"the \"Z\"_2") in edges
+
+
+# ---- what a review found ----------------------------------------------------------------------
+
+
+def test_axes_counted_from_the_end():
+    x, c = signed(3, 3, 3), signed(3, 3, 3)
+    from_end, from_start = (
+        graph.grad(lambda x, axes=axes: graph.sum(graph.permute_dims(x, axes) * c))(x)
+        for axes in ((-1, 0, 1), (2, 0, 1))
+    )
+    np.testing.assert_array_equal(from_end, from_start)
+
+
+def test_gradients_are_arrays_of_their_own_and_of_the_variables_dtype(backend):
+    """In-place steps may follow; the dtype stays float32 whatever a constant has."""
+    xp = backend.xp
+    a, b = (backend.asarray([1.0, 2.0, 3.0]) for _ in range(2))
+    da, db = graph.grad(lambda a, b: graph.sum((a + b) ** 2), (0, 1))(a, b)
+    before = backend.to_numpy(db).copy()
+    da *= 2.0
+    np.testing.assert_array_equal(backend.to_numpy(db), before)
+    d = graph.grad(graph.sum)(a)
+    d -= 1.0
+    assert not xp.any(d != 0.0)
+    assert da.dtype == d.dtype == a.dtype
+
+
+def test_constants_do_not_widen_a_gradient():
+    w = np.ones(3, dtype=np.float32)
+    assert graph.grad(lambda w: graph.sum(w * np.ones(3)))(w).dtype == np.float32
+
+
+def test_take_keeps_apart_what_is_infinite(backend64):
+    x = backend64.asarray([1.0, 0.0, 4.0])
+    i = backend64.xp.argmax(x, axis=0, keepdims=True) * 0
+    d = graph.grad(lambda x: graph.sum(graph.sqrt(graph.take(x, i, axis=0))))(x)
+    assert_close(backend64, d, np.asarray([0.5, 0.0, 0.0]))
+
+
+def test_powers_at_0():
+    assert graph.grad(lambda x: x**0)(0.0) == 0.0
+    third = graph.grad(graph.grad(graph.grad(lambda x: x**2)))
+    assert third(0.0) == 0.0
+
+
+def test_numpy_operators_and_functions_reach_the_graph():
+    x = np.asarray([1.0, 2.0])
+    np.testing.assert_allclose(graph.grad(lambda x: graph.sum(np.exp(x)))(x), np.exp(x))
+    np.testing.assert_array_equal(graph.grad(lambda x: graph.sum(np.ones(2) * x))(x), [1.0, 1.0])
+
+    def added_in_place(b):
+        Z = np.zeros(2)
+        Z += b
+        return graph.sum(Z * Z)
+
+    np.testing.assert_array_equal(graph.grad(added_in_place)(x), [2.0, 4.0])
+    assert graph.grad(lambda x: graph.sum(graph.where(np.zeros(2) < x, x, 0.0)))(x).tolist() == [
+        1.0,
+        1.0,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("f", "words"),
+    [
+        (np.add.reduce, "xp.sum"),
+        (np.spacing, "namespace"),
+        (lambda x: x.__setitem__(0, 1.0), "xp.where"),
+    ],
+)
+def test_what_numpy_cannot_pass_on_is_told(f, words):
+    with pytest.raises(xpnn.ArgumentTypeError, match=words):
+        graph.grad(f)(np.ones(2))
+
+
+def test_wrong_options_fail_at_the_call():
+    with pytest.raises(TypeError):
+        graph.grad(lambda x: graph.sum(x, 0))(np.ones((2, 2)))
+    with pytest.raises(xpnn.ArgumentError, match="argnums"):
+        graph.grad(graph.sum, argnums=1)(np.ones(2))
+
+
+def test_numbers_have_a_sign():
+    assert graph.grad(abs)(-3.0) == -1.0
+
+
+def test_names_are_told_apart_however_they_are_numbered():
+    def J(x):
+        y = graph.name("Z", x * 2.0)
+        z = graph.name("Z", y * 2.0)
+        return graph.name("Z_2", z * 2.0)
+
+    names = [node.name for node in graph.draw(J, 1.0).nodes]
+    assert len(set(names)) == len(names)

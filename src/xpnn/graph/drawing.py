@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from .._table import Table
@@ -143,19 +144,20 @@ def _quoted(text: str) -> str:
 
 
 def _told_apart(names: dict[Node, str]) -> dict[Node, str]:
-    """Number the names that several nodes have, such as the Z of every layer: Z, Z_2, Z_3."""
-    taken: dict[str, int] = {}
-    unique = {}
+    """Number the names that several nodes have: Z of every layer becomes Z, Z_2, Z_3."""
+    unique: dict[Node, str] = {}
     for node, text in names.items():
-        taken[text] = taken.get(text, 0) + 1
-        unique[node] = text if taken[text] == 1 else f"{text}_{taken[text]}"
+        numbered = (f"{text}_{i}" for i in count(2))
+        taken = set(unique.values())
+        unique[node] = text if text not in taken else next(n for n in numbered if n not in taken)
     return unique
 
 
-def _parameter_names(f: Callable[..., Any], count: int) -> list[str]:
+def _parameter_names(f: Callable[..., Any], number: int) -> list[str]:
     parameters = inspect.signature(f).parameters.values()
-    names = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
-    return (names + [f"x{i}" for i in range(len(names), count)])[:count]
+    named = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [p.name for p in parameters if p.kind in named]
+    return (names + [f"x{i}" for i in range(len(names), number)])[:number]
 
 
 def _leaves(path: str, tree: Any) -> Iterator[tuple[str, Node]]:
@@ -189,9 +191,9 @@ def _value(x: Any) -> str:
     """Write a number, or an array's shape and norm; other constants as they are."""
     x = plain(x)
     if not hasattr(x, "shape"):
-        return f"{x:.6g}" if isinstance(x, float) else str(x)
+        return f"{x + 0.0:.6g}" if isinstance(x, float) else str(x)
     if shape(x) == ():
-        return f"{float(x):.6g}"
+        return f"{float(x) + 0.0:.6g}"
     xp = namespace([x])
     if not xp.isdtype(x.dtype, "real floating"):
         return f"{shape(x)} {x.dtype}"

@@ -12,11 +12,8 @@ Where a function has a kink, the table picks one side: relu's derivative at 0, b
 import builtins
 import operator
 from collections.abc import Callable
-from functools import partial
 from math import e, inf, nan, pi, prod
 from typing import Any
-
-from array_api_compat import device
 
 from .._typing import Array
 from .node import DERIVATIVES, FORWARD, Node, apply, compute, namespace, plain, shape
@@ -82,7 +79,27 @@ def function(name: str, *derivatives: Any, forward: Any = None) -> Callable[...,
     DERIVATIVES[name] = derivatives
     if forward is not None:
         FORWARD[name] = forward
-    return partial(apply, name)
+
+    def recorded(*args: Any, **options: Any) -> Any:
+        return apply(name, *args, **options)
+
+    return standard(name, recorded, "a node of the graph if an argument is one")
+
+
+def standard(name: str, function: Callable[..., Any], what: str) -> Callable[..., Any]:
+    """Give a function the name of the standard's, and a docstring."""
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"Compute the Array API standard's ``{name}``: {what}."
+    return function
+
+
+def reduction(name: str, derivative: Any) -> Callable[..., Any]:
+    """Enter a reduction over axes in the table."""
+
+    def forward(x: Array, *, axis: Any = None, keepdims: bool = False) -> Array:
+        return getattr(namespace([x]), name)(x, axis=axis, keepdims=keepdims)
+
+    return function(name, derivative, forward=forward)
 
 
 def flat(name: str) -> Callable[..., Any]:
@@ -92,15 +109,22 @@ def flat(name: str) -> Callable[..., Any]:
         values = tuple(map(plain, args))
         return compute(name, values, options)
 
-    return computed
+    return standard(name, computed, "a plain array, with no derivative")
 
 
 # ---- derivative 0 or none ---------------------------------------------------
 
-sign, floor, ceil, round = flat("sign"), flat("floor"), flat("ceil"), flat("round")
+floor, ceil, round = flat("floor"), flat("ceil"), flat("round")
 isfinite, isnan = flat("isfinite"), flat("isnan")
 argmax, argmin = flat("argmax"), flat("argmin")
 zeros_like, ones_like, full_like = flat("zeros_like"), flat("ones_like"), flat("full_like")
+
+
+def sign(x: Array) -> Array:
+    """−1, 0 or 1; of Python numbers too, which have no such function."""
+    x = plain(x)
+    return namespace([x]).sign(x) if hasattr(x, "shape") else float((x > 0) - (x < 0))
+
 
 # ---- one argument, elementwise ----------------------------------------------
 
@@ -177,18 +201,27 @@ matmul = function(
     lambda dy, y, A, B: by_right(dy, A, B),
     forward=operator.matmul,
 )
-sum = function("sum", lambda dy, y, x, **axes: spread(dy, x, **axes))
-mean = function("mean", lambda dy, y, x, **axes: spread(dy, x, **axes) * share(y, x))
-max = function("max", lambda dy, y, x, **axes: spread(dy, x, **axes) * reached(y, x, **axes))
-min = function("min", lambda dy, y, x, **axes: spread(dy, x, **axes) * reached(y, x, **axes))
+sum = reduction("sum", lambda dy, y, x, **axes: spread(dy, x, **axes))
+mean = reduction("mean", lambda dy, y, x, **axes: spread(dy, x, **axes) * share(y, x))
+max = reduction("max", lambda dy, y, x, **axes: spread(dy, x, **axes) * reached(y, x, **axes))
+min = reduction("min", lambda dy, y, x, **axes: spread(dy, x, **axes) * reached(y, x, **axes))
 broadcast_to = function("broadcast_to", lambda dy, y, x, shape: dy)
-reshape = function("reshape", lambda dy, y, x, shape: reshape(dy, x.shape))
+reshape = function(
+    "reshape",
+    lambda dy, y, x, shape: reshape(dy, x.shape),
+    forward=lambda x, shape: namespace([x]).reshape(x, shape),
+)
 expand_dims = function("expand_dims", lambda dy, y, x, **axis: reshape(dy, x.shape))
 squeeze = function("squeeze", lambda dy, y, x, axis: reshape(dy, x.shape))
 permute_dims = function("permute_dims", lambda dy, y, x, axes: permute_dims(dy, inverse(axes)))
 matrix_transpose = function("matrix_transpose", lambda dy, y, x: matrix_transpose(dy))
 T = function("T", lambda dy, y, x: dy.T, forward=operator.attrgetter("T"))
-take = function("take", lambda dy, y, x, indices, axis=0: put(dy, x, indices, axis))
+take = function(
+    "take",
+    lambda dy, y, x, indices, axis=0: put(dy, zeros_like(x), indices, axis=axis),
+    None,
+    forward=lambda x, indices, axis=0: namespace([x]).take(x, indices, axis=axis),
+)
 getitem = function(
     "getitem",
     lambda dy, y, x, key: embed(dy, zeros_like(x), key=key),
@@ -206,6 +239,26 @@ def _embed(x: Array, zeros: Array, key: Any) -> Array:
         return zeros.at[key].set(x)
     zeros[key] = x
     return zeros
+
+
+def _put(x: Array, zeros: Array, indices: Array, axis: int) -> Array:
+    if isinstance(x, Node):  # differentiated again
+        return put(x, zeros, indices, axis=axis)
+    before = (slice(None),) * (axis % zeros.ndim)
+    if hasattr(zeros, "at"):
+        return zeros.at[(*before, indices)].add(x)
+    for i in range(indices.shape[0]):  # one at a time: equal indices add up
+        zeros[(*before, int(indices[i]), ...)] += x[(*before, i, ...)]
+    return zeros
+
+
+put = function(
+    "put",
+    lambda dy, y, x, zeros, indices, axis: take(dy, indices, axis=axis),
+    None,
+    None,
+    forward=_put,
+)
 
 
 embed = function("embed", lambda dy, y, x, zeros, key: dy[key], forward=_embed)
@@ -260,18 +313,8 @@ def reached(y: Array, x: Array, axis: Any = None, keepdims: bool = False) -> Arr
 
 def inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
     """Return the permutation that undoes another."""
+    axes = tuple(axis % len(axes) for axis in axes)
     return tuple(sorted(range(len(axes)), key=axes.__getitem__))
-
-
-def put(d: Array, x: Array, indices: Array, axis: int) -> Array:
-    """Add every slice of ``d`` to the place in zeros like ``x`` that it was taken from."""
-    n, rest = x.shape[axis], list(x.shape)
-    del rest[axis]
-    axes = (axis % x.ndim, *(i for i in range(x.ndim) if i != axis % x.ndim))
-    places = namespace((indices,)).arange(n, dtype=indices.dtype, device=device(indices))
-    chosen = astype(places[:, None] == indices[None, :] % n, x.dtype)  # duplicates add up
-    d = chosen @ reshape(permute_dims(d, axes), (indices.shape[0], -1))
-    return permute_dims(reshape(d, (n, *rest)), inverse(axes))
 
 
 class _Pieces:

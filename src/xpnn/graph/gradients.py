@@ -48,8 +48,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
         chosen = (argnums,) if isinstance(argnums, int) else argnums
         J, variables, derivatives = differentiate(f, args, chosen)
         grads = tuple(
-            map_tree(lambda x: derivatives[x] if x in derivatives else zero(x.value), tree)
-            for tree in variables
+            map_tree(lambda x: gradient(derivatives.get(x), x.value), tree) for tree in variables
         )
         return J.value, grads[0] if isinstance(argnums, int) else grads
 
@@ -114,6 +113,10 @@ def differentiate(
     """Return J as a node, the variables as trees of nodes, and the derivative of J by each node."""
     newest = new_level()
     given = list(args)
+    if not all(-len(args) <= i < len(args) for i in argnums):
+        raise ArgumentError(
+            f"argnums: expected positions among {len(args)} arguments, found {argnums}."
+        )
     for i in argnums:
         given[i] = map_tree(lambda x: variable(x, newest), args[i])
     J = f(*given)
@@ -143,6 +146,15 @@ def variable(x: Any, level: int) -> Node:
             "convert them first, for example with numpy.asarray(x, dtype='float64')."
         )
     return Node(x, level)
+
+
+def gradient(d: Any, x: Any) -> Any:
+    """Return a derivative as an array of its own, of the dtype of ``x``; 0 for None."""
+    if d is None:
+        return zero(x)
+    if isinstance(d, Node) or not hasattr(x, "shape"):
+        return d
+    return namespace([d]).asarray(d, dtype=x.dtype, copy=True)
 
 
 def one(x: Any) -> Any:

@@ -16,6 +16,16 @@ DERIVATIVES: dict[str, Any] = {}
 FORWARD: dict[str, Callable[..., Any]] = {}
 """name -> how its value is computed, where that is not by ``xp.name``"""
 
+OF_NUMPY = {"true_divide": "divide", "power": "pow", "absolute": "abs", "arctan": "atan"}
+COMPARISONS = {
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "equal": operator.eq,
+    "not_equal": operator.ne,
+}
+
 _order = count()
 new_level = count(1).__next__
 
@@ -54,7 +64,6 @@ class Node:
     """
 
     __slots__ = ("args", "level", "made_by", "name", "options", "order", "value")
-    __array_ufunc__ = None  # NumPy's arrays leave their operators to us
 
     def __init__(
         self,
@@ -82,6 +91,26 @@ class Node:
     dtype = property(lambda self: self.value.dtype)
     T = property(lambda self: apply("T", self))
     mT = property(lambda self: apply("matrix_transpose", self))
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **options: Any) -> Any:
+        """Take over ``array * node``, and ``array += node`` as ``array + node``, of NumPy."""
+        name = OF_NUMPY.get(ufunc.__name__, ufunc.__name__)
+        in_place = options.pop("out", args[:1])[0] is args[0]
+        if method == "__call__" and in_place and not options:
+            if name in COMPARISONS:
+                return COMPARISONS[name](*map(plain, args))
+            if name in DERIVATIVES:
+                return apply(name, *args)
+        raise ArgumentTypeError(
+            f"numpy.{ufunc.__name__}: xpnn.graph cannot differentiate through this call; use the "
+            f"function of the namespace, such as xp.sum or xpnn.graph.sum."
+        )
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise ArgumentTypeError(
+            "x[...] = y: what xpnn.graph differentiates does not change; use "
+            "xp.where(condition, y, x)."
+        )
 
     def __neg__(self) -> Any:
         return apply("negative", self)
