@@ -376,16 +376,28 @@ nan = float("nan")
 REFUSED = [
     (logistic.propagate, (W, 0.0, X[0], Y), "X: expected shape (3, m), found (5,)"),
     (logistic.propagate, (W, 0.0, X.T, Y), "X: expected shape (3, m), found (5, 3)."),
-    (logistic.propagate, (W, 0.0, X, Y[0]), "Y: expected shape (1, 5), found (5,)"),
+    (
+        logistic.propagate,
+        (W, 0.0, X, Y[0]),
+        "Y: expected shape (n, m), a column an example, found (5,)",
+    ),
     (logistic.loop_propagate, (W, 0.0, X, Y.T), "Y: expected shape (1, 5), found (5, 1)"),
     (logistic.predict, (W[:, 0], 0.0, X), "w: expected shape (3, 1), found (3,)"),
     (logistic.optimize, (W, 0.0, X, Y, 0), "num_iterations: expected a positive integer"),
     (logistic.optimize, (W, 0.0, X, Y, -3), "expected a positive integer, found -3"),
     (logistic.optimize, (W, 0.0, X, Y, 3, 0), "learning_rate: expected a finite number above 0"),
     (logistic.model, (X[0], Y, X, Y), "X_train: expected shape (n, m), a column an example"),
-    (logistic.model, (X, Y[0], X, Y), "Y_train: expected shape (1, 5), found (5,)"),
-    (logistic.model, (X, Y, X.T, Y), "X_test: expected shape (3, m), found (5, 3)"),
-    (logistic.model, (X, Y, X, Y.T), "Y_test: expected shape (1, 5), found (5, 1)"),
+    (logistic.model, (X, Y[0], X, Y), "labels with Y_train.reshape(1, -1)"),
+    (
+        logistic.model,
+        (X, Y, X.T, Y),
+        "X_test: expected 5 columns, one an example as in Y_test, found shape (5, 3)",
+    ),
+    (
+        logistic.model,
+        (X, Y, X, Y.T),
+        "Y_test: expected 5 columns, one an example as in X_test, found shape (5, 1)",
+    ),
     (shallow.layer_sizes, (X, Y[0]), "Y: expected shape (n, m), a column an example, found (5,)"),
     (shallow.forward_propagation, (X.T, P), "X: expected shape (3, m), found (5, 3). One example"),
     (shallow.forward_propagation, (X, {**P, "b1": W}), "b1: expected shape (4, 1), found (3, 1)"),
@@ -397,7 +409,11 @@ REFUSED = [
     (shallow.backward_propagation, (P, SHALLOW, X[0], Y), "X: expected shape (n, m), a column"),
     (shallow.backward_propagation, (P, SHALLOW, X, Y[:, :2]), "Y: expected shape (1, 5)"),
     (shallow.backward_propagation, ({"W2": W}, SHALLOW, X, Y), "W2: expected shape (1, 4)"),
-    (shallow.nn_model, (X, Y[:, :2], 4), "Y: expected shape (1, 5), found (1, 2)"),
+    (
+        shallow.nn_model,
+        (X, Y[:, :2], 4),
+        "Y: expected 5 columns, one an example as in X, found shape (1, 2)",
+    ),
     (shallow.nn_model, (X, Y, 4, 3, nan), "learning_rate: expected a finite number above 0"),
     (deep.linear_forward, (X, W2, P["b2"]), "W: expected shape (n, 3), as A_prev has 3 rows"),
     (deep.linear_forward, (X, P["W1"], P["b2"]), "b: expected shape (4, 1), found (1, 1)"),
@@ -410,7 +426,7 @@ REFUSED = [
     (deep.linear_backward, (X, (A1, W2, None)), "W: expected shape (3, 4), found (1, 4)"),
     (deep.linear_activation_backward, (AL, X, "relu"), "a tuple (linear_cache, Z), found ndarray"),
     (deep.relu_backward, (X, X.T), "dA: expected shape (5, 3), found (3, 5)"),
-    (deep.L_model_backward, (AL, Y[0], CACHES), "Y: expected shape (1, 5), found (5,)"),
+    (deep.L_model_backward, (AL, Y[0], CACHES), "labels with Y.reshape(1, -1)"),
     (deep.L_model_backward, (AL, Y, []), "caches: expected one cache a layer"),
     (deep.update_parameters, (P, {"dW1": W}, 1), "grads: expected dW1, db1, dW2, db2, found dW1."),
     (deep.update_parameters, (P, {**GRADS, "dW1": X}, 1), "dW1: expected shape (4, 3)"),
@@ -433,9 +449,9 @@ REFUSED = [
     (ADAM, (P, GRADS, V, {"dW1": W}, 1), "s: expected dW1, db1, dW2, db2, found dW1"),
     (ADAM, (P, GRADS, V, V, 0), "t: expected a positive integer"),
     (improving.gradient_check, (len, {"dW1": X}, P), "gradients: expected dW1, db1, dW2, db2"),
-    (improving.gradient_check, (len, X, W), "gradients: expected 3 numbers, as many as parameters"),
+    (improving.gradient_check, (len, X, W), "gradients: expected shape (3, 1), found (3, 5)"),
     (basics.softmax, (X[0],), "x: expected an array of 2 dimensions, found shape (5,)"),
-    (basics.image2vector, (X,), "image: expected an array of 4 dimensions, found shape (3, 5)"),
+    (basics.image2vector, (X,), "image: expected shape (h, w, c), or (m, h, w, c) for several"),
     (basics.L2, (Y, Y[0]), "y: expected shape (1, 5), to fit the other argument, found (5,)"),
     (basics.loop_dot, (X[0], W[:, 0]), "b: expected shape (5,), to fit the other argument"),
     (basics.matvec, (X, X[0, :2]), "v: expected shape (5,), to fit the other argument, found (2,)"),
@@ -736,3 +752,95 @@ def test_gradient_check_tells_right_from_wrong(backend64):
     ):
         assert improving.gradient_check(cost, good, theta) < 1e-7
         assert improving.gradient_check(cost, bad, theta) > 1e-4
+
+
+# ---- dtypes, layouts and extremes ------------------------------------------------------------
+
+
+def test_labels_have_no_say_in_the_dtype(backend):
+    """float32 data stay float32 whatever the labels are; arrays on a device decide."""
+    x = backend.asarray(np.asarray(X), "float32")
+    for labels in (np.zeros((1, 5)), np.zeros((1, 5), dtype=np.int64), [[0, 1, 0, 1, 0]]):
+        parameters = shallow.nn_model(x, labels, 2, num_iterations=2, rng=1)
+        assert {str(a.dtype).rpartition(".")[2] for a in parameters.values()} == {"float32"}
+    _, cache = shallow.forward_propagation(x, parameters)
+    grads = shallow.backward_propagation(parameters, cache, x, np.zeros((1, 5)))
+    assert grads["dW1"].dtype == backend.dtype
+    if backend.name != "numpy":
+        AL, _ = deep.L_model_forward(np.asarray(X, dtype=np.float64), parameters)
+        assert AL.dtype == backend.dtype
+
+
+def test_one_dict_stays_on_one_library(backend):
+    """Entries on the host join those on the device."""
+    parameters = {"W1": backend.asarray([[1.0]]), "b1": [[0.0]]}
+    grads = {"dW1": backend.asarray([[0.5]]), "db1": [[1.0]]}
+    after = deep.update_parameters(parameters, grads, 0.1)
+    assert all(backend.owns(a) and a.dtype == backend.dtype for a in after.values())
+    v, s = improving.initialize_adam(parameters)
+    after = improving.update_parameters_with_adam(
+        parameters, grads, v, s, 1, beta1=np.float64(0.9), beta2=np.float64(0.999)
+    )
+    for tree in after:
+        assert all(backend.owns(a) and a.dtype == backend.dtype for a in tree.values())
+
+
+def test_a_saturated_unit_that_is_right_costs_nothing(backend):
+    AL, cache = deep.linear_activation_forward(
+        backend.asarray([[40.0, -200.0]]), backend.asarray([[1.0]]), [[0.0]], "sigmoid"
+    )
+    Y = [[1, 0]]
+    assert deep.compute_cost(AL, Y) == pytest.approx(0.0, abs=1e-12)
+    grads = deep.L_model_backward(AL, Y, [cache])
+    np.testing.assert_allclose(backend.to_numpy(grads["dW1"]), [[0.0]], atol=1e-12)
+
+
+def test_mini_batches_keep_each_dtype_and_are_quick_in_any_layout(backend):
+    x, y = np.ones((2, 6), dtype=np.float32), np.zeros((1, 6))
+    for X_batch, Y_batch in improving.random_mini_batches(x, y, 4, rng=0):
+        assert (X_batch.dtype, Y_batch.dtype) == (np.float32, np.float64)
+    rows = np.asfortranarray(np.arange(12.0).reshape(2, 6))
+    batches = improving.random_mini_batches(backend.asarray(rows), backend.asarray(rows), 4, rng=0)
+    for X_batch, Y_batch in batches:
+        np.testing.assert_array_equal(backend.to_numpy(X_batch), backend.to_numpy(Y_batch))
+
+
+def test_zeros_draw_nothing():
+    drawn, untouched = np.random.RandomState(1), np.random.RandomState(1)
+    deep.initialize_parameters_deep([2, 3, 1], "zeros", rng=drawn)
+    assert drawn.uniform() == untouched.uniform()
+
+
+def test_loops_at_extremes_equal_their_twins():
+    np.testing.assert_array_equal(basics.loop_exp([800.0, -800.0]), basics.exp([800.0, -800.0]))
+    assert basics.loop_outer([], [1.0, 2.0]).shape == basics.outer([], [1.0, 2.0]).shape == (0, 2)
+    for z in (-800.0, -40.0, 40.0, 800.0):
+        for y in (0, 1):
+            looped, once = (
+                f([[z]], 0.0, [[1.0]], [[y]]) for f in (logistic.loop_propagate, logistic.propagate)
+            )
+            assert looped[1] == pytest.approx(once[1])
+            assert looped[0]["db"] == pytest.approx(once[0]["db"])
+
+
+def test_gradient_check_computes_in_float64():
+    theta = np.asarray([1.0, 2.0], dtype=np.float32)
+    assert improving.gradient_check(lambda t: (t**2).sum(), lambda t: 2 * t, theta) < 1e-7
+
+
+@pytest.mark.parametrize(
+    ("train", "words"),
+    [
+        (lambda x, y: shallow.nn_model(x, y + 1, 2), "labels 0 and 1, found 1 to 2"),
+        (lambda x, y: deep.L_layer_model(x, 2 * y - 1, (3, 1)), "labels 0 and 1, found -1 to 1"),
+        (lambda x, y: logistic.model(x, y, x, y + 1), "Y_test: expected labels 0 and 1"),
+        (lambda x, y: shallow.nn_model(x * nan, y, 2), "X: expected finite numbers"),
+        (lambda x, y: shallow.nn_model(x.T, y, 2), "X: expected 5 columns.*pass X.T"),
+        (lambda x, y: deep.L_model_forward({"W1": x}, x), "mind the order of the arguments"),
+    ],
+)
+def test_what_a_learner_gets_wrong(train, words):
+    x, y = np.asarray(X), np.asarray([[0, 1, 0, 1, 1]])
+    with pytest.raises(xpnn.XpnnError, match=words) as caught:
+        train(x, y)
+    assert len(str(caught.value)) < 400

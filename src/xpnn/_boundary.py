@@ -5,21 +5,30 @@ device are refused with the call that moves them. Shapes and values are checked 
 so that ``core`` may trust them.
 """
 
+from collections.abc import Mapping
 from itertools import pairwise
 from math import prod
 from typing import Any
+
+import numpy as np
 
 from ._typing import Array
 from .backends.base import Backend
 from .backends.numpy import NumpyBackend
 from .backends.selection import backend_class_of, backend_of, mixed
-from .core.losses import Loss
+from .core.activations import ACTIVATIONS, Activation
+from .core.losses import LOSSES, Loss
 from .core.parameters import Layer, Params
 from .errors import ArgumentError, ArgumentTypeError
 
 
 def check_params(params: Any, sizes: tuple[int, ...]) -> tuple[Params, Backend]:
     """Return the parameters as a tuple of `Layer`, and the backend they are on."""
+    if isinstance(params, Mapping):
+        raise ArgumentTypeError(
+            "params: expected a tuple of Layer(W, b), found dict; make one with net.init(), or of "
+            "the notes' W1, b1, …: tuple(Layer(p[f'W{l}'], p[f'b{l}']) for l in range(1, L + 1))."
+        )
     try:
         layers = tuple(Layer(*layer) for layer in params)
     except TypeError as error:
@@ -49,6 +58,17 @@ def check_params(params: Any, sizes: tuple[int, ...]) -> tuple[Params, Backend]:
     return layers, backend
 
 
+def layers_of(weights: list[Any], backend: Backend) -> Params:
+    """Return weights drawn on the host as layers on a backend, biases 0."""
+    return tuple(
+        Layer(
+            backend.asarray(W, backend.dtype, copy=True),
+            backend.asarray(np.zeros((len(W), 1)), backend.dtype),
+        )
+        for W in weights
+    )
+
+
 def place(name: str, x: Any, backend: Backend, dtype: Any = None) -> Array:
     """Return ``x`` on the backend: host data are moved, arrays of other devices refused."""
     owner = backend_class_of(x)
@@ -70,11 +90,12 @@ def check_X(X: Any, n_x: int, backend: Backend) -> Array:
     return X
 
 
-def check_Y(Y: Any, n_y: int, m: int, loss: Loss, backend: Backend) -> Array:
+def check_Y(Y: Any, n_y: int, m: int, output: str, loss: Loss, backend: Backend) -> Array:
     """Return Y, shape (n_y, m), as targets that suit the loss; one-hot if it came as labels."""
     Y = place("Y", Y, backend)
+    of_classes = output == "softmax" or loss.canonical == "softmax"
     labels = (
-        loss.canonical == "softmax"
+        of_classes
         and n_y > 1
         and Y.ndim == 2
         and Y.shape[0] == 1
@@ -85,7 +106,7 @@ def check_Y(Y: Any, n_y: int, m: int, loss: Loss, backend: Backend) -> Array:
         return one_hot(Y, n_y, backend)
     labels_dtype = Y.dtype
     Y = place("Y", Y, backend, backend.dtype)
-    if loss.canonical == "softmax" and n_y > 1 and (Y.ndim == 1 or Y.shape[:1] == (1,)):
+    if of_classes and n_y > 1 and (Y.ndim == 1 or Y.shape[:1] == (1,)):
         raise ArgumentError(
             f"Y: expected one-hot targets of shape {(n_y, m)} or integer labels of shape {(1, m)}, "
             f"found shape {tuple(Y.shape)} of dtype {labels_dtype}; if these are labels, cast them "
@@ -131,12 +152,47 @@ def check_targets(Y: Array, loss: Loss, backend: Backend) -> None:
 
 
 def check_examples(
-    X: Any, Y: Any, sample_weight: Any, sizes: tuple[int, ...], loss: Loss, backend: Backend
+    X: Any,
+    Y: Any,
+    sample_weight: Any,
+    sizes: tuple[int, ...],
+    activations: tuple[Activation, ...],
+    loss: Loss,
+    backend: Backend,
 ) -> tuple[Array, Array, Array | None]:
     """Return X, Y and the sample weights (or None), checked against each other."""
+    check_own_functions(sizes, activations, loss, backend)
     X = check_X(X, sizes[0], backend)
-    Y = check_Y(Y, sizes[-1], X.shape[1], loss, backend)
+    Y = check_Y(Y, sizes[-1], X.shape[1], activations[-1].name, loss, backend)
     return X, Y, check_sample_weight(sample_weight, X.shape[1], backend)
+
+
+def check_own_functions(
+    sizes: tuple[int, ...], activations: tuple[Activation, ...], loss: Loss, backend: Backend
+) -> None:
+    """Raise unless activations and loss of the user's own return arrays of the right shape."""
+    xp = backend.xp
+
+    def halves(n: int) -> Array:
+        return xp.full((n, n + 2), 0.5, dtype=backend.dtype, device=backend.device)
+
+    for n, g in zip(sizes[1:], activations, strict=True):
+        if g not in ACTIVATIONS.values():
+            found = tuple(getattr(g.g(halves(n), xp), "shape", ()))
+            if found != (n, n + 2):
+                raise ArgumentError(
+                    f"activation {g.name!r}: expected an array of the shape of Z, ({n}, m), found "
+                    f"shape {found} for m = {n + 2}."
+                )
+    if loss not in LOSSES.values():
+        n = sizes[-1]
+        found = tuple(getattr(loss.of_output(halves(n), halves(n), xp), "shape", ()))
+        if found not in ((n, n + 2), (1, n + 2)):
+            raise ArgumentError(
+                f"cost {loss.name!r}: expected an array of shape ({n}, m) or (1, m), the loss of "
+                f"each example, found shape {found} for m = {n + 2}; the mean over the examples "
+                "is taken afterwards."
+            )
 
 
 def check_sample_weight(sample_weight: Any, m: int, backend: Backend) -> Array | None:
@@ -168,6 +224,8 @@ def check_columns(name: str, x: Array, n: int) -> None:
                 f" A rank-1 array broadcasts in surprising ways; reshape it: {name}.reshape(1, -1)."
             )
         )
+    elif len(shape) == 4:
+        cure = f" If these are images, make each a column: {name}.reshape({shape[0]}, -1).T / 255."
     elif len(shape) == 2 and shape[1] == n != shape[0]:
         cure = f" One example is one column: pass {name}.T."
     elif len(shape) == 2:

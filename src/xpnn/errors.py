@@ -1,10 +1,12 @@
-"""The exceptions of the library, and two helpers that word them.
+"""The exceptions of the library, and helpers that check and word them.
 
 Every message says what was expected, what was found, and what cures it.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from difflib import get_close_matches
+from inspect import signature
 from numbers import Real
 from operator import index
 
@@ -50,10 +52,26 @@ def real_number(name: str, value: object, expected: str) -> float:
     )
 
 
-def check_function(name: str, value: object, signature: str) -> None:
-    """Raise unless ``value`` can be called; ``signature`` says with what."""
-    if not callable(value):
-        raise ArgumentTypeError(f"{name}: expected a function {signature}, found {value!r}.")
+def check_function(name: str, value: object, call: str) -> None:
+    """Raise unless ``value`` can be called as in ``call``, such as ``(Z, xp) -> A``."""
+    wanted = call.partition(")")[0].count(",") + 1
+    fits = callable(value)
+    if callable(value):
+        with suppress(ValueError):  # some built-in functions do not tell
+            try:
+                signature(value).bind(*[None] * wanted)
+            except TypeError:
+                fits = False
+    if not fits:
+        raise ArgumentTypeError(f"{name}: expected a function {call}, found {value!r}.")
+
+
+def at_least_0(name: str, value: object) -> float:
+    """Return ``value`` as a float if it is a finite number of at least 0, or raise."""
+    number = real_number(name, value, "a finite number of at least 0")
+    if not 0.0 <= number < float("inf"):
+        raise ArgumentError(f"{name}: expected a finite number of at least 0, found {value!r}.")
+    return number
 
 
 def function_name(function: object) -> str:

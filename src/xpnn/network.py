@@ -15,9 +15,9 @@ from .backends.base import Backend
 from .core import parameters, propagation
 from .core.activations import ACTIVATIONS, Activation, activation
 from .core.losses import LOSS_OF_OUTPUT, LOSSES, Loss, loss
-from .core.parameters import Layer, Params
+from .core.parameters import Params
 from .core.propagation import Caches
-from .errors import ArgumentError, ArgumentTypeError, positive_int, real_number
+from .errors import ArgumentError, ArgumentTypeError, at_least_0, positive_int
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -118,15 +118,8 @@ class Network:
         >>> layer.W
         array([[0., 0.]], dtype=float32)
         """
-        backend = get_backend()
         drawn = parameters.initial_weights(self.sizes, weights, host_rng(rng))
-        return tuple(
-            Layer(
-                backend.asarray(W, backend.dtype, copy=True),
-                backend.asarray(np.zeros((W.shape[0], 1)), backend.dtype),
-            )
-            for W in drawn
-        )
+        return boundary.layers_of(drawn, get_backend())
 
     # ---- equations ----------------------------------------------------------
 
@@ -276,7 +269,9 @@ class Network:
         backend = boundary.check_params(params, self.sizes)[1]
         xp = backend.xp
         with backend.current():
-            Y = boundary.check_Y(Y, self.sizes[-1], predicted.shape[1], self.loss, backend)
+            Y = boundary.check_Y(
+                Y, self.sizes[-1], predicted.shape[1], self.output, self.loss, backend
+            )
             if self.output == "softmax":
                 right = predicted == xp.argmax(Y, axis=0, keepdims=True)
             elif self.output == "sigmoid":
@@ -289,10 +284,12 @@ class Network:
         self, X: Any, Y: Any, l2: float, sample_weight: Any, backend: Backend
     ) -> tuple[Array, Array, Any, Any]:
         """Check one call's examples; return X, Y, share and decay as ``core`` takes them."""
-        X, Y, s = boundary.check_examples(X, Y, sample_weight, self.sizes, self.loss, backend)
+        X, Y, s = boundary.check_examples(
+            X, Y, sample_weight, self.sizes, self.activations, self.loss, backend
+        )
         total = X.shape[1] if s is None else backend.xp.sum(s)
         share = 1.0 / total if s is None else s / total
-        decay = check_l2(l2) / total
+        decay = at_least_0("l2", l2) / total
         return X, Y, share, decay if l2 else None
 
     # ---- looking ------------------------------------------------------------
@@ -339,14 +336,6 @@ def host_rng(rng: Rng) -> Any:
         f"rng: expected an int of at least 0, a numpy Generator or RandomState, or None, "
         f"found {rng!r}."
     )
-
-
-def check_l2(l2: float, name: str = "l2") -> float:
-    """Return λ if it is a finite number of at least 0, or raise."""
-    number = real_number(name, l2, "a finite number of at least 0")
-    if not 0.0 <= number < float("inf"):
-        raise ArgumentError(f"{name}: expected a finite number of at least 0, found {l2!r}.")
-    return number
 
 
 def _check_sizes(sizes: Any) -> tuple[int, ...]:

@@ -22,6 +22,10 @@ DEMOS: dict[str, Callable[[], Demonstration]] = {
     "scale": demos.scale,
 }
 
+BACKEND = (
+    "where to compute (default: XPNN_BACKEND, else numpy); vectorization runs on all there are"
+)
+
 
 def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
@@ -32,11 +36,11 @@ def add_parser(commands: Any) -> None:
         + "\n".join(f"  {name:<14} {_first_line(function)}" for name, function in DEMOS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", metavar="NAME", help="one of those above")
+    parser.add_argument("name", metavar="NAME", nargs="?", default="", help="one of those above")
     parser.add_argument(
         "--plot", metavar="FILE", type=Path, help="write the picture: png, svg, pdf"
     )
-    parser.add_argument("--backend", help="where to compute (default: XPNN_BACKEND, else numpy)")
+    parser.add_argument("--backend", help=BACKEND)
     parser.set_defaults(run=run)
 
 

@@ -23,12 +23,14 @@ class Activation:
     Parameters
     ----------
     g : callable (Z, xp) -> A
-        Z and A have shape (n[l], m); ``xp`` is the namespace whose functions it may call.
+        Z and A have shape (n[l], m); ``xp`` is the namespace whose functions it calls, as in
+        ``xp.exp(Z)``. Z is to stay as it is: no ``Z *= 2``.
     derivative : callable (Z, A, xp) -> array, shape (n[l], m), optional
         g′(Z), elementwise. Without it (as for softmax, which is not elementwise)
         `xpnn.graph` differentiates g.
     name : str, optional
-        The name of the function g unless given.
+        The name of the function g unless given. An output named ``sigmoid`` or ``softmax`` is
+        a probability to `Network.predict` and `Network.score`.
 
     Raises
     ------

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from .._typing import Array, Namespace
-from ..errors import check_function, function_name, unknown_name
+from ..errors import ArgumentError, check_function, function_name, unknown_name
+from .activations import activation
 
 ANY = float("inf")
 OfTwoArrays: TypeAlias = Callable[[Array, Array, Namespace], Array]
@@ -29,8 +30,8 @@ class Loss:
 
     Parameters
     ----------
-    of_output : callable (A, Y, xp) -> ℓ, shape (n_y, m)
-        One term an output unit; the loss of an example is their sum.
+    of_output : callable (A, Y, xp) -> ℓ, shape (n_y, m) or (1, m)
+        One term an output unit, or one an example; not yet the mean over the examples.
     dA : callable (A, Y, xp) -> dℓ/dA, shape (n_y, m), optional
         Without it `xpnn.graph` differentiates ``of_output``.
     of_logits : callable (Z, Y, xp) -> ℓ, shape (n_y, m), optional
@@ -73,18 +74,33 @@ class Loss:
         check_function("of_output", self.of_output, "(A, Y, xp) -> ℓ")
         if self.dA is not None:
             check_function("dA", self.dA, "(A, Y, xp) -> dℓ/dA")
+        if self.canonical is not None:
+            activation(self.canonical)
+        if self.of_logits is not None:
+            check_function("of_logits", self.of_logits, "(Z, Y, xp) -> ℓ")
+            if self.canonical is None:
+                raise ArgumentError(
+                    "of_logits: expected canonical= with it, the output activation of which Z is "
+                    "the argument, such as canonical='sigmoid'."
+                )
+        set_field = object.__setattr__  # frozen
+        if self.outputs is not None:
+            set_field(self, "outputs", tuple(self.outputs))
+        set_field(self, "target_range", tuple(self.target_range))
         if not self.name:
-            object.__setattr__(self, "name", function_name(self.of_output))
+            set_field(self, "name", function_name(self.of_output))
 
 
 def binary_cross_entropy(A: Array, Y: Array, xp: Namespace) -> Array:
-    """−(y log a + (1 − y) log(1 − a))."""
-    return -(xp.log(A) * Y + xp.log(1.0 - A) * (1.0 - Y))
+    """−(y log a + (1 − y) log(1 − a)); a term whose factor is 0 is 0, even if its log is not."""
+    log_A = xp.log(xp.where(Y == 0.0, 1.0, A))
+    log_not_A = xp.log(xp.where(Y == 1.0, 1.0, 1.0 - A))
+    return -(log_A * Y + log_not_A * (1.0 - Y))
 
 
 def binary_cross_entropy_dA(A: Array, Y: Array, xp: Namespace) -> Array:
-    """−y/a + (1 − y)/(1 − a)."""
-    return (1.0 - Y) / (1.0 - A) - Y / A
+    """−y/a + (1 − y)/(1 − a); a term whose numerator is 0 is 0."""
+    return (1.0 - Y) / xp.where(Y == 1.0, 1.0, 1.0 - A) - Y / xp.where(Y == 0.0, 1.0, A)
 
 
 def binary_cross_entropy_of_logits(Z: Array, Y: Array, xp: Namespace) -> Array:

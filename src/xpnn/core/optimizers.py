@@ -33,7 +33,7 @@ from math import sqrt
 from typing import TypeAlias
 
 from .._typing import Array, Namespace
-from ..errors import ArgumentError, real_number
+from ..errors import ArgumentError, at_least_0, real_number
 from .schedules import Schedule
 
 State: TypeAlias = tuple[Array, ...]
@@ -228,7 +228,7 @@ def rmsprop(
     >>> optimizers.rmsprop().slots  # s
     1
     """
-    beta, epsilon = _fraction("beta", beta), _epsilon(epsilon)
+    beta, epsilon = _fraction("beta", beta), at_least_0("epsilon", epsilon)
     return Optimizer(
         "rmsprop",
         learning_rate,
@@ -282,7 +282,7 @@ def adam(
     2
     """
     beta1, beta2 = _fraction("beta1", beta1), _fraction("beta2", beta2)
-    epsilon = _epsilon(epsilon)
+    epsilon = at_least_0("epsilon", epsilon)
 
     def scalars(alpha: float, t: int) -> Scalars:
         root = sqrt(1.0 - beta2**t)
@@ -311,14 +311,6 @@ def _fraction(name: str, value: float) -> float:
     number = real_number(name, value, "a number in [0, 1)")
     if not 0.0 <= number < 1.0:
         raise ArgumentError(f"{name}: expected a number in [0, 1), found {value!r}.")
-    return number
-
-
-def _epsilon(value: float) -> float:
-    """Return a finite number of at least 0 as a float, or raise."""
-    number = real_number("epsilon", value, "a finite number of at least 0")
-    if not 0.0 <= number < float("inf"):
-        raise ArgumentError(f"epsilon: expected a finite number of at least 0, found {value!r}.")
     return number
 
 

@@ -5,7 +5,7 @@ gradient check handle θ; the equations see the layers, which are windows of θ.
 Gradients have the same tree: there ``Layer.W`` reads dJ/dW and ``Layer.b`` dJ/db.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import sqrt
 from typing import Any, NamedTuple, TypeAlias
@@ -36,6 +36,11 @@ def to_vector(params: Params, xp: Namespace) -> Array:
     return xp.concat([part for W, b in params for part in (xp.reshape(W, (-1,)), b[:, 0])])
 
 
+def pairs(arrays: Sequence[Array]) -> Params:
+    """Return W[1], b[1], W[2], b[2], … as layers."""
+    return tuple(Layer(W, b) for W, b in zip(arrays[::2], arrays[1::2], strict=True))
+
+
 def from_vector(theta: Array, sizes: tuple[int, ...], xp: Namespace) -> Params:
     """Cut θ into the layers: views of θ where the library has views."""
     layers = []
@@ -64,7 +69,7 @@ def entry_name(index: int, sizes: tuple[int, ...]) -> str:
 # depend on the library that will train; each draws W[l], shape (n, n_prev).
 INITIALIZERS: dict[str, Callable[[Any, int, int], Any]] = {
     # logistic regression may start here; hidden layers never break their symmetry
-    "zeros": lambda rng, n, n_prev: rng.uniform(0.0, 0.0, (n, n_prev)),
+    "zeros": lambda rng, n, n_prev: [[0.0] * n_prev] * n,
     # the notes: small enough that sigmoid and tanh are not saturated
     "small": lambda rng, n, n_prev: 0.01 * rng.standard_normal((n, n_prev)),
     # N(0, 1/n_prev): the variance of Z stays that of A_prev (LeCun et al. 1998)
@@ -79,7 +84,7 @@ INITIALIZERS: dict[str, Callable[[Any, int, int], Any]] = {
 
 
 def initial_weights(sizes: tuple[int, ...], weights: str, rng: Any) -> list[Any]:
-    """Draw W[1], …, W[L] as float64 host arrays, in this order."""
+    """Draw W[1], …, W[L] as float64 host arrays (zeros as lists), in this order."""
     try:
         draw = INITIALIZERS[weights]
     except (KeyError, TypeError):

@@ -12,13 +12,13 @@ import numpy as np
 from .. import _boundary as boundary
 from .._typing import Array, Rng
 from ..backends import get_backend
-from ..backends.base import Backend
+from ..backends.base import Backend, to_host
 from ..backends.numpy import NumpyBackend
 from ..backends.selection import backend_class_of, mixed
 from ..core.losses import LOSSES
-from ..core.parameters import Layer, Params, initial_weights
+from ..core.parameters import Params, initial_weights
 from ..data.rng import legacy_rng
-from ..errors import ArgumentError, positive_int, real_number, unknown_name
+from ..errors import ArgumentError, ArgumentTypeError, positive_int, real_number, unknown_name
 
 CROSS_ENTROPY = LOSSES["binary_cross_entropy"]
 SCALES = {"small": "small", "sqrt": "lecun", "he": "he", "zeros": "zeros"}
@@ -31,32 +31,66 @@ def together(**named: Any) -> Iterator[tuple[Any, ...]]:
     Yields the backend and the arrays, in a context in which its device is the current one.
     None stays None.
     """
-    backend = common_backend(named)
+    found = owners(named)
+    backend = meeting_place(found)
     with backend.current():
-        yield (
-            backend,
-            *(
-                None if x is None else boundary.place(name, x, backend, backend.dtype)
-                for name, x in named.items()
-            ),
-        )
+        yield backend, *(_joined(name, x, found.get(name), backend) for name, x in named.items())
 
 
-def common_backend(named: Mapping[str, Any]) -> Backend:
-    """Return the backend at which arrays meet: the one device among them, else the host."""
-    found: dict[str, Backend] = {}
+def owners(named: Mapping[str, Any]) -> dict[str, Backend]:
+    """Return the backend of every argument that is an array."""
+    found = {}
     for name, x in named.items():
         owner = backend_class_of(x)
         if owner is not None:
             found[name] = owner.of(x)
+    return found
+
+
+def meeting_place(found: Mapping[str, Backend]) -> Backend:
+    """Return where arrays meet: on the one device among them, else on the host.
+
+    The arrays there decide the dtype, float32 if none of them is wider, else float64; the
+    labels Y have no say unless they are alone.
+    """
     on_devices = {name: b for name, b in found.items() if not isinstance(b, NumpyBackend)}
     for name, backend in on_devices.items():
         first, *_ = on_devices
         if not backend.same_place(on_devices[first]):
             raise mixed(name, backend, first, on_devices[first])
-    meeting = next(iter((on_devices or found).values()), None) or NumpyBackend.of(np.zeros(()))
-    floating = {b.dtype_name for b in found.values() if b.xp.isdtype(b.dtype, "real floating")}
+    there = on_devices or found
+    deciding = [b for name, b in there.items() if name[:1] not in "Yy"] or list(there.values())
+    floating = {b.dtype_name for b in deciding if b.xp.isdtype(b.dtype, "real floating")}
+    meeting = deciding[0] if deciding else NumpyBackend.of(np.zeros(()))
     return with_dtype(meeting, "float32" if floating == {"float32"} else "float64")
+
+
+def _joined(name: str, x: Any, found: Backend | None, backend: Backend) -> Array | None:
+    if x is None or (found == backend and _is_plain(x)):
+        return x
+    return boundary.place(name, x, backend, backend.dtype)
+
+
+def _is_plain(x: Any) -> bool:
+    """Whether an array needs no looking into: it is no masked array, no matrix, no scalar."""
+    return type(x) is np.ndarray or not isinstance(x, np.ndarray | np.generic)
+
+
+@contextmanager
+def together_as_they_are(**named: Any) -> Iterator[tuple[Any, ...]]:
+    """Bring arrays together that are only moved about, each in its own dtype."""
+    found = owners(named)
+    backend = meeting_place(found)
+    with backend.current():
+        yield backend, *(_moved(name, x, found.get(name), backend) for name, x in named.items())
+
+
+def _moved(name: str, x: Any, found: Backend | None, backend: Backend) -> Array:
+    if found is None:
+        return boundary.place(name, x, with_dtype(backend, "float64"))
+    if found.same_place(backend) and _is_plain(x):
+        return x
+    return boundary.place(name, x, with_dtype(backend, found.dtype_name))
 
 
 def with_dtype(backend: Backend, name: str) -> Backend:
@@ -70,11 +104,6 @@ def with_dtype(backend: Backend, name: str) -> Backend:
 # ---- parameters -------------------------------------------------------------
 
 
-def to_layers(arrays: Sequence[Array]) -> Params:
-    """Return W1, b1, W2, b2, … as layers."""
-    return tuple(Layer(W, b) for W, b in zip(arrays[::2], arrays[1::2], strict=True))
-
-
 def to_dict(layers: Params, prefix: str = "") -> dict[str, Array]:
     """Return layers as ``{"W1": …, "b1": …, …}``, gradients (``prefix="d"``) as ``{"dW1": …}``."""
     return {
@@ -86,13 +115,18 @@ def to_dict(layers: Params, prefix: str = "") -> dict[str, Array]:
 
 def by_layer(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters W1, b1, W2, b2, … in this order; raise if one is missing."""
+    if not isinstance(parameters, Mapping):
+        raise ArgumentTypeError(
+            "parameters: expected a dict of W1, b1, W2, b2, …, found "
+            f"{type(parameters).__name__}; mind the order of the arguments."
+        )
     layers = (len(parameters) + 1) // 2  # an odd one out is an error, not left out
     names = [f"{symbol}{l}" for l in range(1, layers + 1) for symbol in "Wb"]
     missing = [name for name in names if name not in parameters]
     if missing or not names:
         raise ArgumentError(
             "parameters: expected W1, b1, W2, b2, …, one pair a layer, found "
-            f"{', '.join(map(str, parameters)) or 'none'}."
+            f"{', '.join(map(str, list(parameters)[:20])) or 'none'}."
         )
     return {name: parameters[name] for name in names}
 
@@ -116,14 +150,14 @@ def initial_parameters(
     Without X, or if X is host data, that is the selected backend. The dtype is X's, else
     float64, the notes'.
     """
-    backend = common_backend({"X": X})
+    backend = meeting_place(owners({"X": X}))
     if isinstance(backend, NumpyBackend):
         backend = with_dtype(get_backend(), backend.dtype_name)
     rng = legacy_rng(rng)
     sizes = tuple(positive_int(f"n[{l}]", n) for l, n in enumerate(sizes))
     if len(sizes) < 2:
         raise ArgumentError(
-            f"layer_dims: expected at least inputs and outputs, like (64, 10), found {sizes}."
+            f"layers_dims: expected at least inputs and outputs, like (64, 10), found {sizes}."
         )
     if isinstance(scale, str):
         if scale not in SCALES:
@@ -132,15 +166,7 @@ def initial_parameters(
     else:
         factor = real_number("scale", scale, "a number, or one of small, sqrt, he, zeros")
         weights = [factor * rng.standard_normal((n, n_prev)) for n_prev, n in pairwise(sizes)]
-    return to_dict(
-        tuple(
-            Layer(
-                backend.asarray(W, backend.dtype, copy=True),
-                backend.asarray(np.zeros((W.shape[0], 1)), backend.dtype),
-            )
-            for W in weights
-        )
-    )
+    return to_dict(boundary.layers_of(weights, backend))
 
 
 def accuracy(predicted: Any, Y: Any) -> float:
@@ -162,6 +188,32 @@ def check_examples(name: str, x: Array) -> None:
             f"reshape it, labels with {name}.reshape(1, -1)."
         )
     boundary.check_columns(name, x, x.shape[0])
+
+
+def check_training_set(X: Array, Y: Array, given: Any, backend: Backend, part: str = "") -> None:
+    """Raise unless X and Y can train a model; ``given`` is Y before it became floats."""
+    check_examples(f"X{part}", X)
+    check_examples(f"Y{part}", Y)
+    m = X.shape[1]
+    if X.shape[0] == Y.shape[1] != m:
+        raise ArgumentError(
+            f"X{part}: expected {Y.shape[1]} columns, one an example as in Y{part}, found shape "
+            f"{tuple(X.shape)}; pass X{part}.T."
+        )
+    if Y.shape[1] != m:
+        cure = f"; pass Y{part}.T" if Y.shape[0] == m else ""
+        raise ArgumentError(
+            f"Y{part}: expected {m} columns, one an example as in X{part}, found shape "
+            f"{tuple(Y.shape)}{cure}."
+        )
+    boundary.check_finite(f"X{part}", X, backend)
+    boundary.check_finite(f"Y{part}", Y, backend)
+    labels = to_host(given)
+    if labels.dtype.kind in "iu" and not np.isin(labels, (0, 1)).all():
+        raise ArgumentError(
+            f"Y{part}: expected labels 0 and 1, found {labels.min()} to {labels.max()}; for more "
+            "classes use xpnn.Network with output='softmax'."
+        )
 
 
 def check_layers(layers: Params, X: Array) -> None:

@@ -68,18 +68,21 @@ def step(
     grads = entries("grads", grads, slopes)
     state = tuple(entries(symbol, slot, slopes) for symbol, slot in zip("vs", state, strict=False))
     scalars = optimizer.scalars(optimizer.rate(epoch=0), t)
-    moved: dict[str, Array] = {}
-    after: tuple[dict[str, Array], ...] = tuple({} for _ in state)
-    for name, theta in parameters.items():
-        slots = {f"slot{i}": slot[f"d{name}"] for i, slot in enumerate(state)}
-        given = {name: theta, f"d{name}": grads[f"d{name}"], **slots}
-        with together(**given) as (backend, *arrays):
-            for argument, array in zip(given, arrays, strict=True):
-                boundary.check_shape(argument, array, tuple(arrays[0].shape))
-            copies = [backend.xp.asarray(array, copy=True) for array in arrays]
-            moved[name], new = optimizer.update(
-                copies[0], copies[1], tuple(copies[2:]), scalars, backend.xp
-            )
-        for slot, array in zip(after, new, strict=True):
-            slot[f"d{name}"] = array
-    return moved, after
+    slots = {
+        f"{symbol}[{key}]": array
+        for symbol, slot in zip("vs", state, strict=False)
+        for key, array in slot.items()
+    }
+    moved = []
+    with together(**parameters, **grads, **slots) as (backend, *arrays):
+        for i, slope in enumerate(slopes):
+            theta, g, *old = (backend.xp.asarray(a, copy=True) for a in arrays[i :: len(slopes)])
+            for array in (g, *old):
+                boundary.check_shape(slope, array, tuple(theta.shape))
+            theta, new = optimizer.update(theta, g, tuple(old), scalars, backend.xp)
+            moved.append((theta, *new))
+    thetas, *after = zip(*moved, strict=True)
+    return (
+        dict(zip(parameters, thetas, strict=True)),
+        tuple(dict(zip(slopes, slot, strict=True)) for slot in after),
+    )

@@ -4,14 +4,15 @@ The loops run in Python on the host, element by element, as the notes first writ
 their twins are one call of the array library.
 """
 
-from math import exp as exp_of_number
 from typing import Any
+
+import numpy as np
 
 from .._typing import Array
 from ..core.activations import activation
 from ..core.activations import softmax as softmax_of_columns
 from ..errors import ArgumentError
-from ._arrays import common_backend, together
+from ._arrays import together, together_as_they_are
 
 __all__ = [
     "sigmoid",
@@ -173,12 +174,15 @@ def image2vector(image: Any) -> Array:
     >>> image2vector(np.zeros((64, 64, 3))).shape, image2vector(np.zeros((5, 64, 64, 3))).shape
     ((12288, 1), (12288, 5))
     """
-    backend = common_backend({"image": image})
-    image = backend.asarray(image)
-    if image.ndim == 3:
-        image = image[None, ...]
-    _check_dimensions("image", image, 4)
-    return backend.xp.reshape(image, (image.shape[0], -1)).T
+    with together_as_they_are(image=image) as (backend, image):
+        if image.ndim not in (3, 4) or 0 in image.shape:
+            raise ArgumentError(
+                "image: expected shape (h, w, c), or (m, h, w, c) for several, none of them 0, "
+                f"found {tuple(image.shape)}; a grey image of shape (h, w) needs a channel: "
+                "image.reshape(h, w, 1)."
+            )
+        m = image.shape[0] if image.ndim == 4 else 1
+        return backend.xp.reshape(image, (m, -1)).T
 
 
 def normalize_rows(x: Any) -> Array:
@@ -335,7 +339,7 @@ def loop_outer(a: Any, b: Any) -> Array:
     for i in range(len(a)):
         for j in range(len(b)):
             products[i][j] = a[i] * b[j]
-    return backend.asarray(products)
+    return backend.asarray(np.asarray(products).reshape(len(a), len(b)))
 
 
 def outer(a: Any, b: Any) -> Array:
@@ -480,9 +484,10 @@ def loop_exp(v: Any) -> Array:
     backend, v = _on_host(v=v)
     _check_dimensions("v", v, 1)
     u = [0.0] * len(v)
-    for i in range(len(v)):
-        u[i] = exp_of_number(v[i])
-    return backend.asarray(u)
+    with np.errstate(over="ignore"):
+        for i in range(len(v)):
+            u[i] = np.exp(v[i])
+    return backend.asarray(np.asarray(u))
 
 
 def exp(v: Any) -> Array:

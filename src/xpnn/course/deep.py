@@ -17,7 +17,7 @@ from ..core import propagation
 from ..core.activations import ACTIVATIONS, Activation
 from ..core.activations import activation as look_up
 from ..core.optimizers import gradient_descent
-from ..core.parameters import Layer
+from ..core.parameters import Layer, pairs
 from ..errors import ArgumentError
 from ..network import Network
 from ._arrays import (
@@ -27,9 +27,9 @@ from ._arrays import (
     check_examples,
     check_layer,
     check_layers,
+    check_training_set,
     initial_parameters,
     to_dict,
-    to_layers,
     together,
 )
 from ._training import descend, step
@@ -191,7 +191,7 @@ def L_model_forward(X: Any, parameters: Mapping[str, Any]) -> tuple[Array, list[
     (array([[0.5]]), 2)
     """
     with together(X=X, **by_layer(parameters)) as (backend, X, *arrays):
-        layers = to_layers(arrays)
+        layers = pairs(arrays)
         check_layers(layers, X)
         activations = (*(RELU,) * (len(layers) - 1), SIGMOID)
         AL, caches = propagation.forward(layers, X, activations, backend.xp)
@@ -470,9 +470,10 @@ def L_layer_model(
     >>> len(costs), costs[-1] < 0.1
     (6, True)
     """
-    parameters = initial_parameters(layers_dims, scale, rng, X)
+    parameters, given = initial_parameters(layers_dims, scale, rng, X), Y
     with together(**parameters, X=X, Y=Y) as (backend, *arrays, X, Y):
-        layers = to_layers(arrays)
+        layers = pairs(arrays)
+        check_training_set(X, Y, given, backend)
         boundary.check_columns("X", X, layers_dims[0])
         boundary.check_shape("Y", Y, (layers_dims[-1], X.shape[1]))
         net = Network(layers_dims, hidden="relu", output="sigmoid")
@@ -528,4 +529,5 @@ def _unpacked(cache: Any, *names: str) -> Any:
 def check_output(AL: Array, Y: Array) -> None:
     """Raise unless AL and Y have equal shapes (n_y, m)."""
     check_examples("AL", AL)
+    check_examples("Y", Y)
     boundary.check_shape("Y", Y, tuple(AL.shape))

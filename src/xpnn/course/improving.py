@@ -10,22 +10,23 @@ from .._typing import Array, Rng
 from ..backends.base import to_host
 from ..core import optimizers, propagation
 from ..core.activations import ACTIVATIONS
-from ..core.parameters import Layer
+from ..core.parameters import Layer, pairs
 from ..core.propagation import Cache
 from ..data.rng import legacy_rng
-from ..errors import ArgumentError, positive_int
-from ..network import check_l2
+from ..errors import ArgumentError, at_least_0, positive_int, real_number
 from ..training.gradient_check import central_differences, relative_difference
 from ._arrays import (
     CROSS_ENTROPY,
     by_layer,
     check_examples,
     check_layers,
-    common_backend,
     entries,
+    meeting_place,
+    owners,
     to_dict,
-    to_layers,
     together,
+    together_as_they_are,
+    with_dtype,
 )
 from ._training import step
 from .deep import compute_cost
@@ -67,8 +68,8 @@ def compute_cost_with_regularization(
     """
     J = compute_cost(AL, Y)
     with together(AL=AL, **by_layer(parameters)) as (backend, AL, *arrays):
-        decay = check_l2(lambd, "lambd") / AL.shape[1]
-        return J + float(propagation.penalty(to_layers(arrays), decay, backend.xp))
+        decay = at_least_0("lambd", lambd) / AL.shape[1]
+        return J + float(propagation.penalty(pairs(arrays), decay, backend.xp))
 
 
 def backward_propagation_with_regularization(
@@ -121,7 +122,7 @@ def backward_propagation_with_regularization(
                 tuple(caches),
                 Y,
                 1.0 / m,
-                check_l2(lambd, "lambd") / m,
+                at_least_0("lambd", lambd) / m,
                 activations,
                 CROSS_ENTROPY,
                 backend.xp,
@@ -159,19 +160,15 @@ def random_mini_batches(
     [([[3, 1]], [[1, 1]]), ([[2, 4]], [[0, 0]]), ([[5]], [[1]])]
     """
     size = positive_int("mini_batch_size", mini_batch_size)
-    backend = common_backend({"X": X, "Y": Y})
-    with backend.current():
-        X, Y = (boundary.place(name, a, backend) for name, a in (("X", X), ("Y", Y)))
+    with together_as_they_are(X=X, Y=Y) as (backend, X, Y):
         check_examples("X", X)
         check_examples("Y", Y)
         m = X.shape[1]
         boundary.check_shape("Y", Y, (Y.shape[0], m))
         permutation = backend.asarray(legacy_rng(rng).permutation(m), backend.index_dtype)
-        take = backend.xp.take
-        return [
-            tuple(take(a, permutation[start : min(start + size, m)], axis=1) for a in (X, Y))
-            for start in range(0, m, size)
-        ]
+        shuffled = [backend.xp.take(a, permutation, axis=1) for a in (X, Y)]
+        cuts = [slice(start, min(start + size, m)) for start in range(0, m, size)]
+        return [(shuffled[0][:, cut], shuffled[1][:, cut]) for cut in cuts]
 
 
 # ---- optimisers -------------------------------------------------------------
@@ -299,8 +296,11 @@ def update_parameters_with_adam(
     adam = optimizers.adam(learning_rate, beta1, beta2, epsilon)
     t = positive_int("t", t)
     parameters, (v, s) = step(adam, parameters, grads, (v, s), t)
-    v_corrected = {name: a / (1.0 - beta1**t) for name, a in v.items()}
-    s_corrected = {name: a / (1.0 - beta2**t) for name, a in s.items()}
+    with together(**v, **{f"s_{name}": a for name, a in s.items()}) as (_, *arrays):
+        corrections = [1.0 - float(beta1) ** t] * len(v) + [1.0 - float(beta2) ** t] * len(s)
+        corrected = [a / c for a, c in zip(arrays, corrections, strict=True)]
+    v_corrected = dict(zip(v, corrected[: len(v)], strict=True))
+    s_corrected = dict(zip(s, corrected[len(v) :], strict=True))
     return parameters, v, s, v_corrected, s_corrected
 
 
@@ -323,14 +323,20 @@ def gradient_check(
         g: a number for a number, an array for an array, ``dW1``, ``db1``, … for
         ``W1``, ``b1``, ….
     parameters : float, array, or dict
-        θ, in float64.
+        θ; the cost is computed in float64.
     epsilon : float
         ε.
 
     Returns
     -------
     float
-        Below 1e-7 the gradients are right; above 1e-5 look for an error.
+        Below 1e-7 the gradients are right, up to 1e-5 they probably are; above look for an
+        error.
+
+    Notes
+    -----
+    A relu has no derivative where z is exactly 0, as with biases of 0 behind units that are
+    all silent: give the biases small random values to check its gradients.
 
     Examples
     --------
@@ -342,18 +348,21 @@ def gradient_check(
     """
     if callable(gradients):
         gradients = gradients(parameters)
-    names = list(parameters) if isinstance(parameters, Mapping) else None
-    parts = [parameters[name] for name in names] if names else [parameters]
-    slopes = [gradients]
-    if names:
+    epsilon = real_number("epsilon", epsilon, "a finite number above 0")
+    if not 0.0 < epsilon < float("inf"):
+        raise ArgumentError(f"epsilon: expected a finite number above 0, found {epsilon!r}.")
+    names = list(parameters) if isinstance(parameters, Mapping) else []
+    parts, slopes = [parameters], [gradients]
+    if isinstance(parameters, Mapping):
+        parts = [parameters[name] for name in names]
         slopes = list(entries("gradients", gradients, [f"d{name}" for name in names]).values())
     hosts = [np.asarray(to_host(part), dtype=np.float64) for part in parts]
-    theta, g = _flat(hosts), _flat([np.asarray(to_host(d), dtype=np.float64) for d in slopes])
-    if g.shape != theta.shape:
-        raise ArgumentError(
-            f"gradients: expected {theta.size} numbers, as many as parameters, found {g.size}."
-        )
-    backend = common_backend({f"parameters[{i}]": part for i, part in enumerate(parts)})
+    g = [np.asarray(to_host(slope), dtype=np.float64) for slope in slopes]
+    for name, host, slope in zip(names or [""], hosts, g, strict=True):
+        boundary.check_shape(f"d{name}" if names else "gradients", slope, host.shape)
+    found = owners(dict(zip(names or ["parameters"], parts, strict=True)))
+    backend = with_dtype(meeting_place(found), "float64")
+    theta = _flat(hosts)
 
     def J(i: int, shift: float) -> float:
         shifted = theta.copy()
@@ -367,7 +376,7 @@ def gradient_check(
         ]
         return float(cost(dict(zip(names, arrays, strict=True)) if names else arrays[0]))
 
-    return relative_difference(g, central_differences(J, theta.size, epsilon))
+    return relative_difference(_flat(g), central_differences(J, theta.size, epsilon))
 
 
 def _flat(arrays: list[Any]) -> Any:

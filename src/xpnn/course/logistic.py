@@ -11,7 +11,13 @@ from ..core import propagation
 from ..core.parameters import Layer, Params
 from ..errors import ArgumentTypeError
 from ..network import Network
-from ._arrays import accuracy, check_examples, initial_parameters, together
+from ._arrays import (
+    accuracy,
+    check_examples,
+    check_training_set,
+    initial_parameters,
+    together,
+)
 from ._training import descend
 
 __all__ = [
@@ -241,11 +247,12 @@ def model(
     >>> d["Y_prediction_test"]
     array([[0., 1.]])
     """
-    with together(X_train=X_train, Y_train=Y_train) as (_, X, Y):
-        check_examples("X_train", X)
+    with together(X_train=X_train, Y_train=Y_train) as (backend, X, Y):
+        check_training_set(X, Y, Y_train, backend, "_train")
         n_x = X.shape[0]
         boundary.check_shape("Y_train", Y, (1, X.shape[1]))
-    with together(X_test=X_test, Y_test=Y_test) as (_, X, Y):
+    with together(X_test=X_test, Y_test=Y_test) as (backend, X, Y):
+        check_training_set(X, Y, Y_test, backend, "_test")
         boundary.check_columns("X_test", X, n_x)
         boundary.check_shape("Y_test", Y, (1, X.shape[1]))
     w, b = _zeros(n_x, X_train)
@@ -284,5 +291,6 @@ def _network(w: Array, X: Array, Y: Array | None = None) -> Network:
     boundary.check_shape("w", w, (n_x, 1))
     boundary.check_columns("X", X, n_x)
     if Y is not None:
+        check_examples("Y", Y)
         boundary.check_shape("Y", Y, (1, X.shape[1]))
     return Network([n_x, 1], output="sigmoid")

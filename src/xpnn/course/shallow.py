@@ -10,7 +10,7 @@ from .. import _boundary as boundary
 from .._typing import Array, Rng
 from ..core import propagation
 from ..core.activations import ACTIVATIONS
-from ..core.parameters import Layer, Params
+from ..core.parameters import Layer, Params, pairs
 from ..core.propagation import Cache
 from ..errors import ArgumentError
 from ..network import Network
@@ -19,10 +19,10 @@ from ._arrays import (
     by_layer,
     check_examples,
     check_layers,
+    check_training_set,
     entries,
     initial_parameters,
     to_dict,
-    to_layers,
     together,
 )
 from ._training import descend
@@ -87,7 +87,7 @@ def forward_propagation(X: Any, parameters: Mapping[str, Any]) -> tuple[Array, d
     (array([[0.5]]), ['A1', 'A2', 'Z1', 'Z2'])
     """
     with together(X=X, **by_layer(parameters)) as (backend, X, *arrays):
-        layers = to_layers(arrays)
+        layers = pairs(arrays)
         _check_two(layers)
         check_layers(layers, X)
         A2, (first, second) = propagation.forward(layers, X, ACTIVATIONS_OF_LAYERS, backend.xp)
@@ -225,12 +225,12 @@ def nn_model(
     >>> float((predict(parameters, X) == Y).mean())
     0.8975
     """
-    n_x, _, n_y = layer_sizes(X, Y)
+    (n_x, _, n_y), given = layer_sizes(X, Y), Y
     parameters = initial_parameters((n_x, n_h, n_y), "small", rng, X)
     with together(**parameters, X=X, Y=Y) as (backend, *arrays, X, Y):
-        boundary.check_shape("Y", Y, (n_y, X.shape[1]))
+        check_training_set(X, Y, given, backend)
         net = Network([n_x, n_h, n_y], hidden="tanh", output="sigmoid")
-        layers = to_layers(arrays)
+        layers = pairs(arrays)
         return to_dict(
             descend(
                 net, layers, X, Y, backend, num_iterations, learning_rate, 1000, print_cost
@@ -257,7 +257,8 @@ def predict(parameters: Mapping[str, Any], X: Any) -> Array:
     array([[False,  True]])
     """
     A2, _ = forward_propagation(X, parameters)
-    return A2 > 0.5
+    with together(A2=A2) as (_, A2):
+        return A2 > 0.5
 
 
 def _check_two(layers: Params) -> None:

@@ -107,7 +107,7 @@ class Images:
         >>> X.T, Y
         (array([[1., 1., 1., 1., 1., 1.]]), array([[0]]))
         """
-        return arranged(self.images.reshape(len(self.images), -1) / 255.0, self.labels, rows)
+        return arranged(self.images.reshape(len(self.images), -1) / 255.0, self.labels.copy(), rows)
 
 
 def read_h5(path: str | PathLike[str]) -> Images:
@@ -189,6 +189,10 @@ def read_image(path: str | PathLike[str], size: Size) -> Array:
     ArgumentError, ArgumentTypeError
         If there is no such file, it is no whole picture of 8 bits a channel, or ``size`` is
         none.
+
+    Notes
+    -----
+    To predict it, make it a column: ``xpnn.course.basics.image2vector(image) / 255``.
 
     Examples
     --------

@@ -9,7 +9,7 @@ from math import isfinite, pi
 import numpy as np
 
 from .._typing import Array, Rng
-from ..errors import ArgumentError, positive_int, real_number
+from ..errors import ArgumentError, at_least_0, positive_int, real_number
 from ._layout import arranged
 from .rng import legacy_rng, random_state
 
@@ -98,7 +98,7 @@ def moons(
     """
     from sklearn.datasets import make_moons
 
-    m, noise = positive_int("m", m), _at_least_0("noise", noise)
+    m, noise = positive_int("m", m), at_least_0("noise", noise)
     X, y = make_moons(m, noise=noise, random_state=random_state(rng))
     return arranged(X, y, rows)
 
@@ -142,7 +142,7 @@ def circles(
     """
     from sklearn.datasets import make_circles
 
-    m, noise = positive_int("m", m), _at_least_0("noise", noise)
+    m, noise = positive_int("m", m), at_least_0("noise", noise)
     factor = real_number("factor", factor, "a number, 0 ≤ factor < 1")
     if not 0.0 <= factor < 1.0:
         raise ArgumentError(f"factor: expected 0 ≤ factor < 1, found {factor!r}.")
@@ -191,7 +191,7 @@ def blobs(
     from sklearn.datasets import make_blobs
 
     m, classes = positive_int("m", m), positive_int("classes", classes)
-    noise = _at_least_0("noise", noise)
+    noise = at_least_0("noise", noise)
     X, y = make_blobs(m, centers=classes, cluster_std=noise, random_state=random_state(rng))
     return arranged(X, y, rows)
 
@@ -248,7 +248,7 @@ def spirals(
     """
     classes = positive_int("classes", classes)
     n = _points_of_class(m, classes)
-    noise = _at_least_0("noise", noise)
+    noise = at_least_0("noise", noise)
     if not isfinite(real_number("turns", turns, "a finite number")):
         raise ArgumentError(f"turns: expected a finite number, found {turns!r}.")
     y = np.repeat(np.arange(classes), n)
@@ -308,10 +308,3 @@ def _points_of_class(m: int, classes: int) -> int:
             f"found {m}."
         )
     return m // classes
-
-
-def _at_least_0(name: str, value: object) -> float:
-    number = real_number(name, value, "a finite number of at least 0")
-    if not (isfinite(number) and number >= 0.0):
-        raise ArgumentError(f"{name}: expected a finite number of at least 0, found {value!r}.")
-    return number

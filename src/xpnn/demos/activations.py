@@ -64,7 +64,7 @@ def activations() -> Demonstration:
             [(name, *(f"{curves.at(z)[0]:.4g}" for z in SHOWN)) for name, curves in found.items()],
         ),
         Table(
-            ("g′(z)", *at, "largest here", "off the graph's"),
+            ("g′(z)", *at, "largest here", "largest difference from the graph's"),
             [
                 (
                     name,

@@ -200,10 +200,11 @@ def _claim(made: Made, learnt: Learnt) -> str:
     circuits = made[n]
     one, two = learnt[m]
     return (
-        f"Depth saves hidden units. For the parity of {n} bits, one layer of gates takes "
-        f"{circuits[ANDS].units:,}, {circuits[TREE].layers} layers {circuits[TREE].units};\n"
-        f"one layer of units that count takes {circuits[COUNT].units}, {circuits[FOLD].layers} "
-        f"layers {circuits[FOLD].units}. Only gates in one layer grow exponentially.\n"
+        f"Depth saves hidden units. For the parity of {n} bits, one layer of AND gates takes "
+        f"{circuits[ANDS].units:,},\na tree of XOR gates in {circuits[TREE].layers} layers "
+        f"{circuits[TREE].units}; one layer of units that count the ones takes "
+        f"{circuits[COUNT].units},\nand {circuits[FOLD].layers} layers that fold the count "
+        f"{circuits[FOLD].units}. Only gates in one layer grow exponentially.\n"
         f"Training finds more than gates: for {m} bits one layer of {one} relu units got every "
         f"row right\n(two layers took {two} in all), where one layer of gates takes {2 ** (m - 1)}."
     )

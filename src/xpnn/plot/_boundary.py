@@ -34,7 +34,8 @@ def decision_boundary(
     predict : callable (X) -> labels
         From columns, shape (2, n), to labels, shape (1, n) or (n,):
         ``lambda X: net.predict(params, X)``. It is called once, with an array of the library,
-        device and floating dtype of ``X``.
+        device and floating dtype of ``X``. A notebook's ``lambda x: predict(parameters, x.T)``
+        is ``lambda X: predict(parameters, X)`` here.
     X : array_like, shape (2, m)
     Y : array_like, shape (1, m) or (m,)
         Labels from 0 to 7.

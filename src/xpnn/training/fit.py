@@ -9,8 +9,8 @@ from .._typing import Rng
 from ..core import optimizers
 from ..core.optimizers import Optimizer
 from ..core.parameters import Params
-from ..errors import ArgumentTypeError, positive_int
-from ..network import Network, check_l2, host_rng
+from ..errors import ArgumentTypeError, at_least_0, positive_int
+from ..network import Network, host_rng
 from .history import Callback, History
 from .loop import Loop
 from .stopping import Stopping
@@ -117,10 +117,12 @@ def fit(
     layers, backend = boundary.check_params(params, net.sizes)
 
     with backend.current(), backend.no_grad():
-        X, Y, s = boundary.check_examples(X, Y, sample_weight, net.sizes, net.loss, backend)
+        X, Y, s = boundary.check_examples(
+            X, Y, sample_weight, net.sizes, net.activations, net.loss, backend
+        )
         if validation is not None:
             validation = _check_validation(validation, net, backend)
-        trainer = Trainer(net, backend, optimizer, check_l2(l2), X, Y, s, batch_size)
+        trainer = Trainer(net, backend, optimizer, at_least_0("l2", l2), X, Y, s, batch_size)
         with _progress_bar(epochs, progress) as bar:
             loop = Loop(trainer, layers, validation, stopping, callbacks, bar)
             try:
@@ -149,7 +151,7 @@ def _check_validation(validation: Any, net: Network, backend: Any) -> tuple[Any,
             f"validation: expected a pair (X, Y), found {type(validation).__name__}."
         )
     X, Y = validation
-    X, Y, _ = boundary.check_examples(X, Y, None, net.sizes, net.loss, backend)
+    X, Y, _ = boundary.check_examples(X, Y, None, net.sizes, net.activations, net.loss, backend)
     return X, Y
 
 

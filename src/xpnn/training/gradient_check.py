@@ -62,6 +62,12 @@ def gradient_check(
     BackendError
         If the device has no float64.
 
+    Notes
+    -----
+    A relu has no derivative where z is exactly 0, as with biases of 0 behind units that are
+    all silent. Such entries differ by as much as the derivative itself: give the biases small
+    random values to check the gradients.
+
     Examples
     --------
     >>> import xpnn

@@ -12,7 +12,7 @@ from .._typing import Array
 from ..backends.base import Backend, Carry, Run
 from ..core import propagation
 from ..core.optimizers import Update
-from ..core.parameters import Layer, Params, from_vector, to_vector
+from ..core.parameters import Params, from_vector, pairs, to_vector
 from ..network import Network
 
 
@@ -69,11 +69,11 @@ def make_run(
 
     def join(carry: Carry) -> Carry:
         columns = zip(*carry, strict=True)
-        return tuple(to_vector(_pairs(column), xp) for column in columns)
+        return tuple(to_vector(pairs(column), xp) for column in columns)
 
     def split_step(carry: Carry, data: Any, arrays: Any, numbers: Any) -> tuple[Carry, Array]:
         share, decay, *scalars = numbers
-        params = _pairs([parameter for parameter, *_ in carry])
+        params = pairs([parameter for parameter, *_ in carry])
         J, grads = cost_and_gradients(params, data, arrays, share, decay)
         gradients = (g for dW_db in grads for g in dW_db)
         new = []
@@ -85,8 +85,3 @@ def make_run(
     if backend.compiled:
         return backend.scan(split_step, split, join)
     return backend.scan(vector_step)
-
-
-def _pairs(arrays: Any) -> Params:
-    """Return W[1], b[1], W[2], b[2], … as layers."""
-    return tuple(Layer(W, b) for W, b in zip(arrays[::2], arrays[1::2], strict=True))
