@@ -329,3 +329,67 @@ def test_a_pickled_output_is_still_canonical():
     assert travelled == net
     params = (xpnn.Layer(np.asarray([[1e3, 0.0]]), np.asarray([[0.0]])),)
     assert float(travelled.cost(params, [[1.0], [0.0]], [[0]])) == 1e3
+
+
+# ---- what a user's own functions may get wrong ------------------------------------------------
+
+XY = [[0.5, 1.0, 2.0]], [[1.0, 0.0, 3.0]]
+
+
+@pytest.mark.parametrize(
+    "average",
+    [
+        lambda A, Y, xp: xp.mean((A - Y) ** 2),
+        lambda A, Y, xp: xp.mean((A - Y) ** 2, axis=1, keepdims=True),
+        lambda A, Y, xp: 0.5,
+    ],
+    ids=["of all", "of the examples", "a number"],
+)
+def test_a_loss_that_takes_the_mean_is_refused(average):
+    """Else 1/m would be taken twice, and the gradients would agree with it."""
+    net = xpnn.Network([1, 1], output="identity", cost=xpnn.Loss(average, name="mse"))
+    for call in (net.cost, net.gradients, lambda p, X, Y: xpnn.fit(net, p, X, Y)):
+        with pytest.raises(xpnn.ArgumentError, match=r"cost 'mse': expected an array of shape"):
+            call(net.init(), *XY)
+
+
+def test_an_activation_of_another_shape_is_refused():
+    summed = xpnn.Activation(lambda Z, xp: xp.sum(Z, axis=0, keepdims=True), name="summed")
+    net = xpnn.Network([1, 4, 1], hidden=summed, output="identity")
+    with pytest.raises(xpnn.ArgumentError, match=r"activation 'summed': .* \(4, m\), found"):
+        net.cost(net.init(), *XY)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: xpnn.Activation(lambda Z: Z), r"g: expected a function \(Z, xp\) -> A"),
+        (lambda: xpnn.Loss(lambda A, Y: A), r"of_output: expected a function \(A, Y, xp\)"),
+        (lambda: xpnn.Loss(max, canonical="sigmiod"), "Did you mean 'sigmoid'"),
+        (lambda: xpnn.Loss(max, of_logits=max), "of_logits: expected canonical="),
+        (lambda: xpnn.Loss(max, canonical="sigmoid", of_logits=3), "of_logits: expected a func"),
+        (lambda: xpnn.Network([1, 2, 1], hidden=max), r"wrap it: xpnn.Activation\(g\)"),
+        (lambda: xpnn.Network([1, 1], "relu", "identity", cost=max), r"wrap it: xpnn.Loss\("),
+    ],
+    ids=["of Z", "of A and Y", "canonical", "logits alone", "no function", "hidden", "cost"],
+)
+def test_wrong_functions_are_refused_when_they_are_given(make, words):
+    with pytest.raises(xpnn.XpnnError, match=words):
+        make()
+
+
+def test_lists_are_as_good_as_tuples():
+    squares = xpnn.Loss(lambda A, Y, xp: (A - Y) ** 2, outputs=["identity"], target_range=[0, 9])
+    net = xpnn.Network([1, 1], output="identity", cost=squares)
+    xpnn.fit(net, net.init(), *XY, epochs=1)
+    with pytest.raises(xpnn.ArgumentError, match="does not suit cost"):
+        xpnn.Network([1, 1], output="tanh", cost=squares)
+
+
+def test_a_softmax_network_takes_labels_whatever_its_cost():
+    focal = xpnn.Loss(lambda A, Y, xp: -(xp.log(A) * Y) * (1.0 - A) ** 2, name="focal")
+    net = xpnn.Network([2, 3], output="softmax", cost=focal)
+    params, X = net.init(rng=0), [[0.5, 1.0, 2.0], [1.0, 0.0, 3.0]]
+    labels, one_hot = [[0, 2, 1]], [[1.0, 0, 0], [0, 0, 1.0], [0, 1.0, 0]]
+    assert net.cost(params, X, labels) == net.cost(params, X, one_hot)
+    assert net.score(params, X, net.predict(params, X)) == 1.0

@@ -361,12 +361,12 @@ def _activation(g: str | Activation) -> Activation:
 
 
 def _hidden(hidden: Any, layers: int) -> tuple[Activation, ...]:
-    if not isinstance(hidden, str | Activation | Sequence):
+    one_for_all = isinstance(hidden, str | Activation) or callable(hidden)
+    if not (one_for_all or isinstance(hidden, Sequence)):
         raise ArgumentTypeError(
             "hidden: expected the name of an activation, an xpnn.Activation, or a list of these, "
             f"found {hidden!r}."
         )
-    one_for_all = isinstance(hidden, str | Activation)
     listed: Any = [hidden] if one_for_all else hidden
     found = tuple(map(_activation, listed))  # a wrong name is an error even without hidden layers
     if ACTIVATIONS["softmax"] in found:

@@ -46,6 +46,8 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the demonstration, print it, and save the picture if asked to."""
+    if not arguments.name:
+        raise ArgumentError(f"NAME: expected one of {', '.join(DEMOS)}.")
     if arguments.name not in DEMOS:
         raise unknown_name("demo", arguments.name, DEMOS)
     if arguments.plot:

@@ -4,6 +4,9 @@ The loops run in Python on the host, element by element, as the notes first writ
 their twins are one call of the array library.
 """
 
+from math import exp as exp_of_number
+from math import inf, log
+from sys import float_info
 from typing import Any
 
 import numpy as np
@@ -36,6 +39,8 @@ __all__ = [
     "loop_exp",
     "exp",
 ]
+
+LARGEST = log(float_info.max)  # beyond, Python's own exp is an error
 
 # ---- elementary functions ---------------------------------------------------
 
@@ -484,9 +489,8 @@ def loop_exp(v: Any) -> Array:
     backend, v = _on_host(v=v)
     _check_dimensions("v", v, 1)
     u = [0.0] * len(v)
-    with np.errstate(over="ignore"):
-        for i in range(len(v)):
-            u[i] = np.exp(v[i])
+    for i in range(len(v)):
+        u[i] = exp_of_number(v[i]) if v[i] < LARGEST else inf
     return backend.asarray(np.asarray(u))
 
 

@@ -1,8 +1,7 @@
 """Logistic regression, a network without a hidden layer: a = σ(wᵀx + b)."""
 
+from math import exp, log1p
 from typing import Any
-
-import numpy as np
 
 from .. import _boundary as boundary
 from .._typing import Array
@@ -125,10 +124,9 @@ def loop_propagate(w: Any, b: float, X: Any, Y: Any) -> tuple[dict[str, Any], fl
         z = b
         for j in range(n_x):
             z += w[j, 0] * X[j, i]
-        with np.errstate(over="ignore"):
-            a = 1.0 / (1.0 + np.exp(-z))
+        a = 1.0 / (1.0 + exp(min(-z, 700.0)))  # beyond, Python's own exp is an error
         # −(y log a + (1−y) log(1−a)), from z, so that an a of 0 or 1 gives no log 0
-        J += max(z, 0.0) - Y[0, i] * z + np.log1p(np.exp(-abs(z)))
+        J += max(z, 0.0) - Y[0, i] * z + log1p(exp(-abs(z)))
         dz = a - Y[0, i]
         for j in range(n_x):
             dw[j] += X[j, i] * dz

@@ -49,7 +49,8 @@ def weights(W: Any, shape: Sequence[int], columns: int = 8) -> Figure:
     if W.ndim != 2 or W.shape[0] == 0 or W.shape[1] != prod(shape):
         raise ArgumentError(
             f"W: expected shape (n, {prod(shape)}), a row for each picture of shape {shape}, "
-            f"found {W.shape}; pass params[0].W, or w.T of logistic regression, and the shape that its inputs had as pictures."
+            f"found {W.shape}; pass params[0].W, or w.T of logistic regression, and the shape "
+            "that its inputs had as pictures."
         )
     columns = positive_int("columns", columns)
     bound = float(np.abs(W).max()) or 1.0
