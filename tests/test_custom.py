@@ -283,7 +283,7 @@ def test_the_functions_of_a_name_are_the_named_ones():
         (
             lambda: xpnn.Network([3, 4, 1], hidden=silu),
             xpnn.ArgumentTypeError,
-            rX,
+            r"expected the name.*xpnn\.Activation.*found the function <function silu",
         ),
         (
             lambda: xpnn.Network([3, 4, 4, 1], hidden=[xpnn.Activation(silu)]),
