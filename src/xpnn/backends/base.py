@@ -9,6 +9,7 @@ group ``xpnn.backends``.
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar, Self, TypeAlias
@@ -214,7 +215,7 @@ class Backend:
     @property
     def dtype_name(self) -> str:
         """``float32`` or ``float64``."""
-        return str(self.dtype).rpartition(".")[2]
+        return _name_of(self.name, self.dtype)
 
     def same_place(self, other: "Backend") -> bool:
         """Whether library and device are the same; a device that is being traced may be any."""
@@ -384,6 +385,15 @@ class Backend:
             return join(carry), self.stack(outputs)
 
         return run
+
+
+@lru_cache(maxsize=64)
+def _name_of(library: str, dtype: Any) -> str:
+    """Return the name of a dtype, which NumPy takes microseconds to make.
+
+    The library keeps dtypes of different ones from being compared, of which some warn.
+    """
+    return str(dtype).rpartition(".")[2]
 
 
 def host_array(x: Any) -> Any:
