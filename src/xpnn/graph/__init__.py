@@ -14,6 +14,7 @@ differentiation of their own; here is one.
 
 The functions of the standard that it has stand in `functions`, each with its derivative on
 the same line. It has no in-place operations, and nothing that draws random numbers.
+array-api-strict is the one library known to refuse ``array * node``: write the node on the left.
 
 Examples
 --------
