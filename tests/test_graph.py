@@ -720,3 +720,17 @@ def test_names_are_told_apart_however_they_are_numbered():
 
     names = [node.name for node in graph.draw(J, 1.0).nodes]
     assert len(set(names)) == len(names)
+
+
+def test_cupy_leaves_operators_to_a_node():
+    """CuPy's arrays defer to what has an ``__array_ufunc__`` of None, asked of the object."""
+
+    class LikeCuPy:
+        """Just what decides: _should_use_rop in cupy/_core/core.pyx."""
+
+        shape = ()
+
+        def __mul__(self, other):
+            return other.__rmul__(2.0) if other.__array_ufunc__ is None else NotImplemented
+
+    assert graph.grad(lambda x: LikeCuPy() * x)(3.0) == 2.0

@@ -43,6 +43,32 @@ def _comparison(compare: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, other: compare(plain(self), plain(other))
 
 
+def _of_numpy(node: "Node", ufunc: Any, method: str, *args: Any, **options: Any) -> Any:
+    """Take over ``array * node``, and ``array += node`` as ``array + node``, of NumPy."""
+    name = OF_NUMPY.get(ufunc.__name__, ufunc.__name__)
+    in_place = options.pop("out", args[:1])[0] is args[0]
+    if method == "__call__" and in_place and not options:
+        if name in COMPARISONS:
+            return COMPARISONS[name](*map(plain, args))
+        if name in DERIVATIVES:
+            return apply(name, *args)
+    raise ArgumentTypeError(
+        f"numpy.{ufunc.__name__}: xpnn.graph cannot differentiate through this call; use the "
+        "function of the namespace, such as xp.sum or xpnn.graph.sum."
+    )
+
+
+class _ForNumPy:
+    """``__array_ufunc__`` of a node: NumPy, which asks its type, gets `_of_numpy`.
+
+    CuPy asks the node itself and gets None: then it leaves the operator to the node, whereas
+    it would neither do so nor call a function.
+    """
+
+    def __get__(self, node: "Node | None", owner: type) -> Any:
+        return _of_numpy if node is None else None
+
+
 class Node:
     """An array, or a Python number, in a computation graph.
 
@@ -92,19 +118,7 @@ class Node:
     T = property(lambda self: apply("T", self))
     mT = property(lambda self: apply("matrix_transpose", self))
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **options: Any) -> Any:
-        """Take over ``array * node``, and ``array += node`` as ``array + node``, of NumPy."""
-        name = OF_NUMPY.get(ufunc.__name__, ufunc.__name__)
-        in_place = options.pop("out", args[:1])[0] is args[0]
-        if method == "__call__" and in_place and not options:
-            if name in COMPARISONS:
-                return COMPARISONS[name](*map(plain, args))
-            if name in DERIVATIVES:
-                return apply(name, *args)
-        raise ArgumentTypeError(
-            f"numpy.{ufunc.__name__}: xpnn.graph cannot differentiate through this call; use the "
-            f"function of the namespace, such as xp.sum or xpnn.graph.sum."
-        )
+    __array_ufunc__ = _ForNumPy()
 
     def __setitem__(self, key: Any, value: Any) -> None:
         raise ArgumentTypeError(
