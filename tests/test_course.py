@@ -837,6 +837,8 @@ def test_gradient_check_computes_in_float64():
         (lambda x, y: shallow.nn_model(x * nan, y, 2), "X: expected finite numbers"),
         (lambda x, y: shallow.nn_model(x.T, y, 2), "X: expected 5 columns.*pass X.T"),
         (lambda x, y: deep.L_model_forward({"W1": x}, x), "mind the order of the arguments"),
+        (lambda x, y: shallow.backward_propagation(x, y, P, {}), "parameters: .* mind the order"),
+        (lambda x, y: deep.update_parameters(P, x, 0.1), "grads: expected a dict of dW1, .* mind"),
     ],
 )
 def test_what_a_learner_gets_wrong(train, words):

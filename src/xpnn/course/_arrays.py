@@ -115,18 +115,14 @@ def to_dict(layers: Params, prefix: str = "") -> dict[str, Array]:
 
 def by_layer(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters W1, b1, W2, b2, … in this order; raise if one is missing."""
-    if not isinstance(parameters, Mapping):
-        raise ArgumentTypeError(
-            "parameters: expected a dict of W1, b1, W2, b2, …, found "
-            f"{type(parameters).__name__}; mind the order of the arguments."
-        )
+    _check_dict("parameters", parameters, "W1, b1, W2, b2, …")
     layers = (len(parameters) + 1) // 2  # an odd one out is an error, not left out
     names = [f"{symbol}{l}" for l in range(1, layers + 1) for symbol in "Wb"]
     missing = [name for name in names if name not in parameters]
     if missing or not names:
         raise ArgumentError(
             "parameters: expected W1, b1, W2, b2, …, one pair a layer, found "
-            f"{', '.join(map(str, list(parameters)[:20])) or 'none'}."
+            f"{', '.join(map(str, parameters)) or 'none'}."
         )
     return {name: parameters[name] for name in names}
 
@@ -134,12 +130,21 @@ def by_layer(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def entries(argument: str, given: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """Return these entries of a dict; raise if one is missing."""
     names = list(names)
+    _check_dict(argument, given, ", ".join(names))
     if not all(name in given for name in names):
         raise ArgumentError(
             f"{argument}: expected {', '.join(names)}, found "
             f"{', '.join(map(str, given)) or 'none'}."
         )
     return {name: given[name] for name in names}
+
+
+def _check_dict(argument: str, given: Any, wanted: str) -> None:
+    if not isinstance(given, Mapping):
+        raise ArgumentTypeError(
+            f"{argument}: expected a dict of {wanted}, found {type(given).__name__}; mind the "
+            "order of the arguments."
+        )
 
 
 def initial_parameters(
