@@ -1,6 +1,8 @@
 """Optimisers against their equations on one number at a time, and schedules by hand."""
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from conftest import read_only
 
 import xpnn
 from xpnn import optimizers, schedules
-from xpnn.core.optimizers import OPTIMIZERS
+from xpnn.core.optimizers import OPTIMIZERS, sklearn_adam, sklearn_sgd
 
 STEPS, ENTRIES = 7, 5
 THETA = read_only([1.0, -2.0, 0.5, 3.0, 0.0])
@@ -132,6 +134,39 @@ def test_as_torch_does(ours, theirs, options):
         optimizer.step()
         theta, state = ours.update(theta, g.copy(), state, ours.scalars(0.1, t), np)
     np.testing.assert_allclose(theta, parameter.detach().numpy(), rtol=1e-12, atol=1e-15)
+
+
+SKLEARN = {
+    "sgd": (sklearn_sgd, "SGDOptimizer", {"momentum": 0.9, "nesterov": False}),
+    "sgd-nesterov": (sklearn_sgd, "SGDOptimizer", {"momentum": 0.7, "nesterov": True}),
+    "sgd-momentum-0": (sklearn_sgd, "SGDOptimizer", {"momentum": 0.0, "nesterov": False}),
+    "sgd-nesterov-0": (sklearn_sgd, "SGDOptimizer", {"momentum": 0.0, "nesterov": True}),
+    "sgd-momentum-1": (sklearn_sgd, "SGDOptimizer", {"momentum": 1.0, "nesterov": False}),
+    "sgd-nesterov-1": (sklearn_sgd, "SGDOptimizer", {"momentum": 1.0, "nesterov": True}),
+    # ε is large enough that where it is added shows
+    "adam": (sklearn_adam, "AdamOptimizer", {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-3}),
+    "adam-betas": (sklearn_adam, "AdamOptimizer", {"beta_1": 0.0, "beta_2": 0.5, "epsilon": 1e-8}),
+}
+
+
+@pytest.mark.parametrize(("make", "theirs", "options"), SKLEARN.values(), ids=SKLEARN)
+def test_as_scikit_learn_does(backend64, rng, make, theirs, options):
+    module = pytest.importorskip("sklearn.neural_network._stochastic_optimizers")
+    xp, ours, expected = backend64.xp, make(0.01, **options), THETA.copy()
+    optimizer = getattr(module, theirs)([expected], learning_rate_init=0.01, **options)
+    theta = backend64.asarray(THETA, copy=True)
+    state = ours.init(theta, xp)
+    for t, g in enumerate(rng.standard_normal((50, ENTRIES)), 1):
+        optimizer.update_params([expected], [g])
+        g = backend64.asarray(g, copy=True)  # noqa: PLW2901
+        theta, state = ours.update(theta, g, state, ours.scalars(0.01, t), xp)
+    np.testing.assert_allclose(backend64.to_numpy(theta), expected, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("bad", [1.5, -0.1, math.nan])
+def test_momentum_of_scikit_learn_is_at_most_1(bad):
+    with pytest.raises(xpnn.ArgumentError, match=rf"^momentum: expected .*\[0, 1\], found {bad}"):
+        sklearn_sgd(0.1, momentum=bad, nesterov=False)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -281,3 +316,64 @@ def test_schedules_never_rise(schedule):
     assert rates[0] == pytest.approx(0.1)
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] < rates[0]
+
+
+# ---- copies and comparisons ------------------------------------------------------------------
+
+SCHEDULES = {
+    "number": lambda: 0.1,
+    "inverse": lambda: schedules.inverse_time_decay(0.1, 0.5),
+    "exponential": lambda: schedules.exponential_decay(0.1, 0.5),
+    "step": lambda: schedules.step_decay(0.1, 0.5, every=3),
+    "cosine": lambda: schedules.cosine_decay(0.1, 50),
+}
+MAKERS = {
+    **{name: (make, RULES[name][1]) for name, make in OPTIMIZERS.items()},
+    **{name: (make, options) for name, (make, _, options) in SKLEARN.items()},
+}
+COPIES = {
+    "pickle": lambda x: pickle.loads(pickle.dumps(x)),
+    "deepcopy": copy.deepcopy,
+    "copy": copy.copy,
+}
+
+
+@pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
+@pytest.mark.parametrize("rate", SCHEDULES.values(), ids=SCHEDULES)
+@pytest.mark.parametrize(("make", "options"), MAKERS.values(), ids=MAKERS)
+def test_a_copy_is_the_same_optimizer(make, options, rate, copied):
+    optimizer = make(rate(), **options)
+    for same in (copied(optimizer), make(rate(), **options)):
+        assert same == optimizer
+        assert hash(same) == hash(optimizer)
+        assert repr(same) == repr(optimizer)
+        assert [same.rate(epoch) for epoch in (0, 7)] == [optimizer.rate(e) for e in (0, 7)]
+        assert same.scalars(0.1, 3) == optimizer.scalars(0.1, 3)
+        assert same.update is optimizer.update  # compiled steps are kept by it
+
+
+def test_different_optimizers_are_not_equal():
+    made = [make(0.1, **options) for make, options in MAKERS.values()]
+    made += [make(0.2) for make in OPTIMIZERS.values()]
+    made += [optimizers.adam(rate()) for rate in SCHEDULES.values()]
+    made += [optimizers.adam(0.1, beta1=0.8), optimizers.adam(0.1, epsilon=1e-6)]
+    # without momentum, both of scikit-learn's forms are gradient descent
+    assert len(set(made)) == len(made) - 2
+
+
+def test_different_schedules_are_not_equal():
+    made = [rate() for rate in SCHEDULES.values()]
+    made += [schedules.step_decay(0.1, 0.5, every=4), schedules.exponential_decay(0.2, 0.5)]
+    assert len(set(made)) == len(made)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_name_and_hyperparameters_make_the_optimizer_anew(name):
+    optimizer = OPTIMIZERS[name](0.1, **RULES[name][1])
+    assert OPTIMIZERS[name](0.1, *optimizer.hyperparameters) == optimizer
+
+
+@pytest.mark.parametrize("rate", SCHEDULES.values(), ids=SCHEDULES)
+def test_a_rate_prints_as_the_call_that_makes_it(rate):
+    assert eval(repr(rate()), vars(schedules)) == rate()
+    assert repr(optimizers.adam(rate())) == f"<adam, learning rate {rate()!r}>"

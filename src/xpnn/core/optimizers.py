@@ -9,9 +9,18 @@
 | adam             | v ← β₁ v + (1−β₁) g;  s ← β₂ s + (1−β₂) g²;                      |
 |                  | v̂ = v/(1−β₁ᵗ);  ŝ = s/(1−β₂ᵗ);  θ ← θ − α v̂ / (√ŝ + ε)           |
 
+scikit-learn's forms, for its face:
+
+| name             | equations                                                        |
+|------------------|------------------------------------------------------------------|
+| sklearn_sgd      | v ← μ v − α g;  θ ← θ + v, or as nesterov                        |
+| sklearn_adam     | v, s as adam;  θ ← θ − α √(1−β₂ᵗ)/(1−β₁ᵗ) v / (√s + ε)           |
+
 An optimiser is two pure parts: ``scalars(alpha, t)`` works out, on the host and in
 double precision, the numbers of step t = 1, 2, …; ``update`` applies them to the
 arrays. So nothing that changes from step to step is built into a compiled step.
+Both are made of functions of this module and numbers: an optimiser can be pickled
+and compared, and ``OPTIMIZERS[name](learning_rate, *hyperparameters)`` makes it anew.
 
 ``update`` *consumes* θ, g and the state: they may be overwritten, use what it
 returns. `xpnn.fit` never hands it an array of the caller's.
@@ -50,8 +59,10 @@ class Optimizer:
     name : str
     learning_rate : float or callable (epoch) -> float
         α, or a schedule of it.
-    scalars : callable (alpha, t) -> tuple of float
-        The numbers that ``update`` needs at step t, counted from 1.
+    hyperparameters : tuple of float
+        The others, such as β₁, β₂ and ε, in the order in which its function takes them.
+    formula : callable (alpha, t, *hyperparameters) -> tuple of float
+        What ``scalars`` works out.
     update : callable (theta, g, state, scalars, xp) -> (theta, state)
         One step. Consumes theta, g and state.
     slots : int
@@ -60,12 +71,17 @@ class Optimizer:
 
     name: str
     learning_rate: float | Schedule
-    scalars: Callable[[float, int], Scalars]
+    hyperparameters: tuple[float, ...]
+    formula: Callable[..., Scalars]
     update: Update
     slots: int
 
     def __repr__(self) -> str:
         return f"<{self.name}, learning rate {self.learning_rate}>"
+
+    def scalars(self, alpha: float, t: int) -> Scalars:
+        """Return the numbers that ``update`` needs at step t, counted from 1."""
+        return self.formula(alpha, t, *self.hyperparameters)
 
     def init(self, theta: Array, xp: Namespace) -> State:
         """Return the state before the first step: zeros."""
@@ -101,10 +117,15 @@ def gradient_descent(learning_rate: float | Schedule = 0.1) -> Optimizer:
     return Optimizer(
         "gradient_descent",
         learning_rate,
-        scalars=lambda alpha, t: (alpha,),
+        hyperparameters=(),
+        formula=_gradient_descent_scalars,
         update=_gradient_descent_update,
         slots=0,
     )
+
+
+def _gradient_descent_scalars(alpha: float, t: int) -> Scalars:
+    return (alpha,)
 
 
 def _gradient_descent_update(
@@ -143,10 +164,15 @@ def momentum(learning_rate: float | Schedule = 0.1, beta: float = 0.9) -> Optimi
     return Optimizer(
         "momentum",
         learning_rate,
-        scalars=lambda alpha, t: (alpha, beta, 1.0 - beta),
+        hyperparameters=(beta,),
+        formula=_momentum_scalars,
         update=_momentum_update,
         slots=1,
     )
+
+
+def _momentum_scalars(alpha: float, t: int, beta: float) -> Scalars:
+    return alpha, beta, 1.0 - beta
 
 
 def _momentum_update(
@@ -185,10 +211,15 @@ def nesterov(learning_rate: float | Schedule = 0.1, mu: float = 0.9) -> Optimize
     return Optimizer(
         "nesterov",
         learning_rate,
-        scalars=lambda alpha, t: (alpha, mu),
+        hyperparameters=(mu,),
+        formula=_nesterov_scalars,
         update=_nesterov_update,
         slots=1,
     )
+
+
+def _nesterov_scalars(alpha: float, t: int, mu: float) -> Scalars:
+    return alpha, mu
 
 
 def _nesterov_update(
@@ -232,10 +263,15 @@ def rmsprop(
     return Optimizer(
         "rmsprop",
         learning_rate,
-        scalars=lambda alpha, t: (alpha, beta, 1.0 - beta, epsilon),
+        hyperparameters=(beta, epsilon),
+        formula=_rmsprop_scalars,
         update=_rmsprop_update,
         slots=1,
     )
+
+
+def _rmsprop_scalars(alpha: float, t: int, beta: float, epsilon: float) -> Scalars:
+    return alpha, beta, 1.0 - beta, epsilon
 
 
 def _rmsprop_update(
@@ -283,13 +319,20 @@ def adam(
     """
     beta1, beta2 = _fraction("beta1", beta1), _fraction("beta2", beta2)
     epsilon = at_least_0("epsilon", epsilon)
+    return Optimizer(
+        "adam",
+        learning_rate,
+        hyperparameters=(beta1, beta2, epsilon),
+        formula=_adam_scalars,
+        update=_adam_update,
+        slots=2,
+    )
 
-    def scalars(alpha: float, t: int) -> Scalars:
-        root = sqrt(1.0 - beta2**t)
-        alpha_t = alpha * root / (1.0 - beta1**t)
-        return alpha_t, epsilon * root, beta1, 1.0 - beta1, beta2, 1.0 - beta2
 
-    return Optimizer("adam", learning_rate, scalars, _adam_update, slots=2)
+def _adam_scalars(alpha: float, t: int, beta1: float, beta2: float, epsilon: float) -> Scalars:
+    root = sqrt(1.0 - beta2**t)
+    alpha_t = alpha * root / (1.0 - beta1**t)
+    return alpha_t, epsilon * root, beta1, 1.0 - beta1, beta2, 1.0 - beta2
 
 
 def _adam_update(
@@ -306,11 +349,109 @@ def _adam_update(
     return theta, (v, s)
 
 
-def _fraction(name: str, value: float) -> float:
-    """Return a number in [0, 1) as a float, or raise."""
-    number = real_number(name, value, "a number in [0, 1)")
-    if not 0.0 <= number < 1.0:
-        raise ArgumentError(f"{name}: expected a number in [0, 1), found {value!r}.")
+def sklearn_sgd(learning_rate: float | Schedule, momentum: float, nesterov: bool) -> Optimizer:
+    """v ← μ v − α g;  θ ← θ + v, or with Nesterov's momentum θ ← θ + μ v − α g.
+
+    scikit-learn's form: v is a sum of steps, not an average of gradients. Without momentum
+    both are gradient descent, which holds no v.
+
+    Parameters
+    ----------
+    learning_rate : float or callable (epoch) -> float
+        α > 0, or a schedule of it.
+    momentum : float
+        μ in [0, 1], 1 included.
+    nesterov : bool
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+
+    Examples
+    --------
+    >>> from xpnn.core.optimizers import sklearn_sgd
+    >>> sklearn_sgd(0.1, momentum=1.0, nesterov=True).scalars(0.1, 1)
+    (0.1, 1.0)
+    >>> sklearn_sgd(0.1, momentum=0.0, nesterov=True)
+    <gradient_descent, learning rate 0.1>
+    """
+    mu = _fraction("momentum", momentum, or_1=True)
+    if mu == 0.0:
+        return gradient_descent(learning_rate)
+    return Optimizer(
+        "sklearn_sgd",
+        learning_rate,
+        hyperparameters=(mu,),
+        formula=_nesterov_scalars,
+        update=_nesterov_update if nesterov else _velocity_update,
+        slots=1,
+    )
+
+
+def _velocity_update(
+    theta: Array, g: Array, state: State, scalars: Scalars, xp: Namespace
+) -> tuple[Array, State]:
+    (v,) = state
+    alpha, mu = scalars
+    g *= alpha
+    v *= mu
+    v -= g
+    theta += v
+    return theta, (v,)
+
+
+def sklearn_adam(
+    learning_rate: float | Schedule, beta_1: float, beta_2: float, epsilon: float
+) -> Optimizer:
+    """v, s as `adam`;  θ ← θ − α √(1−β₂ᵗ)/(1−β₁ᵗ) v / (√s + ε).
+
+    scikit-learn's form, that of the end of section 2 of Kingma and Ba
+    (https://arxiv.org/abs/1412.6980): ε is added to √s and not to √ŝ, so in the first steps
+    it weighs 1/√(1−β₂ᵗ) times as much as in `adam`.
+
+    Parameters
+    ----------
+    learning_rate : float or callable (epoch) -> float
+        α > 0, or a schedule of it.
+    beta_1, beta_2 : float
+        β₁ and β₂ in [0, 1).
+    epsilon : float
+        ε ≥ 0, finite.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+
+    Examples
+    --------
+    >>> from xpnn.core.optimizers import sklearn_adam
+    >>> sklearn_adam(1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-8).scalars(1e-3, t=5)[1]
+    1e-08
+    """
+    beta_1, beta_2 = _fraction("beta_1", beta_1), _fraction("beta_2", beta_2)
+    return Optimizer(
+        "sklearn_adam",
+        learning_rate,
+        hyperparameters=(beta_1, beta_2, at_least_0("epsilon", epsilon)),
+        formula=_sklearn_adam_scalars,
+        update=_adam_update,
+        slots=2,
+    )
+
+
+def _sklearn_adam_scalars(
+    alpha: float, t: int, beta1: float, beta2: float, epsilon: float
+) -> Scalars:
+    alpha_t, _, *betas = _adam_scalars(alpha, t, beta1, beta2, epsilon)
+    return alpha_t, epsilon, *betas
+
+
+def _fraction(name: str, value: float, or_1: bool = False) -> float:
+    """Return a number in [0, 1), or in [0, 1], as a float, or raise."""
+    expected = f"a number in [0, 1{']' if or_1 else ')'}"
+    number = real_number(name, value, expected)
+    if not (0.0 <= number < 1.0 or (or_1 and number == 1.0)):
+        raise ArgumentError(f"{name}: expected {expected}, found {value!r}.")
     return number
 
 

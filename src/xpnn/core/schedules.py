@@ -10,15 +10,43 @@ Examples
 >>> [halving(epoch) for epoch in (0, 9, 10, 20)]
 [0.1, 0.1, 0.05, 0.025]
 >>> optimizer = optimizers.momentum(halving)
+>>> optimizer
+<momentum, learning rate step_decay(0.1, 0.5, 10)>
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import cos, pi
 from typing import TypeAlias
 
 from ..errors import positive_int
 
 Schedule: TypeAlias = Callable[[int], float]
+
+
+@dataclass(frozen=True, repr=False)
+class Decay:
+    """A formula of the epoch with its numbers; unlike a closure it can be pickled and compared.
+
+    Attributes
+    ----------
+    name : str
+        The function of this module that makes it.
+    numbers : tuple of float
+        What that function takes, in its order.
+    formula : callable (epoch, *numbers) -> float
+    """
+
+    name: str
+    numbers: tuple[float, ...]
+    formula: Callable[..., float]
+
+    def __call__(self, epoch: int) -> float:
+        """α of an epoch, counted from 0."""
+        return self.formula(epoch, *self.numbers)
+
+    def __repr__(self) -> str:
+        return f"{self.name}({', '.join(map(repr, self.numbers))})"
 
 
 def inverse_time_decay(alpha_0: float, decay: float) -> Schedule:
@@ -36,7 +64,11 @@ def inverse_time_decay(alpha_0: float, decay: float) -> Schedule:
     >>> schedules.inverse_time_decay(0.2, decay=1.0)(1)
     0.1
     """
-    return lambda epoch: alpha_0 / (1.0 + decay * epoch)
+    return Decay("inverse_time_decay", (alpha_0, decay), _inverse_time_decay)
+
+
+def _inverse_time_decay(epoch: int, alpha_0: float, decay: float) -> float:
+    return alpha_0 / (1.0 + decay * epoch)
 
 
 def exponential_decay(alpha_0: float, factor: float) -> Schedule:
@@ -54,7 +86,11 @@ def exponential_decay(alpha_0: float, factor: float) -> Schedule:
     >>> schedules.exponential_decay(1.0, factor=0.5)(3)
     0.125
     """
-    return lambda epoch: alpha_0 * factor**epoch
+    return Decay("exponential_decay", (alpha_0, factor), _exponential_decay)
+
+
+def _exponential_decay(epoch: int, alpha_0: float, factor: float) -> float:
+    return alpha_0 * factor**epoch
 
 
 def step_decay(alpha_0: float, factor: float, every: int) -> Schedule:
@@ -74,8 +110,11 @@ def step_decay(alpha_0: float, factor: float, every: int) -> Schedule:
     >>> schedules.step_decay(0.1, factor=0.5, every=10)(19)
     0.05
     """
-    every = positive_int("every", every)
-    return lambda epoch: alpha_0 * factor ** (epoch // every)
+    return Decay("step_decay", (alpha_0, factor, positive_int("every", every)), _step_decay)
+
+
+def _step_decay(epoch: int, alpha_0: float, factor: float, every: int) -> float:
+    return alpha_0 * factor ** (epoch // every)
 
 
 def cosine_decay(alpha_0: float, epochs: int, alpha_min: float = 0.0) -> Schedule:
@@ -97,9 +136,10 @@ def cosine_decay(alpha_0: float, epochs: int, alpha_min: float = 0.0) -> Schedul
     >>> schedules.cosine_decay(0.1, epochs=10)(5)
     0.05
     """
-    epochs = positive_int("epochs", epochs)
+    return Decay(
+        "cosine_decay", (alpha_0, positive_int("epochs", epochs), alpha_min), _cosine_decay
+    )
 
-    def rate(epoch: int) -> float:
-        return alpha_min + 0.5 * (alpha_0 - alpha_min) * (1.0 + cos(pi * min(epoch / epochs, 1.0)))
 
-    return rate
+def _cosine_decay(epoch: int, alpha_0: float, epochs: int, alpha_min: float) -> float:
+    return alpha_min + 0.5 * (alpha_0 - alpha_min) * (1.0 + cos(pi * min(epoch / epochs, 1.0)))
