@@ -21,14 +21,16 @@ FLOORS = {
     "network.py": 5,
     "optimizers.py": 3,
     "schedules.py": 3,
-    "training/": 6,
+    "files/": 6,
     "data/": 6,
-    "plot/": 7,
-    "course/": 7,
-    "demos/": 8,
-    "cli/": 9,
-    "__main__.py": 10,
-    "__init__.py": 10,
+    "training/": 7,
+    "estimators/": 8,
+    "plot/": 8,
+    "course/": 8,
+    "demos/": 9,
+    "cli/": 10,
+    "__main__.py": 11,
+    "__init__.py": 11,
 }
 LIBRARIES = {"cupy", "torch", "jax", "array_api_strict"}
 MODULES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))

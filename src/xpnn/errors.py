@@ -31,8 +31,12 @@ class MissingLibraryError(XpnnError, ImportError):
     """An optional library is needed and is not installed."""
 
 
-class DivergenceError(XpnnError, ArithmeticError):
+class DivergenceError(XpnnError, ArithmeticError, ValueError):
     """Training produced numbers that are not finite."""
+
+
+class FileFormatError(XpnnError, ValueError):
+    """A model file is damaged, or not one of ours."""
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> ArgumentError:
