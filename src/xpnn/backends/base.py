@@ -342,6 +342,10 @@ class Backend:
         """Return ``a`` with its rows contiguous in memory, copied only if they are not."""
         return a
 
+    def take_rows(self, a: Array, indices: Array) -> Array:
+        """Gather rows of ``a``, shape (m, n), into a new array, shape (k, n)."""
+        return self.xp.take(a, indices, axis=0)
+
     def rows(self, a: Any) -> Array:
         """Move a host array of indices or numbers for `scan` to the device."""
         return self.asarray(a, self.index_dtype if a.dtype.kind == "i" else self.dtype)

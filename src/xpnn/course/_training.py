@@ -39,7 +39,7 @@ def descend(
     num_iterations = positive_int("num_iterations", num_iterations)
     descent = gradient_descent(learning_rate)
     alpha = descent.rate(epoch=0)
-    trainer = Trainer(net, backend, descent, 0.0, X, Y, None, None)
+    trainer = Trainer(net, backend, descent, 0.0, X, Y, None, None, columns=True)
     carry = previous = trainer.start(params)
     costs: dict[int, float] = {}
     starts = sorted({*range(0, num_iterations, every), num_iterations - 1})

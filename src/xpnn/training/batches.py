@@ -42,10 +42,6 @@ class Plan:
         """Whether each example has a share of its own, rather than all the same."""
         return self.s is not None or self.pad
 
-    def order(self, rng: Any) -> Any:
-        """Draw the order of an epoch; the full batch is not shuffled."""
-        return np.arange(self.m) if self.full else rng.permutation(self.m)
-
     def totals(self, order: Any) -> Any:
         """Return Σs of each step, shape (steps,); without weights its number of examples."""
         s = np.ones(self.m) if self.s is None else self.s[order]
@@ -74,3 +70,27 @@ class Plan:
             for piece, size in pieces
             if size > 0
         ]
+
+
+class Shuffle:
+    """The order of the m examples, drawn on the host for every epoch.
+
+    Parameters
+    ----------
+    m : int
+    rng : numpy Generator or RandomState, or None
+        None leaves the examples in order.
+    cumulative : bool
+        Whether each epoch shuffles the order of the last, as scikit-learn does.
+    """
+
+    def __init__(self, m: int, rng: Any, *, cumulative: bool = False) -> None:
+        self.rng, self.cumulative = rng, cumulative
+        self.order = np.arange(m)
+
+    def draw(self) -> Any:
+        """Return the order of the next epoch, shape (m,)."""
+        if self.rng is not None:
+            drawn = self.rng.permutation(len(self.order))
+            self.order = self.order[drawn] if self.cumulative else drawn
+        return self.order

@@ -11,6 +11,8 @@ from ..core.optimizers import Optimizer
 from ..core.parameters import Params
 from ..errors import ArgumentTypeError, at_least_0, positive_int
 from ..network import Network, host_rng
+from .batches import Shuffle
+from .checkpoint import Checkpoint, check_checkpoint
 from .history import Callback, History
 from .loop import Loop
 from .stopping import Stopping
@@ -34,6 +36,7 @@ def fit(
     n_iter_no_change: int = 10,
     callbacks: Sequence[Callback] = (),
     progress: bool | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[Params, History]:
     """Train: minimise the cost over mini-batches, and return new parameters.
 
@@ -69,6 +72,8 @@ def fit(
         Called after each epoch; one that returns True ends the training.
     progress : bool, optional
         A progress bar with the running cost; default: on a terminal only.
+    checkpoint : Checkpoint, optional
+        Where to write the state down every so many epochs, to go on from it another time.
 
     Returns
     -------
@@ -104,7 +109,7 @@ def fit(
         optimizer = optimizers.adam()
     if not isinstance(net, Network):
         raise ArgumentTypeError(f"net: expected a Network, found {type(net).__name__}.")
-    _check_callbacks(callbacks)
+    check_callbacks(callbacks)
     if not isinstance(optimizer, Optimizer):
         raise ArgumentTypeError(
             f"optimizer: expected one of xpnn.optimizers, such as xpnn.optimizers.adam(1e-3), "
@@ -113,6 +118,7 @@ def fit(
     epochs = positive_int("epochs", epochs)
     batch_size = None if batch_size is None else positive_int("batch_size", batch_size)
     rng = host_rng(rng)
+    check_checkpoint(checkpoint)
     stopping = Stopping(tol, n_iter_no_change, higher_is_better=validation is not None)
     layers, backend = boundary.check_params(params, net.sizes)
 
@@ -122,13 +128,24 @@ def fit(
         )
         if validation is not None:
             validation = _check_validation(validation, net, backend)
-        trainer = Trainer(net, backend, optimizer, at_least_0("l2", l2), X, Y, s, batch_size)
+        l2 = at_least_0("l2", l2)
+        trainer = Trainer(net, backend, optimizer, l2, X, Y, s, batch_size, columns=True)
+        shuffle = Shuffle(trainer.plan.m, None if trainer.plan.full else rng)
         with _progress_bar(epochs, progress) as bar:
-            loop = Loop(trainer, layers, validation, stopping, callbacks, bar)
+            loop = Loop(
+                trainer,
+                trainer.start(layers),
+                shuffle,
+                stopping,
+                score=None if validation is None else lambda p: net.score(p, *validation),
+                callbacks=callbacks,
+                bar=bar,
+                checkpoint=checkpoint,
+            )
             try:
                 # a call, not a loop: in CPython 3.11 and 3.12 a Ctrl-C that arrives as a loop
                 # written right here jumps back is not caught by this try
-                loop.run(epochs, rng)
+                loop.run(epochs)
             except KeyboardInterrupt:
                 loop.history.stopped = "interrupted"
                 loop.history.truncate(loop.done[1])
@@ -137,7 +154,8 @@ def fit(
         return trainer.params(carry), loop.history
 
 
-def _check_callbacks(callbacks: Any) -> None:
+def check_callbacks(callbacks: Any) -> None:
+    """Raise unless ``callbacks`` is a sequence of functions."""
     if not (isinstance(callbacks, Sequence) and all(callable(call) for call in callbacks)):
         raise ArgumentTypeError(
             f"callbacks: expected a list of functions, found {callbacks!r}; "

@@ -8,6 +8,8 @@ from .._typing import Array
 from ..backends.base import Backend
 from ..core.parameters import Params, from_vector
 
+SERIES = ("cost", "validation", "learning_rate", "seconds")
+
 
 @dataclass(repr=False)
 class History:
@@ -41,8 +43,8 @@ class History:
 
     def truncate(self, epochs: int) -> None:
         """Forget what came after so many epochs."""
-        for series in (self.cost, self.validation, self.learning_rate, self.seconds):
-            del series[epochs:]
+        for name in SERIES:
+            del getattr(self, name)[epochs:]
 
 
 @dataclass(frozen=True)

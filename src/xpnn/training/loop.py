@@ -1,13 +1,16 @@
 """`Loop`: epoch after epoch, until something says stop."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
 
+from .._typing import Array
 from ..backends.base import Carry
 from ..core.parameters import Params
+from .batches import Shuffle
+from .checkpoint import Checkpoint
 from .history import Callback, History, Report
-from .stopping import Stopping
+from .stopping import AdaptiveRate, Stopping
 from .trainer import Trainer
 
 
@@ -17,14 +20,18 @@ class Loop:
     Parameters
     ----------
     trainer : Trainer
-    params : tuple of Layer
-        Where to start.
-    validation : tuple (X, Y) or None
-        Checked, on the backend.
+    carry : tuple of array
+        θ and the state of the optimiser, where to start.
+    shuffle : Shuffle
     stopping : Stopping
+    score : callable (params) -> float, optional
+        The validation score, taken after each epoch.
     callbacks : sequence of callable
-    bar : tqdm
+    bar : tqdm, optional
         The progress bar.
+    adaptive : AdaptiveRate, optional
+        Lowered when ``stopping`` says stop, which then counts anew.
+    checkpoint : Checkpoint, optional
 
     Attributes
     ----------
@@ -39,54 +46,73 @@ class Loop:
     def __init__(
         self,
         trainer: Trainer,
-        params: Params,
-        validation: tuple[Any, Any] | None,
+        carry: Carry,
+        shuffle: Shuffle,
         stopping: Stopping,
-        callbacks: Sequence[Callback],
-        bar: Any,
+        *,
+        score: Callable[[Params], float] | None = None,
+        callbacks: Sequence[Callback] = (),
+        bar: Any = None,
+        adaptive: AdaptiveRate | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
-        self.trainer, self.validation, self.stopping = trainer, validation, stopping
-        self.callbacks, self.bar = callbacks, bar
+        self.trainer, self.shuffle, self.stopping = trainer, shuffle, stopping
+        self.score, self.callbacks, self.bar = score, callbacks, bar
+        self.adaptive, self.checkpoint = adaptive, checkpoint
         self.history = History()
-        self.done: tuple[Carry, int] = trainer.start(params), 0
+        self.done: tuple[Carry, int] = carry, 0
         self.best = self.done
-        self.watched = bool(validation or callbacks or stopping.wanted or not bar.disable)
+        if checkpoint is not None:
+            checkpoint.begin(self)
+        self.watched = bool(score or callbacks or stopping.wanted or (bar and not bar.disable))
 
-    def run(self, epochs: int, rng: Any) -> None:
-        """Train for so many epochs, or until a callback or ``stopping`` ends it."""
+    @property
+    def theta(self) -> Array:
+        """θ after the last complete epoch."""
+        return self.done[0][0]
+
+    def run(self, epochs: int) -> None:
+        """Train until so many epochs are complete, or a callback or ``stopping`` ends it."""
         at_once = 1
         while self.done[1] < epochs and self.history.stopped == "epochs":
-            seconds = self._advance(min(at_once, epochs - self.done[1]), rng)
+            count = min(at_once, epochs - self.done[1])
+            if self.checkpoint is not None:
+                count = min(count, self.checkpoint.epochs_until(self.done[1]))
+            seconds = self._advance(count)
             if self.watched:
                 self._look()
             elif self.trainer.plan.full:
                 # single steps: as many as take 50 ms, since Ctrl-C forgets those it stops
                 at_once = min(2 * at_once, 64, max(1, int(0.05 / max(seconds, 1e-9))))
+            if self.checkpoint is not None and self.checkpoint.is_due(self.done[1]):
+                self.checkpoint.write(self)
 
-    def _advance(self, count: int, rng: Any) -> float:
+    def _advance(self, count: int) -> float:
         """Run ``count`` epochs and write them down; return the seconds that one took."""
         carry, epoch = self.done
         began = perf_counter()
         rates = [self.trainer.optimizer.rate(epoch + i) for i in range(count)]
-        carry, costs = self.trainer.run(carry, epoch, rates, rng)
+        carry, costs = self.trainer.run(carry, epoch, rates, self.shuffle.draw())
         seconds = (perf_counter() - began) / count
         history = self.history
         history.cost += costs
         history.learning_rate += rates
         history.seconds += [seconds] * count
-        if self.validation is not None:
-            params = self.trainer.params(carry)
-            history.validation.append(self.trainer.net.score(params, *self.validation))
+        if self.score is not None:
+            history.validation.append(self.score(self.trainer.params(carry)))
         self.done = carry, epoch + count
         return seconds
 
     def _look(self) -> None:
-        """Show, tell and judge the epoch that has just been completed."""
+        """Judge the epoch that has just been completed, show it and tell of it."""
         carry, epoch = self.done
         history = self.history
         score = history.validation[-1] if history.validation else None
-        self.bar.set_postfix_str(f"cost={history.cost[-1]:.4g}", refresh=False)
-        self.bar.update()
+        if self.stopping.is_best(history.cost[-1] if score is None else score):
+            self.best = self.done
+        if self.bar is not None:
+            self.bar.set_postfix_str(f"cost={history.cost[-1]:.4g}", refresh=False)
+            self.bar.update()
         report = Report(
             epoch,
             history.cost[-1],
@@ -97,10 +123,11 @@ class Loop:
             self.trainer.net.sizes,
             self.trainer.backend,
         )
-        if self.stopping.is_best(history.cost[-1] if score is None else score):
-            self.best = self.done
-        if self.stopping.now:
-            history.stopped = "tol"
         answers = [callback(report) for callback in self.callbacks]
         if any(answer is True for answer in answers):
             history.stopped = "callback"
+        elif self.stopping.now:
+            if self.adaptive is not None and self.adaptive.lower():
+                self.stopping.without_improvement = 0
+            else:
+                history.stopped = "tol"

@@ -40,8 +40,8 @@ def make_run(
         params: Params, data: tuple[Array, ...], arrays: tuple[Array, ...], share: Any, decay: Any
     ) -> tuple[Array, Params]:
         if gather:
-            X = xp.take(data[0], arrays[0], axis=0).T
-            Y = xp.take(data[1], arrays[0], axis=0).T
+            X = backend.take_rows(data[0], arrays[0]).T
+            Y = backend.take_rows(data[1], arrays[0]).T
             share = arrays[1] if weighted else share
         else:
             X, Y = data[:2]

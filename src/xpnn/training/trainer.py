@@ -8,7 +8,7 @@ from .._typing import Array
 from ..backends.base import Backend, Carry
 from ..core.optimizers import Optimizer
 from ..core.parameters import Params, from_vector, to_vector
-from ..core.propagation import forward
+from ..core.propagation import backward, forward
 from ..errors import DivergenceError
 from ..network import Network
 from .batches import Batches, Plan
@@ -24,9 +24,13 @@ class Trainer:
     backend : Backend
     optimizer : Optimizer
     l2 : float
-    X, Y, s : array, shapes (n_x, m), (n_y, m) and (1, m); s may be None
-        Checked, on the backend.
+    X, Y, s : array, shapes (m, n_x), (m, n_y) and (1, m); s may be None
+        Checked, on the backend. With ``columns`` the shapes are (n_x, m) and (n_y, m).
     batch_size : int or None
+    columns : bool
+        Whether one example is one column of X and Y, rather than one row.
+    steps_before : int
+        How many steps the optimiser has made before this training.
     """
 
     def __init__(
@@ -39,16 +43,23 @@ class Trainer:
         Y: Array,
         s: Array | None,
         batch_size: int | None,
+        *,
+        columns: bool = False,
+        steps_before: int = 0,
     ) -> None:
         self.net, self.backend, self.optimizer, self.l2 = net, backend, optimizer, l2
+        self.steps_before = steps_before
         host_s = None if s is None else np.asarray(backend.to_numpy(s)[0], dtype=np.float64)
-        self.plan = Plan(X.shape[1], batch_size, host_s, pad=backend.compiled)
-        if not self.plan.full:
-            self.data: tuple[Array, ...] = (backend.contiguous(X.T), backend.contiguous(Y.T))
-        elif s is None:
-            self.data = (X, Y)
+        m = X.shape[1] if columns else X.shape[0]
+        self.plan = Plan(m, batch_size, host_s, pad=backend.compiled)
+        if columns == self.plan.full:  # on JAX a transpose is a copy: none that is not needed
+            self.data: tuple[Array, ...] = (X, Y)
         else:
-            self.data = (X, Y, s / backend.xp.sum(s))
+            self.data = (X.T, Y.T)
+        if not self.plan.full:
+            self.data = tuple(map(backend.contiguous, self.data))
+        elif s is not None:
+            self.data += (s / backend.xp.sum(s),)
         self.run_steps = make_run(
             net,
             optimizer.update,
@@ -59,7 +70,7 @@ class Trainer:
         )
 
     def start(self, params: Params) -> Carry:
-        """Return θ and the state of the optimiser before the first step."""
+        """Return θ and the state of an optimiser that has not made a step."""
         theta = to_vector(params, self.backend.xp)
         return (theta, *self.optimizer.init(theta, self.backend.xp))
 
@@ -68,18 +79,18 @@ class Trainer:
         return from_vector(carry[0], self.net.sizes, self.backend.xp)
 
     def run(
-        self, carry: Carry, epoch: int, rates: list[float], rng: Any
+        self, carry: Carry, epoch: int, rates: list[float], order: Any
     ) -> tuple[Carry, list[float]]:
         """Run one epoch for each learning rate, from ``epoch`` on; return their costs.
 
+        ``order`` is that of the examples, shape (m,), of no account to the full batch.
         ``carry`` is not altered. Costs are read from the device once. Raises
         `DivergenceError` if one is not finite.
         """
-        order = self.plan.order(rng)
         totals = self.plan.totals(order)
         inverse = np.divide(1.0, totals, out=np.zeros_like(totals), where=totals > 0.0)
         heads = [(share, self.l2 * share) for share in inverse.tolist()]
-        t = epoch * self.plan.steps
+        t = self.steps_before + epoch * self.plan.steps
         numbers = []
         for rate in rates:
             for head in heads:
@@ -98,8 +109,23 @@ class Trainer:
         J = outputs[0] if len(outputs) == 1 else self.backend.xp.concat(outputs)
         J = self.backend.to_numpy(J).astype(np.float64).reshape(len(rates), -1)
         if not np.isfinite(J).all():
-            raise self._diverged(start, runs, int(np.argmin(np.isfinite(J))), epoch, rates)
-        return carry, (J @ (totals / totals.sum())).tolist()
+            self.diverged(start, runs, int(np.argmin(np.isfinite(J))), epoch, rates)
+        return carry, self.mean(J, totals).tolist()
+
+    def mean(self, J: Any, totals: Any) -> Any:
+        """Return the cost of each epoch, the mean over its steps J, shape (epochs, steps)."""
+        return J @ (totals / totals.sum())
+
+    def gradient(self, theta: Array) -> Array:
+        """Return dJ/dθ over all examples; for the full batch only."""
+        xp, params = self.backend.xp, from_vector(theta, self.net.sizes, self.backend.xp)
+        X, Y, *shares = self.data
+        share = shares[0] if shares else 1.0 / self.plan.m
+        total = self.plan.totals(np.arange(self.plan.m)).item()
+        decay = self.l2 / total if self.l2 else None
+        _, caches = forward(params, X, self.net.activations, xp)
+        grads = backward(params, caches, Y, share, decay, self.net.activations, self.net.loss, xp)
+        return to_vector(grads, xp)
 
     def check_finite(self, carry: Carry, epoch: int) -> None:
         """Raise `DivergenceError` if the last update left parameters that are not finite."""
@@ -110,10 +136,10 @@ class Trainer:
                 f"whose parameters are not finite. {CURE}"
             )
 
-    def _diverged(
+    def diverged(
         self, carry: Carry, runs: list[Batches], step: int, epoch: int, rates: list[float]
-    ) -> DivergenceError:
-        """Run again up to the step whose cost is not finite, and find the layer it began in."""
+    ) -> None:
+        """Run again up to the step whose cost is not finite, and name the layer it began in."""
         later, k = divmod(step, self.plan.steps)
         rate = rates[later]
         place = f"training diverged in epoch {epoch + later + 1}, step {k + 1}"
@@ -133,14 +159,14 @@ class Trainer:
             X = self.data[0]
             if not self.plan.full:
                 indices = self.backend.asarray(arrays[0][before], self.backend.index_dtype)
-                X = self.backend.xp.take(X, indices, axis=0).T
+                X = self.backend.take_rows(X, indices).T
             _, caches = forward(params, X, self.net.activations, self.backend.xp)
             finite = [self._finite(cache.Z, cache.A) for cache in caches]
             if all(finite):
                 what = f"the cost of layer {len(params)}, the output, is not finite"
             else:
                 what = f"layer {finite.index(False) + 1} is the first whose Z or A is not finite"
-        return DivergenceError(f"{place}: {what}. The learning rate was {rate:g}. {CURE}")
+        raise DivergenceError(f"{place}: {what}. The learning rate was {rate:g}. {CURE}")
 
     def _first_bad_layer(self, params: Params) -> int:
         finite = [self._finite(*layer) for layer in params]

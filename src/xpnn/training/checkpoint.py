@@ -1,0 +1,202 @@
+"""`Checkpoint`: the state of a training in a file, from which it goes on as if never stopped.
+
+The file holds θ, the state of the optimiser, the epoch, the random state and the history, and
+is replaced whole: whenever the process dies, one complete checkpoint is there.
+"""
+
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.optimizers import Optimizer
+from ..core.schedules import Decay
+from ..errors import ArgumentError, ArgumentTypeError, positive_int
+from ..files import container
+from ..files.atomic import remove_leftovers
+from .history import SERIES
+
+if TYPE_CHECKING:
+    from .loop import Loop
+
+KIND = "checkpoint"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where and how often the state of a training is written down, and whether to go on from it.
+
+    Parameters
+    ----------
+    path : str or path
+        A ``.safetensors`` file.
+    every : int
+        Epochs from one checkpoint to the next.
+    resume : bool
+        Go on from the file if there is one, else start anew: so one and the same program is
+        run again after every interruption. False refuses to overwrite a file.
+
+    Notes
+    -----
+    A resumed training ends with the parameters of one that was never stopped; on NumPy bit for
+    bit, given the same data, machine, BLAS and threads. ``epochs`` may be raised. The file may be
+    resumed on another backend.
+
+    Examples
+    --------
+    >>> import tempfile, xpnn
+    >>> X, Y = [[0, 0, 1, 1], [0, 1, 0, 1]], [[0, 1, 1, 0]]
+    >>> net = xpnn.Network([2, 4, 1], hidden="tanh", output="sigmoid")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     checkpoint = xpnn.Checkpoint(f"{folder}/xor.safetensors", every=10, resume=True)
+    ...     _ = xpnn.fit(net, net.init(rng=0), X, Y, epochs=30, checkpoint=checkpoint)
+    ...     _, history = xpnn.fit(net, net.init(rng=0), X, Y, epochs=40, checkpoint=checkpoint)
+    >>> len(history)  # 30 of them read from the file
+    40
+    """
+
+    path: str | PathLike[str]
+    every: int = 1
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.path, str | PathLike):
+            raise ArgumentTypeError(
+                f"checkpoint: expected the path of a file, such as 'run.safetensors', "
+                f"found {self.path!r}."
+            )
+        positive_int("every", self.every)
+
+    def epochs_until(self, epoch: int) -> int:
+        """Number of epochs from ``epoch`` to the next checkpoint."""
+        return self.every - epoch % self.every
+
+    def is_due(self, epoch: int) -> bool:
+        """Whether the state after so many epochs is written down."""
+        return epoch % self.every == 0
+
+    def begin(self, loop: "Loop") -> None:
+        """Go on from the file, if that is wanted and there is one."""
+        path = Path(self.path)
+        remove_leftovers(path)
+        if not path.exists():
+            return
+        if not self.resume:
+            raise ArgumentError(
+                f"checkpoint: {path} exists already; pass resume=True to go on from it, or remove "
+                "the file to start anew."
+            )
+        contents = container.read(path, (KIND,))
+        _compare(contents.content["run"], _run(loop), path)
+        _restore(loop, contents.content, contents.tensors)
+
+    def write(self, loop: "Loop") -> None:
+        """Replace the file by the present state."""
+        content, tensors = _state(loop)
+        container.write(self.path, KIND, content, tensors)
+
+
+def check_checkpoint(checkpoint: Any) -> None:
+    """Raise unless ``checkpoint`` is one, or None."""
+    if not (checkpoint is None or isinstance(checkpoint, Checkpoint)):
+        raise ArgumentTypeError(
+            f"checkpoint: expected an xpnn.Checkpoint or None, found {checkpoint!r}; "
+            "write xpnn.Checkpoint('run.safetensors', every=10)."
+        )
+
+
+def _run(loop: "Loop") -> dict[str, Any]:
+    """Return what must be the same in a run that goes on."""
+    trainer = loop.trainer
+    return {
+        "sizes": list(trainer.net.sizes),
+        "activations": [g.name for g in trainer.net.activations],
+        "cost": trainer.net.loss.name,
+        "optimizer": _describe(trainer.optimizer),
+        "l2": trainer.l2,
+        "examples": trainer.plan.m,
+        "batch_size": trainer.plan.size,
+        "dtype": trainer.backend.dtype_name,
+        "shuffled": loop.shuffle.rng is not None,
+    }
+
+
+def _describe(optimizer: Optimizer) -> list[Any]:
+    rate: Any = optimizer.learning_rate
+    if callable(rate):
+        rate = repr(rate) if isinstance(rate, Decay) else "a schedule"
+    return [optimizer.name, rate, *optimizer.hyperparameters]
+
+
+def _compare(found: dict[str, Any], expected: dict[str, Any], path: Path) -> None:
+    for name, value in expected.items():
+        if found.get(name) != value:
+            raise ArgumentError(
+                f"checkpoint: {path} belongs to another training: there {name} is "
+                f"{found.get(name)!r}, here {value!r}; remove the file to start anew."
+            )
+
+
+def _state(loop: "Loop") -> tuple[dict[str, Any], dict[str, Any]]:
+    backend = loop.trainer.backend
+    carry, epoch = loop.done
+    best, best_epoch = loop.best
+    tensors = {"order": np.asarray(loop.shuffle.order, dtype=np.int64)}
+    tensors |= {f"carry{i}": backend.to_numpy(a) for i, a in enumerate(carry)}
+    if best is not carry:
+        tensors |= {f"best{i}": backend.to_numpy(a) for i, a in enumerate(best)}
+    tensors |= {name: np.asarray(getattr(loop.history, name), dtype=np.float64) for name in SERIES}
+    content = {
+        "run": _run(loop),
+        "epoch": epoch,
+        "best_epoch": best_epoch,
+        "stopped": loop.history.stopped,
+        "stopping": [loop.stopping.best, loop.stopping.without_improvement],
+        "rate": None if loop.adaptive is None else loop.adaptive.alpha,
+        "rng": _rng_state(loop.shuffle.rng),
+    }
+    return content, tensors
+
+
+def _restore(loop: "Loop", content: dict[str, Any], tensors: dict[str, Any]) -> None:
+    backend = loop.trainer.backend
+    slots = range(len(loop.done[0]))
+
+    def moved(name: str) -> tuple[Any, ...]:
+        return tuple(backend.asarray(tensors[f"{name}{i}"], backend.dtype) for i in slots)
+
+    loop.done = moved("carry"), content["epoch"]
+    loop.best = (moved("best"), content["best_epoch"]) if "best0" in tensors else loop.done
+    for name in SERIES:
+        setattr(loop.history, name, tensors[name].tolist())
+    loop.history.stopped = content["stopped"]
+    loop.stopping.best, loop.stopping.without_improvement = content["stopping"]
+    loop.shuffle.order = tensors["order"]
+    if loop.adaptive is not None:
+        loop.adaptive.alpha = content["rate"]
+    if loop.shuffle.rng is not None:
+        _set_rng_state(loop.shuffle.rng, content["rng"])
+
+
+def _rng_state(rng: Any) -> Any:
+    """Return the state of a NumPy random generator as numbers, strings and lists."""
+    if rng is None:
+        return None
+    if isinstance(rng, np.random.RandomState):
+        return _plain(rng.get_state(legacy=False))
+    return _plain(rng.bit_generator.state)
+
+
+def _set_rng_state(rng: Any, state: Any) -> None:
+    if isinstance(rng, np.random.RandomState):
+        rng.set_state(state)
+    else:
+        rng.bit_generator.state = state
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value.tolist() if isinstance(value, np.ndarray) else value
