@@ -4,6 +4,7 @@ Choose an array library with `set_backend`, describe a `Network`, and `fit` it:
 the same equations run on NumPy, CuPy, PyTorch, JAX, or any conforming library.
 """
 
+from importlib import import_module as _import_module
 from importlib.metadata import version as _version
 
 from . import course, data, graph, optimizers, plot, schedules
@@ -23,13 +24,25 @@ from .errors import (
     ArgumentTypeError,
     BackendError,
     DivergenceError,
+    FileFormatError,
     MissingLibraryError,
     XpnnError,
 )
+from .files import save
 from .network import Network
+from .training.checkpoint import Checkpoint
 from .training.fit import fit
 from .training.gradient_check import GradientCheck, gradient_check
 from .training.history import History, Report
+
+_ESTIMATORS = (
+    "MLPClassifier",
+    "MLPRegressor",
+    "LogisticRegression",
+    "from_sklearn",
+    "from_torch",
+    "load",
+)
 
 __all__ = [
     # choosing where work runs
@@ -51,6 +64,15 @@ __all__ = [
     "schedules",
     "gradient_check",
     "GradientCheck",
+    "Checkpoint",
+    "save",
+    # the scikit-learn face
+    "MLPClassifier",
+    "MLPRegressor",
+    "LogisticRegression",
+    "from_sklearn",
+    "from_torch",
+    "load",
     # modules
     "graph",
     "course",
@@ -62,7 +84,19 @@ __all__ = [
     "ArgumentTypeError",
     "BackendError",
     "DivergenceError",
+    "FileFormatError",
     "MissingLibraryError",
 ]
 
 __version__ = _version("xpnn")
+
+
+def __getattr__(name: str) -> object:
+    """Import the estimators when they are asked for: scikit-learn takes a second."""
+    if name in _ESTIMATORS:
+        return getattr(_import_module(".estimators", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ESTIMATORS})

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache, lru_cache
 from importlib import import_module
@@ -69,14 +69,19 @@ def set_backend(name: str, dtype: str = "float32") -> Backend:
     global _default
     if name == "auto":
         name = first_usable()
-    if dtype == "float64" and resolve(name, "float32").name == "jax":
-        from .jax import enable_x64
-
-        enable_x64()
+    allow(name, dtype)
     chosen = resolve(name, dtype)
     with _lock:
         _default = chosen
     return chosen
+
+
+def allow(name: str, dtype: str) -> None:
+    """Let JAX make 64-bit arrays, in the whole process, if that is what name and dtype ask for."""
+    if dtype == "float64" and resolve(name, "float32").name == "jax":
+        from .jax import enable_x64
+
+        enable_x64()
 
 
 @contextmanager
@@ -157,6 +162,15 @@ def resolve(name: str, dtype: str) -> Backend:
     if dtype not in DTYPES or type(dtype) is not str:  # a NumPy dtype equals its name
         raise unknown_name("dtype", dtype, DTYPES)
     return _made(first_usable() if name == "auto" else name, dtype)
+
+
+def widest(name: str, dtype: str) -> Backend:
+    """Return the backend with this dtype, or float32 where a device or JAX has no float64."""
+    if dtype == "float64":
+        with suppress(BackendError):
+            return resolve(name, dtype)
+        dtype = "float32"
+    return resolve(name, dtype)
 
 
 @lru_cache(maxsize=64)

@@ -53,6 +53,16 @@ def from_vector(theta: Array, sizes: tuple[int, ...], xp: Namespace) -> Params:
     return tuple(layers)
 
 
+def fold_standardization(params: Params, mu: Array, sigma: Array) -> Params:
+    """Return parameters that take X as those given take (X − μ)/σ; μ and σ, shape (n_x, 1).
+
+    W′ = W/σ and b′ = b − W′μ in the first layer: exact but for rounding.
+    """
+    (W, b), *others = params
+    W = W / sigma.T
+    return Layer(W, b - W @ mu), *others
+
+
 def entry_name(index: int, sizes: tuple[int, ...]) -> str:
     """Name an entry of θ, like ``W[1][0, 3]`` or ``b[2][0, 0]``."""
     for l, (n_prev, n) in enumerate(pairwise(sizes), 1):

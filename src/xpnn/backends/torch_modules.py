@@ -1,0 +1,200 @@
+"""Networks as PyTorch modules: an ``nn.Sequential`` of Linear and activation modules, both ways.
+
+`to_sequential`     layers and the names of their activations become modules
+`from_sequential`   modules become sizes, names and layers
+
+A Linear holds W as we do, shape (n[l], n[l-1]), and b as a vector; it takes one example a row.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from math import isclose
+from typing import Any
+
+import numpy as np
+
+from .._optional import optional
+from ..core.parameters import Layer, Params
+from ..errors import ArgumentError, ArgumentTypeError
+from .base import DTYPES, to_host
+
+MODULES: dict[str, tuple[str, dict[str, Any]]] = {
+    # activation: its class in torch.nn, and what to make one with; identity has no module
+    "sigmoid": ("Sigmoid", {}),
+    "tanh": ("Tanh", {}),
+    "relu": ("ReLU", {}),
+    "leaky_relu": ("LeakyReLU", {"negative_slope": 0.01}),
+    "softmax": ("Softmax", {"dim": 1}),
+}
+SUPPORTED = (
+    "Linear, Sigmoid, Tanh, ReLU, LeakyReLU(0.01), Softmax(dim=1), Identity, Dropout, "
+    "Flatten before the first Linear, and Sequential of these"
+)
+
+
+def to_sequential(activations: Sequence[str], params: Params) -> Any:
+    """Return the ``torch.nn.Sequential`` that computes what the layers do, of rows.
+
+    Parameters
+    ----------
+    activations : sequence of str
+        Name of the activation of each layer, the output included.
+    params : tuple of Layer
+        Of any backend. Weights are copied, in their dtype.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        On the CPU, in evaluation mode; (m, n_x) goes in, (m, n_y) comes out.
+
+    Raises
+    ------
+    ArgumentError
+        For an activation that has no module in ``torch.nn``.
+    MissingLibraryError
+        If PyTorch is not installed.
+    """
+    torch = optional("torch", "making a PyTorch module", "torch")
+    modules: list[Any] = []
+    for l, (name, layer) in enumerate(zip(activations, params, strict=True), 1):
+        modules.append(_linear(layer, torch))
+        if name != "identity":
+            kind, options = _module(name, l)
+            modules.append(getattr(torch.nn, kind)(**options))
+    return torch.nn.Sequential(*modules).eval()
+
+
+def from_sequential(sequential: Any) -> tuple[tuple[int, ...], tuple[str, ...], Params]:
+    """Read an ``nn.Sequential`` of Linear and activation modules, as it is in evaluation mode.
+
+    Dropout and Identity do nothing there, nor does Flatten to rows; a Sequential inside
+    another is read in its place.
+
+    Parameters
+    ----------
+    sequential : torch.nn.Sequential
+
+    Returns
+    -------
+    sizes : tuple of int
+        n[0], n[1], …, n[L].
+    activations : tuple of str
+        Name of the activation of each layer, ``identity`` where no module follows the Linear.
+    params : tuple of Layer
+        Copies on the host, in their dtype; b is 0 where the Linear has none.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it is not a Sequential.
+    ArgumentError
+        For a module that is not among those supported, or not in its place.
+    """
+    nn = optional("torch.nn", "reading a PyTorch module", "torch")
+    if not _is_sequential(sequential, nn):
+        raise ArgumentTypeError(
+            f"expected a torch.nn.Sequential, found {type(sequential).__name__}; put the modules "
+            "in the order in which they run: torch.nn.Sequential(linear_1, relu, linear_2)."
+        )
+    activations: list[str] = []
+    layers: list[tuple[str, Layer]] = []
+    for place, module in _leaves("sequential", sequential, nn):
+        name = _name(module, nn)
+        if type(module) is nn.Linear:
+            layers.append((place, _layer(place, module)))
+            activations.append("identity")
+        elif name and activations and activations[-1] == "identity":
+            activations[-1] = name
+        elif name:
+            before = f"after {activations[-1]}" if activations else "before any Linear"
+            raise ArgumentError(
+                f"{place}: expected each activation after a Linear, found {module!r} {before}."
+            )
+        elif not _does_nothing(module, not activations, nn):
+            raise ArgumentError(f"{place}: expected one of {SUPPORTED}; found {module!r}.")
+    return _sizes(layers), tuple(activations), tuple(layer for _, layer in layers)
+
+
+# ---- to modules ------------------------------------------------------------------------------
+
+
+def _module(name: str, l: int) -> tuple[str, dict[str, Any]]:
+    if name not in MODULES:
+        raise ArgumentError(
+            f"layer {l}: expected an activation that torch.nn has a module for, one of identity, "
+            f"{', '.join(MODULES)}, found {name!r}. If it is the output's, put 'identity' in its "
+            "place and apply it to what the module returns."
+        )
+    return MODULES[name]
+
+
+def _linear(layer: Layer, torch: Any) -> Any:
+    W, b = (np.array(to_host(a), order="C") for a in layer)
+    n, n_prev = W.shape
+    # without memory until it gets ours: drawing weights would move the caller's random numbers
+    linear = torch.nn.Linear(n_prev, n, device="meta")
+    linear.weight = torch.nn.Parameter(torch.from_numpy(W))
+    linear.bias = torch.nn.Parameter(torch.from_numpy(b[:, 0]))
+    return linear
+
+
+# ---- from modules ----------------------------------------------------------------------------
+
+
+def _is_sequential(module: Any, nn: Any) -> bool:
+    """Whether it runs its modules one after the other: a class derived from it may do more."""
+    return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
+
+
+def _leaves(place: str, sequential: Any, nn: Any) -> Iterator[tuple[str, Any]]:
+    """Yield each module that is no Sequential, with its place, such as ``sequential[1][0]``."""
+    for i, module in enumerate(sequential):
+        if _is_sequential(module, nn):
+            yield from _leaves(f"{place}[{i}]", module, nn)
+        else:
+            yield f"{place}[{i}]", module
+
+
+def _name(module: Any, nn: Any) -> str | None:
+    """Return the name of the activation that a module is, or None."""
+    for name, (kind, _) in MODULES.items():
+        if type(module) is getattr(nn, kind):
+            if name == "leaky_relu" and not isclose(module.negative_slope, 0.01, rel_tol=1e-6):
+                return None
+            if name == "softmax" and module.dim not in (1, -1):
+                return None
+            return name
+    return None
+
+
+def _does_nothing(module: Any, first: bool, nn: Any) -> bool:
+    """Whether a module leaves rows as they are in evaluation mode."""
+    if type(module) is nn.Flatten:
+        return first and (module.start_dim, module.end_dim) == (1, -1)
+    return type(module) in (nn.Dropout, nn.Identity)
+
+
+def _layer(place: str, linear: Any) -> Layer:
+    found = str(linear.weight.dtype).removeprefix("torch.")
+    if found not in DTYPES:
+        raise ArgumentError(
+            f"{place}: expected weights in {' or '.join(DTYPES)}, found {found}; "
+            "convert them first: sequential.float()."
+        )
+    W = np.array(to_host(linear.weight))
+    if linear.bias is None:
+        return Layer(W, np.zeros((len(W), 1), W.dtype))
+    return Layer(W, np.array(to_host(linear.bias))[:, None])
+
+
+def _sizes(layers: list[tuple[str, Layer]]) -> tuple[int, ...]:
+    if not layers:
+        raise ArgumentError("expected at least one Linear in the Sequential, found none.")
+    for (_, before), (place, layer) in pairwise(layers):
+        n, n_prev = len(before.W), layer.W.shape[1]
+        if n_prev != n:
+            raise ArgumentError(
+                f"{place}: expected a Linear with {n} inputs, as many as the Linear before it has "
+                f"outputs, found {n_prev}."
+            )
+    return (layers[0][1].W.shape[1], *(len(layer.W) for _, layer in layers))

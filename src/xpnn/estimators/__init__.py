@@ -1,0 +1,23 @@
+"""Estimators: networks with the face of scikit-learn.
+
+`MLPClassifier`, `MLPRegressor`   scikit-learn's multi-layer perceptrons on any backend
+`LogisticRegression`              logistic and softmax regression by gradient descent
+`from_sklearn`, `from_torch`      what others have trained
+`load`                            what was saved
+
+One example is a row here. Importing this package imports scikit-learn; ``import xpnn`` does not.
+"""
+
+from .convert import from_sklearn, from_torch
+from .logistic import LogisticRegression
+from .mlp import MLPClassifier, MLPRegressor
+from .saving import load
+
+__all__ = [
+    "LogisticRegression",
+    "MLPClassifier",
+    "MLPRegressor",
+    "from_sklearn",
+    "from_torch",
+    "load",
+]

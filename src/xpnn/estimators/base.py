@@ -1,0 +1,309 @@
+"""`NetworkEstimator`: what every estimator is once it is fitted: a network that takes rows.
+
+A subclass says which `Network` its attributes stand for (`_network`) and holds the parameters
+as scikit-learn does, ``coefs_`` and ``intercepts_``. Here they meet X: where the equations run,
+and how the results come back.
+"""
+
+import copy
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import BaseEstimator
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted
+
+from .._typing import Array
+from ..backends.base import Backend, to_host
+from ..backends.selection import backend_of, resolve, widest
+from ..core import propagation
+from ..core.activations import Activation
+from ..core.parameters import Layer, Params, fold_standardization
+from ..errors import ArgumentError, ArgumentTypeError
+from ..files.atomic import StrPath
+from ..network import Network
+from . import inputs
+
+CHUNK = 16_384
+"""Rows that go through the network at once: the activations of more would not fit a cache."""
+
+
+class NetworkEstimator(BaseEstimator):
+    """A scikit-learn estimator that is a `Network` with its parameters."""
+
+    coefs_: list[Array]
+    intercepts_: list[Array]
+    n_features_in_: int
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.array_api_support = True
+        return tags
+
+    # ---- a subclass says ----------------------------------------------------
+
+    def _network(self) -> Network:
+        """Return the network that the fitted attributes describe."""
+        raise NotImplementedError
+
+    # ---- parameters ---------------------------------------------------------
+
+    def _place(self) -> Backend:
+        """Return where the parameters are."""
+        return backend_of(
+            {f"coefs_[{i}]": a for i, a in enumerate(self.coefs_)}
+            | {f"intercepts_[{i}]": a for i, a in enumerate(self.intercepts_)}
+        )
+
+    def _params(self, backend: Backend) -> Params:
+        """Return the parameters as layers on a backend."""
+        return tuple(
+            Layer(
+                backend.asarray(coef, backend.dtype).T,
+                backend.asarray(intercept, backend.dtype)[:, None],
+            )
+            for coef, intercept in zip(self.coefs_, self.intercepts_, strict=True)
+        )
+
+    def _keep(self, params: Params, backend: Backend) -> None:
+        """Hold the parameters as scikit-learn does, in arrays of their own in C order."""
+        xp = backend.xp
+        self.coefs_ = [xp.asarray(backend.contiguous(W.T), copy=True) for W, _ in params]
+        self.intercepts_ = [xp.asarray(b[:, 0], copy=True) for _, b in params]
+
+    def to(self, backend: str, device: str | None = None) -> Self:
+        """Move a fitted estimator to another library or device, where it then stays.
+
+        Parameters
+        ----------
+        backend : str
+            As `xpnn.set_backend` takes it: ``"torch:cuda"``. Becomes the parameter ``backend``.
+        device : str, optional
+            Likewise.
+
+        Returns
+        -------
+        self
+
+        Examples
+        --------
+        >>> import xpnn
+        >>> model = xpnn.LogisticRegression().fit([[0.0], [1.0]], ["no", "yes"])
+        >>> model.to("array_api_strict").predict([[2.0]])
+        array(['yes'], dtype='<U3')
+        """
+        check_is_fitted(self)
+        dtype = self._place().dtype_name
+        target = resolve(backend if device is None else f"{backend}:{device}", dtype)
+        with target.current():
+            for series in (self.coefs_, self.intercepts_):
+                series[:] = [target.asarray(a, target.dtype) for a in series]
+        self.set_params(backend=backend, device=device)
+        return self
+
+    def fold_scaler(self, scaler: Any) -> Self:
+        """Return a model of raw features: the scaler's work moves into the first layer.
+
+        W′ = W/σ and b′ = b − W′μ, exact but for rounding. What is saved then needs no scaler
+        beside it.
+
+        Parameters
+        ----------
+        scaler : sklearn.preprocessing.StandardScaler
+            Fitted; this model was fitted on what it returns.
+
+        Returns
+        -------
+        a fitted estimator
+
+        Raises
+        ------
+        ArgumentTypeError, ArgumentError
+            If it is no StandardScaler, or one of other features.
+
+        Examples
+        --------
+        >>> import xpnn
+        >>> from sklearn.datasets import load_wine
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> X, y = load_wine(return_X_y=True)
+        >>> scaler = StandardScaler().fit(X)
+        >>> model = xpnn.LogisticRegression().fit(scaler.transform(X), y)
+        >>> model.score(scaler.transform(X), y), model.fold_scaler(scaler).score(X, y)
+        (1.0, 1.0)
+        """
+        check_is_fitted(self)
+        check_is_fitted(scaler)
+        if not isinstance(scaler, StandardScaler):
+            raise ArgumentTypeError(
+                f"scaler: expected a fitted StandardScaler, found {type(scaler).__name__}."
+            )
+        if scaler.n_features_in_ != self.n_features_in_:
+            raise ArgumentError(
+                f"scaler: expected one of {self.n_features_in_} features, as the model has, found "
+                f"{scaler.n_features_in_}."
+            )
+        backend = self._place()
+        n = self.n_features_in_
+        mu = np.zeros(n) if scaler.mean_ is None or not scaler.with_mean else scaler.mean_
+        sigma = np.ones(n) if scaler.scale_ is None else scaler.scale_
+        mu, sigma = (np.reshape(a, (n, 1)).astype(np.float64) for a in (mu, sigma))
+        wide = resolve("numpy", "float64")  # the difference b − W′μ loses digits
+        folded = copy.copy(self)
+        params = fold_standardization(self._params(wide), mu, sigma)
+        folded.coefs_, folded.intercepts_ = list(self.coefs_), list(self.intercepts_)
+        with backend.current():
+            folded.coefs_[0] = backend.asarray(np.ascontiguousarray(params[0].W.T), backend.dtype)
+            folded.intercepts_[0] = backend.asarray(params[0].b[:, 0], backend.dtype)
+        if hasattr(scaler, "feature_names_in_"):
+            folded.feature_names_in_ = scaler.feature_names_in_
+        return folded
+
+    # ---- elsewhere ----------------------------------------------------------
+
+    def save(self, path: StrPath) -> None:
+        """Save the fitted model in one file, for `xpnn.load`.
+
+        A safetensors file without code: the parameters as arrays, the rest (classes, feature
+        names, hyperparameters, scores) as metadata, with a SHA-256 of each array. It is written
+        atomically, and the same model gives the same bytes. Not kept: ``backend``,
+        ``device``, ``callbacks`` and ``checkpoint``, which are this machine's, a
+        ``random_state`` or ``solver`` that is an object, and the state of the optimiser.
+
+        Parameters
+        ----------
+        path : str or path
+            By custom it ends in ``.safetensors``.
+
+        Raises
+        ------
+        ArgumentTypeError
+            If the activation is a function of your own, which a file cannot hold.
+
+        Examples
+        --------
+        >>> import tempfile, xpnn
+        >>> model = xpnn.LogisticRegression().fit([[0.0], [1.0]], ["no", "yes"])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(f"{folder}/m.safetensors")
+        ...     loaded = xpnn.load(f"{folder}/m.safetensors")
+        >>> loaded.predict([[2.0]])
+        array(['yes'], dtype='<U3')
+        """
+        from .saving import save_estimator
+
+        check_is_fitted(self)
+        save_estimator(self, path)
+
+    def to_onnx(self, path: StrPath) -> None:
+        """Export the fitted model to ONNX: float32, rows in.
+
+        A classifier has the outputs ``probabilities``, shape (m, n_classes), and ``label``, a
+        regressor ``Y``, shape (m, n_outputs). Needs ``pip install 'xpnn[onnx]'``.
+
+        Parameters
+        ----------
+        path : str or path
+            By custom it ends in ``.onnx``.
+        """
+        from ..files.onnx import write_onnx
+
+        check_is_fitted(self)
+        write_onnx(path, self._network(), self._params(self._place()), **self._onnx_labels())
+
+    def _onnx_labels(self) -> dict[str, Any]:
+        return {}
+
+    def to_torch(self) -> Any:
+        """Return the fitted model as a ``torch.nn.Sequential``, the output activation included.
+
+        On the CPU, in evaluation mode, in the dtype of the model, with the same weights: a
+        classifier returns probabilities (one column for two classes), not labels.
+        """
+        from ..backends.torch_modules import to_sequential
+        from ..files.networks import activation_names
+
+        check_is_fitted(self)
+        return to_sequential(activation_names(self._network()), self._params(self._place()))
+
+    def to_sklearn(self) -> Any:
+        """Return the fitted model as scikit-learn's estimator of the same name, weights exact.
+
+        Raises
+        ------
+        ArgumentError
+            If scikit-learn does not have its activation.
+        """
+        from .convert import to_sklearn
+
+        check_is_fitted(self)
+        return to_sklearn(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the device behind: a pickle holds host arrays."""
+        state: dict[str, Any] = copy.copy(super().__getstate__())
+        for name in ("coefs_", "intercepts_"):
+            if name in state:
+                state[name] = [to_host(a) for a in state[name]]
+        state.pop("_fitted_on", None)
+        return state
+
+    # ---- forward ------------------------------------------------------------
+
+    def _forward(
+        self, X: Any, method: str, activations: tuple[Activation, ...] | None = None
+    ) -> tuple[Array, Backend, Backend | None]:
+        """Return A[L] as rows, shape (m, n_y), the backend it is on, and where X came from."""
+        check_is_fitted(self)
+        home = inputs.home_of(X)
+        backend = self._compute_on(home, method)
+        X = inputs.predict_rows(self, X)
+        with backend.current(), backend.no_grad():
+            X, params = inputs.move_rows(X, backend), self._params(backend)
+            A = outputs(X, params, activations or self._network().activations, backend)
+            return A, backend, home
+
+    def _compute_on(self, home: Backend | None, method: str) -> Backend:
+        """Return where X meets the parameters: ``backend=``, else where they are, else with X."""
+        here = self._place()
+        if self.backend is not None:
+            return inputs.where(self, home, here.dtype_name)
+        fitted_on = getattr(self, "_fitted_on", None)
+        elsewhere = fitted_on is not None and (home is None or home.spec != fitted_on)
+        if elsewhere and get_config()["array_api_dispatch"]:
+            found = "host data" if home is None else home.spec
+            target = "numpy" if home is None else home.spec
+            raise ArgumentError(
+                f"Inputs passed to {type(self).__name__}.{method}() must use the same namespace "
+                f"and the same device as those passed to fit(): expected {fitted_on}, found "
+                f"{found}. Move X, or the model with model.to({target!r})."
+            )
+        if home is None or here.same_place(home):
+            return here
+        if here.name == "numpy":
+            return widest(home.spec, here.dtype_name)
+        raise ArgumentTypeError(
+            f"X is on {home.spec}, but the model on {here.spec}: move X, or the model with "
+            f"model.to({home.spec!r})."
+        )
+
+
+def outputs(
+    X: Array, params: Params, activations: tuple[Activation, ...], backend: Backend
+) -> Array:
+    """Return A[L] as rows for checked rows on the backend, some at a time."""
+    xp = backend.xp
+    rows = [propagation.forward(params, x.T, activations, xp)[0].T for x in _chunks(X)]
+    return rows[0] if len(rows) == 1 else xp.concat(rows)
+
+
+def _chunks(X: Array) -> Iterator[Array]:
+    m = X.shape[0]
+    if m <= CHUNK:
+        yield X
+    else:
+        for start in range(0, m, CHUNK):
+            yield X[start : min(start + CHUNK, m), :]

@@ -1,0 +1,208 @@
+"""To and from others: fitted models of scikit-learn and modules of PyTorch, weights exact."""
+
+from collections.abc import Sequence
+from copy import copy
+from typing import Any, cast
+
+import numpy as np
+from sklearn import linear_model, neural_network
+from sklearn.utils.validation import check_is_fitted
+
+from ..backends.base import to_host
+from ..errors import ArgumentError, ArgumentTypeError
+from .base import NetworkEstimator
+from .classifier import NetworkClassifier, binarizer
+from .logistic import LogisticRegression
+from .mlp import ITS_NAMES, MLPClassifier, MLPRegressor
+
+PAIRS: dict[type[NetworkEstimator], Any] = {
+    MLPClassifier: neural_network.MLPClassifier,
+    MLPRegressor: neural_network.MLPRegressor,
+    LogisticRegression: linear_model.LogisticRegression,
+}
+ITS_SOLVERS = ("lbfgs", "sgd", "adam")
+FITTED = (
+    "n_features_in_",
+    "feature_names_in_",
+    "n_outputs_",
+    "n_layers_",
+    "out_activation_",
+    "n_iter_",
+    "t_",
+    "loss_",
+    "best_loss_",
+    "best_validation_score_",
+    "loss_curve_",
+    "validation_scores_",
+    "_no_improvement_count",
+)
+"""Fitted attributes that a model has besides its classes and parameters, if it has them."""
+
+
+def from_sklearn(model: Any) -> NetworkEstimator:
+    """Return a fitted estimator of scikit-learn as ours of the same name.
+
+    Parameters
+    ----------
+    model : MLPClassifier, MLPRegressor or LogisticRegression of scikit-learn
+        Fitted. Its parameters and weights are copied.
+
+    Returns
+    -------
+    MLPClassifier, MLPRegressor or LogisticRegression
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it is something else.
+
+    Examples
+    --------
+    >>> import xpnn
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> X, y = load_iris(return_X_y=True)
+    >>> theirs = LogisticRegression(max_iter=1000).fit(X, y)
+    >>> ours = xpnn.from_sklearn(theirs)
+    >>> bool((ours.predict(X) == theirs.predict(X)).all())
+    True
+    """
+    found = [ours for ours, theirs in PAIRS.items() if isinstance(model, theirs)]
+    if not found:
+        raise ArgumentTypeError(
+            "expected a fitted MLPClassifier, MLPRegressor or LogisticRegression of scikit-learn, "
+            f"found {type(model).__name__}; a Pipeline has its own as pipeline[-1]."
+        )
+    check_is_fitted(model)
+    ours: Any = found[0]()
+    _copy_params(model, ours)
+    copy_fitted(model, ours)
+    if isinstance(ours, LogisticRegression):
+        ours.coef_, ours.intercept_ = model.coef_.copy(), model.intercept_.copy()
+    else:
+        ours.coefs_ = [a.copy() for a in model.coefs_]
+        ours.intercepts_ = [a.copy() for a in model.intercepts_]
+    if isinstance(ours, NetworkClassifier):
+        kind = getattr(getattr(model, "_label_binarizer", None), "y_type_", "")
+        set_classes(ours, model.classes_, multilabel=kind.startswith("multilabel"))
+    return cast(NetworkEstimator, ours)
+
+
+def to_sklearn(model: NetworkEstimator) -> Any:
+    """Return one of our fitted estimators as scikit-learn's of the same name."""
+    theirs = PAIRS[type(model)]()
+    _copy_params(model, theirs)
+    copy_fitted(model, theirs)
+    coefs = [np.array(to_host(a), order="C") for a in model.coefs_]
+    intercepts = [np.array(to_host(a)) for a in model.intercepts_]
+    if isinstance(model, LogisticRegression):
+        theirs.coef_, theirs.intercept_ = np.ascontiguousarray(coefs[0].T), intercepts[0]
+        theirs.n_iter_ = np.asarray([model.n_iter_], dtype=np.int32)  # one a problem
+    else:
+        theirs.coefs_, theirs.intercepts_ = coefs, intercepts
+    if isinstance(model, NetworkClassifier):
+        theirs.classes_ = model.classes_
+        theirs._label_binarizer = model._label_binarizer
+    return theirs
+
+
+def from_torch(
+    sequential: Any, classes: Sequence[Any] | None = None
+) -> MLPClassifier | MLPRegressor:
+    """Return a PyTorch network as a fitted estimator.
+
+    Parameters
+    ----------
+    sequential : torch.nn.Sequential
+        Linear modules, each with an activation after it or without: ReLU, Tanh, Sigmoid,
+        LeakyReLU(0.01); the same one after every hidden Linear. Dropout is left out.
+    classes : sequence, optional
+        The labels of the outputs, for a classifier: two for a single output. A network that ends
+        in a Linear, as one does that was trained on logits, gets the sigmoid or softmax then.
+        Without them, one that ends in Sigmoid or Softmax is a classifier of 0, 1, …, any other a
+        regressor.
+
+    Returns
+    -------
+    MLPClassifier or MLPRegressor
+        On the host, in the dtype of the modules, with the same weights.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        For modules that have no counterpart; names them.
+    """
+    from ..backends.torch_modules import from_sequential
+
+    sizes, names, params = from_sequential(sequential)
+    *hidden, output = names
+    if len(set(hidden)) > 1:
+        raise ArgumentError(
+            f"sequential: expected one activation after all hidden Linears, found {hidden}; "
+            "an xpnn.Network can have one a layer."
+        )
+    classifies = classes is not None or output in {"sigmoid", "softmax"}
+    model: Any = MLPClassifier() if classifies else MLPRegressor()
+    model.hidden_layer_sizes = tuple(sizes[1:-1])
+    if hidden:
+        model.activation = ITS_NAMES.get(hidden[0], hidden[0])
+    model.coefs_ = [np.ascontiguousarray(W.T) for W, _ in params]
+    model.intercepts_ = [b[:, 0] for _, b in params]
+    model.n_features_in_, model.n_outputs_, model.n_layers_ = sizes[0], sizes[-1], len(sizes)
+    model.n_iter_ = model.t_ = 0
+    if classifies:
+        output = _classifying(output, sizes[-1], classes, model)
+    if output not in {"identity", "exp", "sigmoid", "softmax"}:
+        raise ArgumentError(
+            "sequential: expected no activation after the last Linear of a regressor, "
+            f"found {output!r}."
+        )
+    model.out_activation_ = ITS_NAMES.get(output, output)
+    return cast(MLPClassifier | MLPRegressor, model)
+
+
+def _classifying(output: str, n: int, classes: Sequence[Any] | None, model: Any) -> str:
+    """Give a classifier its classes; return its output activation."""
+    expected = max(n, 2)
+    labels = np.asarray(range(expected) if classes is None else classes)
+    multilabel = output == "sigmoid" and n > 1
+    if len(labels) != expected or len(set(labels.tolist())) != expected:
+        raise ArgumentError(
+            f"classes: expected {expected} different labels for {n} outputs, found {classes!r}."
+        )
+    if output == "identity":
+        output = "sigmoid" if n == 1 else "softmax"
+    set_classes(model, labels, multilabel=multilabel)
+    return output
+
+
+# ---- what the models have in common -----------------------------------------
+
+
+def _copy_params(source: Any, target: Any) -> None:
+    """Set the parameters that both estimators have."""
+    params = source.get_params(deep=False)
+    shared = {key: value for key, value in params.items() if key in target.get_params()}
+    if isinstance(source, NetworkEstimator) and "activation" in shared:
+        shared["activation"] = ITS_NAMES.get(shared["activation"], shared["activation"])
+        if shared["activation"] not in {"identity", "logistic", "tanh", "relu"}:
+            raise ArgumentError(
+                f"scikit-learn has no activation {shared['activation']!r}: expected identity, "
+                "logistic, tanh or relu."
+            )
+        if shared["solver"] not in ITS_SOLVERS:
+            del shared["solver"]  # it has trained; predictions do not need it
+    target.set_params(**shared)
+
+
+def copy_fitted(source: Any, target: Any) -> None:
+    """Copy the fitted attributes that a model has besides its classes and parameters."""
+    for name in FITTED:
+        if hasattr(source, name):
+            setattr(target, name, copy(getattr(source, name)))
+
+
+def set_classes(model: NetworkClassifier, classes: Any, *, multilabel: bool) -> None:
+    """Give a classifier its classes, in the order of its outputs."""
+    model.classes_ = classes
+    model._label_binarizer = binarizer(classes, multilabel=multilabel)

@@ -1,0 +1,122 @@
+"""The estimators' door: where work runs, and what users pass as checked rows on that backend.
+
+One example is a row here. X decides; y and the weights follow it through the host. Host data are
+checked by scikit-learn's own functions. Arrays on a device stay there, and are checked by the few
+lines below, because without its array-API dispatch scikit-learn turns them into NumPy arrays.
+"""
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_consistent_length, validate_data
+
+from .. import _boundary as boundary
+from .._typing import Array
+from ..backends import selection
+from ..backends.base import Backend, to_host
+from ..backends.numpy import NumpyBackend
+from ..errors import ArgumentError, ArgumentTypeError
+
+FLOATS = (np.float64, np.float32)
+
+
+def home_of(X: Any) -> Backend | None:
+    """Return the library and device that X is on; None for host data, frames and lists."""
+    owner = selection.backend_class_of(X)
+    return None if owner is None or owner is NumpyBackend else owner.of(X)
+
+
+def on_host(x: Any) -> Any:
+    """Return an array of any library as a NumPy array; anything else as it is."""
+    return to_host(x) if selection.backend_class_of(x) is not None else x
+
+
+def where(estimator: Any, home: Backend | None, dtype: str) -> Backend:
+    """Return the backend to fit on: ``backend=``, else X's own, else the selected one.
+
+    ``device=`` and ``dtype=`` change only that. Without ``dtype=`` it is X's, or float32 where
+    the device, or JAX as it is set, has no float64.
+    """
+    name = estimator.backend or (home or selection.get_backend()).spec
+    if estimator.device is not None:
+        name = f"{name.partition(':')[0]}:{estimator.device}"
+    if estimator.dtype is None:
+        return selection.widest(name, dtype)
+    selection.allow(name, estimator.dtype)
+    return selection.resolve(name, estimator.dtype)
+
+
+def fit_rows(estimator: Any, X: Any, y: Any, *, reset: bool, **y_checks: Any) -> tuple[Any, Any]:
+    """Check what `fit` is given: X stays where it is, y becomes a host array."""
+    y = on_host(y)
+    if home_of(X) is None:
+        X, y = validate_data(
+            estimator,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            dtype=FLOATS,
+            reset=reset,
+            **y_checks,
+        )
+        return X, y
+    y = validate_data(estimator, y=y, reset=reset, **y_checks)
+    check_device_rows(estimator, X, reset=reset)
+    check_consistent_length(np.empty((X.shape[0], 0)), y)
+    return X, y
+
+
+def predict_rows(estimator: Any, X: Any) -> Any:
+    """Check what a fitted estimator is given."""
+    if home_of(X) is None:
+        return validate_data(estimator, X, accept_sparse=["csr", "csc"], reset=False)
+    check_device_rows(estimator, X, reset=False)
+    return X
+
+
+def check_device_rows(estimator: Any, X: Array, *, reset: bool) -> None:
+    """Raise unless X is a matrix of real numbers with the features that were fitted."""
+    shape = tuple(X.shape)
+    if len(shape) != 2:
+        raise ArgumentError(
+            f"X: expected 2D array, one example a row, found shape {shape}. "
+            "Reshape your data: X.reshape(-1, 1) if it has a single feature, X.reshape(1, -1) if "
+            "it is a single example."
+        )
+    for size, what in zip(shape, ("sample", "feature"), strict=True):
+        if size == 0:
+            raise ArgumentError(
+                f"X: found array with 0 {what}(s) (shape={shape}) while a minimum of 1 is required."
+            )
+    validate_data(estimator, X, reset=reset, skip_check_array=True)  # names and n_features_in_
+
+
+def dtype_of(X: Any) -> str:
+    """Return the dtype to compute in: float32 for float32, else float64."""
+    return "float32" if str(X.dtype).rpartition(".")[2] == "float32" else "float64"
+
+
+def move_rows(X: Any, backend: Backend) -> Array:
+    """Return checked rows on a backend, finite in its dtype; sparse ones stay sparse on NumPy."""
+    if hasattr(X, "tocsr"):
+        if isinstance(backend, NumpyBackend):
+            return X.tocsr().astype(backend.dtype, copy=False)
+        X = X.toarray()
+    narrowed = not isinstance(X, np.ndarray) or np.dtype(X.dtype).itemsize > (
+        4 if backend.dtype_name == "float32" else 8
+    )
+    try:
+        X = backend.asarray(X, backend.dtype)
+    except (ArgumentError, ArgumentTypeError) as error:
+        raise type(error)(f"X: {error}") from error
+    if narrowed:  # host data have been checked in the dtype they came in
+        boundary.check_finite("X", X, backend)
+    return X
+
+
+def send(a: Array, backend: Backend, home: Backend | None) -> Any:
+    """Return a result to where X came from."""
+    if home is None:
+        a = backend.to_numpy(a)
+        return a if a.flags.writeable else a.copy()
+    return a if home.same_place(backend) else home.asarray(a)

@@ -1,0 +1,287 @@
+"""`LogisticRegression`: a network without a hidden layer, by gradient descent over all examples.
+
+The cost is convex, so it starts from zeros, and the step may be as long as the curvature allows.
+"""
+
+import warnings
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight
+
+from .. import _boundary as boundary
+from .._typing import Array
+from ..backends.base import Backend
+from ..core.activations import ACTIVATIONS
+from ..core.optimizers import sklearn_sgd
+from ..core.parameters import Params, fold_standardization, initial_weights
+from ..errors import ArgumentError
+from ..network import Network
+from ..training.batches import Shuffle
+from ..training.checkpoint import Checkpoint
+from ..training.fit import check_callbacks
+from ..training.loop import Loop
+from ..training.stopping import Stopping
+from ..training.trainer import Trainer
+from . import inputs
+from .classifier import NetworkClassifier
+from .mlp import WHERE_AND_HOW
+
+EVERY = 20  # iterations from one look at the gradient to the next
+
+
+class LogisticRegression(NetworkClassifier):
+    """Logistic regression, softmax regression for more than two classes, by gradient descent.
+
+    Minimises scikit-learn's cost, per example J = 1/m Σ_i ℓ_i + 1/(2 C m) ‖W‖², from W = 0, with
+    Nesterov's momentum v ← μ v − α g; θ ← θ + μ v − α g over all examples, the features of X
+    (unless it is sparse) taken from their means meanwhile.
+
+    Parameters
+    ----------
+    C : float
+        1/λ: the smaller, the stronger the L2 penalty. Infinity for none. The intercept is not
+        penalised.
+    learning_rate : float or "auto"
+        α. ``"auto"`` is 1/L, where L bounds the curvature of J: σ²/4m for two classes and σ²/2m
+        for more, σ the largest singular value of X with a column of ones, plus λ/m.
+    momentum : float
+        μ in [0, 1]; 0 for the plain descent of the notes.
+    max_iter : int
+    tol : float
+        Stop when no entry of the gradient is larger; looked at every 20 iterations.
+    backend : str, optional
+        As `xpnn.set_backend` takes it. Without, X's own library, or the selected backend if X is
+        host data.
+    device : str, optional
+    dtype : {"float32", "float64"}, optional
+        Without, that of X.
+    callbacks : sequence of callable (Report) -> object
+        Called after each iteration; one that returns True ends the training.
+    checkpoint : Checkpoint, optional
+        Where to write the state down every so many iterations.
+
+    Attributes
+    ----------
+    classes_ : array, shape (n_classes,)
+    coef_ : array, shape (1 or n_classes, n_features)
+    intercept_ : array, shape (1 or n_classes,)
+    n_iter_ : int
+    loss_curve_ : list of float
+        J before each iteration.
+    n_features_in_ : int
+    feature_names_in_ : array, shape (n_features_in_,)
+        If X has names.
+
+    See Also
+    --------
+    MLPClassifier : with hidden layers.
+
+    Examples
+    --------
+    >>> import xpnn
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.preprocessing import scale
+    >>> X, y = load_wine(return_X_y=True)
+    >>> xpnn.LogisticRegression().fit(scale(X), y).score(scale(X), y)
+    1.0
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "C": [Interval(Real, 0, None, closed="right")],
+        "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        **WHERE_AND_HOW,
+    }
+
+    def __init__(
+        self,
+        *,
+        C: float = 1.0,
+        learning_rate: float | str = "auto",
+        momentum: float = 0.95,
+        max_iter: int = 1000,
+        tol: float = 1e-4,
+        backend: str | None = None,
+        device: str | None = None,
+        dtype: str | None = None,
+        callbacks: Any = (),
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self.C = C
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.max_iter = max_iter
+        self.tol = tol
+        self.backend = backend
+        self.device = device
+        self.dtype = dtype
+        self.callbacks = callbacks
+        self.checkpoint = checkpoint
+
+    @property
+    def coef_(self) -> Array:
+        """W, shape (1 or n_classes, n_features)."""
+        return self.coefs_[0].T
+
+    @coef_.setter
+    def coef_(self, W: Array) -> None:
+        self.coefs_ = [W.T]
+
+    @property
+    def intercept_(self) -> Array:
+        """b, shape (1 or n_classes,)."""
+        return self.intercepts_[0]
+
+    @intercept_.setter
+    def intercept_(self, b: Array) -> None:
+        self.intercepts_ = [b]
+
+    def _network(self) -> Network:
+        if len(self.classes_) == 2:
+            return Network([self.n_features_in_, 1], output="sigmoid")
+        return Network([self.n_features_in_, len(self.classes_)], output="softmax")
+
+    def decision_function(self, X: Any) -> Any:
+        """Return Z = W X + b: above 0 for the second of two classes, the largest for the likeliest.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or frame, shape (m, n_features)
+
+        Returns
+        -------
+        array, shape (m,) or (m, n_classes)
+            In the library X came from.
+        """
+        Z, backend, home = self._forward(X, "decision_function", (ACTIVATIONS["identity"],))
+        with backend.current():
+            return inputs.send(Z[:, 0] if Z.shape[1] == 1 else Z, backend, home)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train on examples in rows.
+
+        Parameters
+        ----------
+        X : array of any library, sparse matrix or frame, shape (m, n_features)
+        y : array, shape (m,)
+        sample_weight : array, shape (m,), optional
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DivergenceError
+            If a learning rate of your own is too large; it is a ValueError too.
+        """
+        check_callbacks(self.callbacks)
+        home = inputs.home_of(X)
+        X, y = inputs.fit_rows(self, X, y, reset=True, multi_output=False)
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        self._label_binarizer = LabelBinarizer().fit(y)
+        self.classes_ = self._label_binarizer.classes_
+        if len(self.classes_) < 2:
+            raise ArgumentError(
+                "y: expected at least 2 classes, found only one class: "
+                f"{self.classes_[0]!r}; there is nothing to tell apart."
+            )
+        s = inputs.on_host(sample_weight)
+        if s is not None:
+            s = _check_sample_weight(s, np.empty((X.shape[0], 0)))[None, :]
+        backend = inputs.where(self, home, inputs.dtype_of(X))
+        with backend.current(), backend.no_grad():
+            self._fitted_on = None if home is None else home.spec
+            X = inputs.move_rows(X, backend)
+            Y = backend.asarray(self._label_binarizer.transform(y), backend.dtype)
+            s = None if s is None else backend.asarray(s, backend.dtype)
+            mu = _means(X, backend)
+            params = self._descend(X if mu is None else X - mu.T, Y, s, backend)
+            if mu is not None:
+                params = fold_standardization(params, mu, backend.xp.ones_like(mu))
+            self._keep(params, backend)
+        return self
+
+    def _descend(self, X: Array, Y: Array, s: Array | None, backend: Backend) -> Params:
+        net = self._network()
+        total = X.shape[0] if s is None else float(backend.xp.sum(s))
+        rate: Any = self.learning_rate
+        if rate == "auto":
+            bound = 0.25 if Y.shape[1] == 1 else 0.5
+            rate = 1.0 / (bound * _squared_norm(X, s, backend) / total + 1.0 / (self.C * total))
+        optimizer = sklearn_sgd(rate, self.momentum, nesterov=True)
+        trainer = Trainer(net, backend, optimizer, 1.0 / self.C, X, Y, s, None)
+        zeros = boundary.layers_of(initial_weights(net.sizes, "zeros", None), backend)
+        loop = Loop(
+            trainer,
+            trainer.start(zeros),
+            Shuffle(trainer.plan.m, None),
+            Stopping(None, 1, higher_is_better=False),
+            callbacks=self.callbacks,
+            checkpoint=self.checkpoint,
+        )
+        slope = _steepest(trainer, loop.theta) if loop.done[1] else float("inf")
+        while loop.done[1] < self.max_iter and loop.history.stopped == "epochs":
+            loop.run(min(loop.done[1] + EVERY, self.max_iter))
+            slope = _steepest(trainer, loop.theta)
+            if not slope > self.tol:
+                break
+        self.n_iter_, self.loss_curve_ = loop.done[1], loop.history.cost
+        if slope > self.tol and loop.history.stopped == "epochs":
+            warnings.warn(
+                f"gradient descent has not converged after {self.n_iter_} iterations: an entry of "
+                f"the gradient is {slope:.1g}, tol is {self.tol:g}. Standardise X with "
+                "StandardScaler, or increase max_iter or tol.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        trainer.check_finite(loop.done[0], self.n_iter_)
+        return trainer.params(loop.done[0])
+
+
+def _means(X: Array, backend: Backend) -> Array | None:
+    """Return the mean of each feature, shape (n, 1), or None if X is sparse and has to stay so.
+
+    Descent is the faster the rounder the cost. Features taken from their means leave W and its
+    penalty as they are and only move b.
+    """
+    if hasattr(X, "tocsr"):
+        return None
+    return backend.xp.mean(X, axis=0, keepdims=True).T
+
+
+def _squared_norm(X: Array, s: Array | None, backend: Backend) -> float:
+    """Return the largest eigenvalue of Σ_i s_i x xᵀ, each x with a 1 appended, by power iteration.
+
+    Not less than 0.8 of it, or hardly ever; descent with momentum bears that.
+    """
+    xp = backend.xp
+    v = np.random.default_rng(0).standard_normal((X.shape[1] + 1, 1))
+    v = backend.asarray(v, backend.dtype)
+    norm = 0.0
+    for _ in range(20):
+        v = v / xp.sqrt(xp.sum(v * v))
+        projected = X @ v[:-1, :] + v[-1, :]
+        if s is not None:
+            projected = projected * s.T
+        v = xp.concat((X.T @ projected, xp.reshape(xp.sum(projected), (1, 1))))
+        norm = xp.sqrt(xp.sum(v * v))
+    return float(norm)
+
+
+def _steepest(trainer: Trainer, theta: Array) -> float:
+    """Return the largest absolute entry of the gradient."""
+    g = trainer.gradient(theta)
+    return float(trainer.backend.xp.max(trainer.backend.xp.abs(g)))

@@ -1,0 +1,752 @@
+"""`MLPClassifier` and `MLPRegressor`: multi-layer perceptrons with scikit-learn's face.
+
+Same parameters, defaults, attributes and random draws as scikit-learn's: in float64 a fit gives
+its coefficients. Beyond it they take arrays of any library and train on any backend.
+"""
+
+import warnings
+from itertools import pairwise
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import (
+    _check_partial_fit_first_call,
+    type_of_target,
+    unique_labels,
+)
+from sklearn.utils.validation import _check_sample_weight
+
+from .._typing import Array
+from ..backends.base import DTYPES, Backend
+from ..core.activations import ACTIVATIONS, Activation
+from ..core.optimizers import Optimizer
+from ..core.parameters import Params
+from ..errors import ArgumentError, DivergenceError
+from ..network import Network
+from ..training.batches import Shuffle
+from ..training.checkpoint import Checkpoint
+from ..training.fit import check_callbacks
+from ..training.loop import Loop
+from ..training.stopping import AdaptiveRate, Stopping
+from . import inputs, solvers
+from .base import NetworkEstimator, outputs
+from .classifier import NetworkClassifier
+from .verbose import Verbose
+
+OUR_NAMES = {"logistic": "sigmoid"}  # of activations, where they are not scikit-learn's
+ITS_NAMES = {ours: its for its, ours in OUR_NAMES.items()}
+HIDDEN = {*ACTIVATIONS, *OUR_NAMES} - {"softmax"}
+SOLVERS = {"lbfgs", "sgd", "adam", "rmsprop"}
+
+WHERE_AND_HOW: dict[str, list[Any]] = {
+    "backend": [str, None],
+    "device": [str, None],
+    "dtype": [StrOptions(set(DTYPES)), None],
+    "callbacks": ["array-like"],
+    "checkpoint": [Checkpoint, None],
+}
+"""Which values the parameters take that all estimators add to scikit-learn's."""
+
+
+PARAMETERS = """\
+    hidden_layer_sizes : int or array-like of int
+        Units of each hidden layer.
+    activation : {"relu", "tanh", "logistic", "identity", "leaky_relu", "exp"} or Activation
+        Of the hidden layers; ``"sigmoid"`` is another name of ``"logistic"``.
+    solver : {"adam", "sgd", "lbfgs", "rmsprop"} or Optimizer
+        One of `xpnn.optimizers` brings its own learning rate and hyperparameters.
+    alpha : float
+        λ of the penalty λ/(2m) Σ ‖W[l]‖², m the size of the mini-batch.
+    batch_size : int or "auto"
+        ``"auto"`` is 200, or all examples if there are fewer. ``lbfgs`` takes all.
+    learning_rate : {"constant", "invscaling", "adaptive"}
+        For ``sgd``: α₀; α₀ / (t + 1)^power_t after t examples; or α divided by 5 whenever
+        training would stop, until it is 1e-6.
+    learning_rate_init : float
+        α₀.
+    power_t : float
+    max_iter : int
+        Epochs, or iterations of ``lbfgs``.
+    shuffle : bool
+        Whether every epoch draws a new order.
+    random_state : int, RandomState or None
+        For the first weights, the order and the validation set, in scikit-learn's order of draws.
+    tol : float
+        Stop when the loss, or the validation score, has not improved by ``tol`` for more than
+        ``n_iter_no_change`` epochs; ``lbfgs`` stops when no entry of the gradient is larger.
+    verbose : bool
+        Whether to print each epoch.
+    warm_start : bool
+        Whether `fit` goes on from the parameters there are.
+    momentum : float
+        μ of ``sgd``: v ← μ v − α g.
+    nesterovs_momentum : bool
+    early_stopping : bool
+        Whether to set a part of the data aside, to stop by its score, and to keep the best
+        parameters.
+    validation_fraction : float
+        How large a part.
+    beta_1, beta_2, epsilon : float
+        β₁, β₂ and ε of ``adam``.
+    n_iter_no_change : int, or infinity
+    max_fun : int
+        How often ``lbfgs`` may evaluate the loss.
+    backend : str, optional
+        As `xpnn.set_backend` takes it: ``"cupy"``, ``"torch:cuda"``. Without, X's own library, or
+        the selected backend if X is host data.
+    device : str, optional
+        Of that library.
+    dtype : {"float32", "float64"}, optional
+        Without, that of X, float64 for integers; float32 where the device, or JAX as it is set,
+        has no float64.
+    callbacks : sequence of callable (Report) -> object
+        Called after each epoch; one that returns True ends the training.
+    checkpoint : Checkpoint, optional
+        Where to write the state down every so many epochs; not for ``lbfgs``.
+"""
+ATTRIBUTES = """\
+    coefs_, intercepts_ : list of array, shapes (n_in, n_out) and (n_out,)
+        Of each layer, on the backend. They may be written to.
+    loss_, loss_curve_ : float, list of float
+        The loss of the last epoch, and of each.
+    best_loss_ : float or None
+    validation_scores_, best_validation_score_ : list of float, float or None
+        With ``early_stopping``.
+    n_iter_, t_ : int
+        Epochs, and examples seen.
+    n_layers_, n_outputs_, out_activation_, n_features_in_
+        The network: its layers with the input, units and activation of the output, inputs.
+    feature_names_in_ : array, shape (n_features_in_,)
+        If X has names.
+"""
+NOTES = """\
+    What X is decides where the work runs, and what comes back. A device array stays on its device;
+    y and the weights follow it. pandas and polars frames, lists and sparse matrices are host data;
+    sparse ones stay sparse on NumPy and become dense elsewhere.
+
+    Where scikit-learn's losses differ from the notes', its own are reported: probabilities are
+    clipped to [ε, 1 − ε] of the dtype.
+"""
+
+
+class BaseMLP(NetworkEstimator):
+    """What classifier and regressor share: the parameters and the training."""
+
+    loss: str
+    _y_checks: ClassVar[dict[str, Any]]
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(HIDDEN), Activation],
+        "solver": [StrOptions(SOLVERS), Optimizer],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        **WHERE_AND_HOW,
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: str | Activation = "relu",
+        *,
+        solver: str | Optimizer = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        backend: str | None = None,
+        device: str | None = None,
+        dtype: str | None = None,
+        callbacks: Any = (),
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.backend = backend
+        self.device = device
+        self.dtype = dtype
+        self.callbacks = callbacks
+        self.checkpoint = checkpoint
+
+    # ---- a subclass says ----------------------------------------------------
+
+    def _check_y(self, y: Any, *, incremental: bool) -> Any:
+        """Return checked targets as numbers, shape (m, n_outputs)."""
+        raise NotImplementedError
+
+    def _output(self) -> str:
+        """Return scikit-learn's name of the output activation."""
+        raise NotImplementedError
+
+    def _validation_score(self, A: Array, backend: Backend, Y: Any, s: Any) -> float:
+        """Return the score of outputs A against targets Y, both as rows, Y and s on the host."""
+        raise NotImplementedError
+
+    # ---- fitting ------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train on examples in rows.
+
+        Parameters
+        ----------
+        X : array of any library, sparse matrix or frame, shape (m, n_features)
+        y : array, shape (m,) or (m, n_outputs)
+        sample_weight : array, shape (m,), optional
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DivergenceError
+            If the parameters are not finite in the end; it is a ValueError too.
+        """
+        return self._fit(X, y, sample_weight, incremental=False)
+
+    def _is_stochastic(self) -> bool:
+        if self.solver == "lbfgs":
+            raise AttributeError(
+                "partial_fit is only available for stochastic optimizers; lbfgs is not one."
+            )
+        return True
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool) -> Self:
+        check_callbacks(self.callbacks)
+        hidden_sizes = self._hidden_sizes()
+        first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        home = inputs.home_of(X)
+        X, y = inputs.fit_rows(self, X, y, reset=first, **self._y_checks)
+        Y = self._check_y(y, incremental=incremental)
+        s = inputs.on_host(sample_weight)
+        if s is not None:
+            s = _check_sample_weight(s, np.empty((X.shape[0], 0)))
+        backend = inputs.where(self, home, inputs.dtype_of(X))
+        self.n_outputs_ = Y.shape[1]
+        self._random_state = check_random_state(self.random_state)
+        with backend.current(), backend.no_grad():
+            if first:
+                self._initialize([X.shape[1], *hidden_sizes, self.n_outputs_], backend)
+            self._fitted_on = None if home is None else home.spec
+            X = inputs.move_rows(X, backend)
+            if self.solver == "lbfgs":
+                params = self._fit_lbfgs(X, Y, s, backend)
+            else:
+                params = self._fit_stochastic(X, Y, s, backend, incremental=incremental)
+            self._keep(params, backend)
+            xp = backend.xp
+            if not all(backend.all_true(xp.isfinite(a)) for a in (*self.coefs_, *self.intercepts_)):
+                raise DivergenceError(
+                    "Solver produced non-finite parameter weights. The input data may contain "
+                    "large values and need to be preprocessed. Expected finite numbers: lower "
+                    "learning_rate_init, or standardise X with StandardScaler."
+                )
+        return self
+
+    def _hidden_sizes(self) -> list[int]:
+        sizes = self.hidden_layer_sizes
+        sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+        if np.any(np.asarray(sizes) <= 0):
+            raise ArgumentError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+        return sizes
+
+    def _initialize(self, sizes: list[int], backend: Backend) -> None:
+        """Draw the parameters, U(−r, r) with r² = 6/(n_prev + n), 2 in place of 6 for sigmoid."""
+        self.n_iter_ = self.t_ = 0
+        self.n_layers_ = len(sizes)
+        self.out_activation_ = self._output()
+        factor = 2.0 if self.activation in {"logistic", "sigmoid"} else 6.0
+        drawn = []
+        for n_prev, n in pairwise(sizes):
+            r = np.sqrt(factor / (n_prev + n))
+            coef = self._random_state.uniform(-r, r, (n_prev, n))
+            drawn.append((coef, self._random_state.uniform(-r, r, n)))
+        self.coefs_, self.intercepts_ = (
+            [backend.asarray(a, backend.dtype, copy=True) for a in series]
+            for series in zip(*drawn, strict=True)
+        )
+        self._no_improvement_count = 0
+        if self.solver != "lbfgs":
+            self.loss_curve_: list[float] = []
+            self.best_loss_: Any = None if self.early_stopping else np.inf
+            self.validation_scores_: Any = [] if self.early_stopping else None
+            self.best_validation_score_: Any = -np.inf if self.early_stopping else None
+
+    def _network(self) -> Network:
+        sizes = [coef.shape[0] for coef in self.coefs_] + [self.n_outputs_]
+        hidden = self.activation
+        if isinstance(hidden, str):
+            hidden = OUR_NAMES.get(hidden, hidden)
+        output = OUR_NAMES.get(self.out_activation_, self.out_activation_)
+        return Network(sizes, hidden, output)
+
+    def _fit_lbfgs(self, X: Array, Y: Any, s: Any, backend: Backend) -> Params:
+        net = self._network()
+        params, self.loss_, self.n_iter_ = solvers.lbfgs(
+            net if net.output == "identity" else solvers.reported(net),
+            backend,
+            self._params(backend),
+            X,
+            backend.asarray(Y, backend.dtype),
+            None if s is None else backend.asarray(s[None, :], backend.dtype),
+            float(self.alpha),
+            max_iter=self.max_iter,
+            max_fun=self.max_fun,
+            tol=self.tol,
+            callbacks=[*([verbose] if (verbose := self._verbose()) else []), *self.callbacks],
+        )
+        return params
+
+    def _fit_stochastic(
+        self, X: Array, Y: Any, s: Any, backend: Backend, *, incremental: bool
+    ) -> Params:
+        if self.early_stopping and incremental:
+            raise ArgumentError("partial_fit does not support early_stopping=True")
+        if not (incremental and hasattr(self, "_optimizer")):
+            self._optimizer = solvers.Solver(self)
+        score = None
+        if self.early_stopping:
+            X, Y, s, score = self._split(X, Y, s, backend)
+        m = X.shape[0]
+        verbose = self._verbose()
+        optimizer = self._optimizer.scheduled(self, m, verbose.lowered if verbose else None)
+        trainer = solvers.MLPTrainer(
+            solvers.reported(self._network()),
+            backend,
+            optimizer,
+            float(self.alpha),
+            X,
+            backend.asarray(Y, backend.dtype),
+            None if s is None else backend.asarray(s[None, :], backend.dtype),
+            self._batch_size(m),
+            steps_before=self._optimizer.steps,
+        )
+        start = trainer.start(self._params(backend))
+        if self._optimizer.state is not None:
+            moved = (backend.asarray(a, backend.dtype) for a in self._optimizer.state)
+            start = (start[0], *moved)
+        loop = Loop(
+            trainer,
+            start,
+            Shuffle(m, self._random_state if self.shuffle else None, cumulative=True),
+            self._stopping(),
+            score=score,
+            callbacks=[*([verbose] if verbose else []), *self.callbacks],
+            adaptive=rate if isinstance(rate := optimizer.learning_rate, AdaptiveRate) else None,
+            checkpoint=self.checkpoint,
+        )
+        try:
+            loop.run(1 if incremental else self.max_iter)
+        except KeyboardInterrupt:
+            loop.history.stopped = "interrupted"
+            loop.history.truncate(loop.done[1])
+            warnings.warn("Training interrupted by user.", stacklevel=5)
+        self._note(loop)
+        if verbose:
+            verbose.stopped(loop)
+        if loop.done[1] == self.max_iter and loop.history.stopped == "epochs" and not incremental:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
+                "optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        carry, _ = loop.best if self.early_stopping else loop.done
+        return trainer.params(carry)
+
+    def _verbose(self) -> Verbose | None:
+        if not self.verbose:
+            return None
+        return Verbose(
+            early_stopping=self.early_stopping,
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+        )
+
+    def _batch_size(self, m: int) -> int:
+        if isinstance(self.batch_size, str):  # "auto"
+            return min(200, m)
+        if self.batch_size > m:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. "
+                "It is going to be clipped",
+                stacklevel=5,
+            )
+        return int(min(self.batch_size, m))
+
+    def _split(self, X: Array, Y: Any, s: Any, backend: Backend) -> tuple[Any, ...]:
+        """Set a part aside: return X, Y and s without it, and the function that scores on it."""
+        one_column = isinstance(self, NetworkClassifier) and self.n_outputs_ == 1
+        train, held_out = train_test_split(
+            np.arange(X.shape[0]),
+            random_state=self._random_state,
+            test_size=self.validation_fraction,
+            stratify=Y if one_column else None,
+        )
+        if len(held_out) < 2:
+            raise ArgumentError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of "
+                "your dataset."
+            )
+
+        def rows(indices: Any) -> Array:
+            return backend.take_rows(X, backend.asarray(indices, backend.index_dtype))
+
+        activations = self._network().activations
+        X_held_out, Y_held_out = rows(held_out), Y[held_out]
+        s_held_out = None if s is None else s[held_out]
+
+        def score(params: Params) -> float:
+            A = outputs(X_held_out, params, activations, backend)
+            if not backend.all_true(backend.xp.isfinite(A)):
+                return float("nan")
+            return self._validation_score(A, backend, Y_held_out, s_held_out)
+
+        return rows(train), Y[train], None if s is None else s[train], score
+
+    def _stopping(self) -> Stopping:
+        """Return the rule, going on where the last training with it has stopped."""
+        stopping = Stopping(
+            float(self.tol), self.n_iter_no_change, higher_is_better=self.early_stopping
+        )
+        stopping.best = self.best_validation_score_ if self.early_stopping else -self.best_loss_
+        stopping.without_improvement = self._no_improvement_count
+        return stopping
+
+    def _note(self, loop: Loop) -> None:
+        """Set the attributes that tell of the training."""
+        history, epochs = loop.history, loop.done[1]
+        solver = self._optimizer
+        solver.state = loop.done[0][1:]
+        solver.steps += epochs * loop.trainer.plan.steps
+        solver.epochs += epochs
+        solver.learning_rate = loop.trainer.optimizer.rate(epochs)
+        self.n_iter_ = epochs
+        self.t_ += epochs * loop.trainer.plan.m
+        self.loss_curve_ += history.cost
+        if history.cost:
+            self.loss_ = history.cost[-1]
+        self._no_improvement_count = loop.stopping.without_improvement
+        if self.early_stopping:
+            self.validation_scores_ += history.validation
+            self.best_validation_score_ = loop.stopping.best
+        else:
+            self.best_loss_ = -loop.stopping.best
+
+
+class MLPClassifier(NetworkClassifier, BaseMLP):  # noqa: D101
+    __doc__ = f"""Multi-layer perceptron for classes, with the face of scikit-learn's.
+
+    The last layer is a sigmoid unit for two classes, softmax for more, and a sigmoid unit a label
+    for multi-label targets, with their cross-entropies.
+
+    Parameters
+    ----------
+{PARAMETERS}
+    Attributes
+    ----------
+    classes_ : array, shape (n_classes,)
+{ATTRIBUTES}
+    Notes
+    -----
+{NOTES}
+    Examples
+    --------
+    >>> import xpnn
+    >>> from sklearn.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = xpnn.MLPClassifier(random_state=0, max_iter=20, tol=0.1).fit(X, y)
+    >>> model.predict(X[:3])
+    array([0, 1, 2])
+    """
+
+    loss = "log_loss"
+    _y_checks: ClassVar[dict[str, Any]] = {"multi_output": True}
+
+    def _check_y(self, y: Any, *, incremental: bool) -> Any:
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
+            self._label_binarizer = LabelBinarizer().fit(y)
+            self.classes_ = self._label_binarizer.classes_
+        else:
+            self._check_classes(unique_labels(y))
+        return self._label_binarizer.transform(y).astype(bool)
+
+    def _check_classes(self, classes: Any) -> None:
+        """Raise unless the classes of this call suit those of the first."""
+        if self.warm_start and set(classes) != set(self.classes_):
+            raise ArgumentError(
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {self.classes_}, `y` has {classes}"
+            )
+        if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
+            raise ArgumentError(
+                "`y` has classes not in `self.classes_`. "
+                f"`self.classes_` has {self.classes_}. 'y' has {classes}."
+            )
+
+    def _output(self) -> str:
+        return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
+
+    def _validation_score(self, A: Array, backend: Backend, Y: Any, s: Any) -> float:
+        predicted = backend.to_numpy(self._class_indices(A, backend))
+        if self.n_outputs_ == 1:
+            Y = Y[:, 0]
+        elif not self._multilabel:
+            Y = Y.argmax(axis=1)
+        return float(accuracy_score(Y, predicted, sample_weight=s))
+
+    @available_if(lambda self: self._is_stochastic())
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+        """Train for one more epoch.
+
+        Parameters
+        ----------
+        X : array of any library, sparse matrix or frame, shape (m, n_features)
+        y : array, shape (m,) or (m, n_classes)
+        sample_weight : array, shape (m,), optional
+        classes : array, shape (n_classes,)
+            All classes of all calls; needed in the first.
+
+        Returns
+        -------
+        self
+        """
+        if _check_partial_fit_first_call(self, inputs.on_host(classes)):
+            multilabel = type_of_target(inputs.on_host(y)).startswith("multilabel")
+            self._label_binarizer = LabelBinarizer().fit(
+                inputs.on_host(y if multilabel else classes)
+            )
+        return self._fit(X, y, sample_weight, incremental=True)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class MLPRegressor(RegressorMixin, BaseMLP):  # noqa: D101
+    __doc__ = f"""Multi-layer perceptron for numbers, with the face of scikit-learn's.
+
+    Parameters
+    ----------
+    loss : {{"squared_error", "poisson"}}
+        ½ (a − y)² with an identity output, or half the Poisson deviance with exp.
+{PARAMETERS}
+    Attributes
+    ----------
+{ATTRIBUTES}
+    Notes
+    -----
+{NOTES}
+    With several outputs ``lbfgs`` minimises, and reports, the sum of the squared errors over the
+    outputs, whose gradient all solvers follow; ``sgd`` and ``adam`` report its mean, as
+    scikit-learn does.
+
+    Examples
+    --------
+    >>> import xpnn
+    >>> from sklearn.datasets import load_diabetes
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = xpnn.MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", tol=1.0)
+    >>> round(model.fit(X, y).score(X, y), 2)  # without a hidden layer: linear regression
+    0.51
+    """
+
+    _y_checks: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseMLP._parameter_constraints,
+        "loss": [StrOptions({"squared_error", "poisson"})],
+    }
+
+    def __init__(
+        self,
+        loss: str = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: str | Activation = "relu",
+        *,
+        solver: str | Optimizer = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        backend: str | None = None,
+        device: str | None = None,
+        dtype: str | None = None,
+        callbacks: Any = (),
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes,
+            activation,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            warm_start=warm_start,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            n_iter_no_change=n_iter_no_change,
+            max_fun=max_fun,
+            backend=backend,
+            device=device,
+            dtype=dtype,
+            callbacks=callbacks,
+            checkpoint=checkpoint,
+        )
+        self.loss = loss
+
+    def _check_y(self, y: Any, *, incremental: bool) -> Any:
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return y.reshape(-1, 1) if y.ndim == 1 else y
+
+    def _output(self) -> str:
+        return "exp" if self.loss == "poisson" else "identity"
+
+    def _validation_score(self, A: Array, backend: Backend, Y: Any, s: Any) -> float:
+        return float(r2_score(Y, backend.to_numpy(A), sample_weight=s))
+
+    def predict(self, X: Any) -> Any:
+        """Predict the targets of each row.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or frame, shape (m, n_features)
+
+        Returns
+        -------
+        array, shape (m,) or (m, n_outputs)
+            In the library X came from.
+        """
+        A, backend, home = self._forward(X, "predict")
+        with backend.current():
+            return inputs.send(A[:, 0] if A.shape[1] == 1 else A, backend, home)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R² = 1 − Σ(y − a)²/Σ(y − ȳ)², averaged over the outputs.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or frame, shape (m, n_features)
+        y : array, shape (m,) or (m, n_outputs)
+        sample_weight : array, shape (m,), optional
+        """
+        predicted = inputs.on_host(self.predict(X))
+        return float(
+            r2_score(inputs.on_host(y), predicted, sample_weight=inputs.on_host(sample_weight))
+        )
+
+    @available_if(lambda self: self._is_stochastic())
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train for one more epoch.
+
+        Parameters
+        ----------
+        X : array of any library, sparse matrix or frame, shape (m, n_features)
+        y : array, shape (m,) or (m, n_outputs)
+        sample_weight : array, shape (m,), optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit(X, y, sample_weight, incremental=True)

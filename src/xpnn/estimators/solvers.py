@@ -1,0 +1,244 @@
+"""How the multi-layer perceptrons are trained: scikit-learn's forms of everything.
+
+The steps, epochs and checkpoints are those of `xpnn.fit`. What differs is written here: the
+optimisers with their learning rates, the loss values that scikit-learn reports, and what it
+makes of a cost that is not finite (it goes on). ``lbfgs`` is SciPy's, over the core's gradients.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from .._typing import Array, Namespace
+from ..backends.base import Backend, to_host
+from ..core import propagation
+from ..core.losses import Loss, poisson, poisson_dA, poisson_of_logits, squared_error_dA
+from ..core.optimizers import OPTIMIZERS, Optimizer, sklearn_adam, sklearn_sgd
+from ..core.parameters import Params, from_vector, to_vector
+from ..network import Network
+from ..training.history import Callback, Report
+from ..training.stopping import AdaptiveRate
+from ..training.trainer import Trainer
+
+# ---- losses -----------------------------------------------------------------
+
+
+def _mean_squared_error(A: Array, Y: Array, xp: Namespace) -> Array:
+    """½ (a − y)² / n_y: the mean over the outputs, though descent follows a − y."""
+    E = A - Y
+    return (E * E) * (0.5 / Y.shape[0])
+
+
+def _half_deviance(A: Array, Y: Array, xp: Namespace) -> Array:
+    return poisson(A, Y, xp) + _saturated(Y, xp)
+
+
+def _half_deviance_of_logits(Z: Array, Y: Array, xp: Namespace) -> Array:
+    return poisson_of_logits(Z, Y, xp) + _saturated(Y, xp)
+
+
+def _saturated(Y: Array, xp: Namespace) -> Array:
+    """y log y − y, which no parameter changes; 0 at y = 0."""
+    return xp.log(xp.where(Y > 0.0, Y, 1.0)) * Y - Y
+
+
+def _clipped(A: Array, xp: Namespace) -> Array:
+    """A moved into [ε, 1 − ε], ε the distance of 1 to the next number of its dtype."""
+    epsilon = float(xp.finfo(A.dtype).eps)
+    return xp.maximum(xp.minimum(A, 1.0 - epsilon), epsilon)
+
+
+def _log_loss(A: Array, Y: Array, xp: Namespace) -> Array:
+    return -(xp.log(_clipped(A, xp)) * Y)
+
+
+def _binary_log_loss(A: Array, Y: Array, xp: Namespace) -> Array:
+    A = _clipped(A, xp)
+    return -(xp.log(A) * Y + xp.log(1.0 - A) * (1.0 - Y))
+
+
+REPORTED = {
+    "categorical_cross_entropy": Loss(_log_loss, canonical="softmax"),
+    "binary_cross_entropy": Loss(_binary_log_loss, canonical="sigmoid"),
+    "squared_error": Loss(
+        _mean_squared_error,
+        squared_error_dA,
+        _mean_squared_error,
+        canonical="identity",
+    ),
+    "poisson": Loss(
+        _half_deviance,
+        poisson_dA,
+        _half_deviance_of_logits,
+        canonical="exp",
+    ),
+}
+"""The losses whose value scikit-learn reports otherwise; the gradients are the core's."""
+
+
+def reported(net: Network) -> Network:
+    """Return the network with its cost as scikit-learn reports it."""
+    loss = REPORTED.get(net.loss.name, net.loss)
+    return Network(net.sizes, net.activations[:-1], net.activations[-1], loss)
+
+
+# ---- optimisers -------------------------------------------------------------
+
+
+class Solver:
+    """An optimiser between two calls of ``partial_fit``.
+
+    Attributes
+    ----------
+    optimizer : Optimizer
+    learning_rate : float
+        α of the next epoch.
+    steps, epochs : int
+        Steps and epochs behind it.
+    state : tuple of array
+        Its velocities or moments.
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        self.optimizer = _optimizer(estimator)
+        self.learning_rate = self.optimizer.rate(0)
+        self.steps = self.epochs = 0
+        self.state: tuple[Array, ...] | None = None
+
+    def scheduled(
+        self, estimator: Any, m: int, tell: Callable[[float], object] | None
+    ) -> Optimizer:
+        """Return the optimiser for some more epochs of m examples, with their learning rates.
+
+        ``tell`` is called when an adaptive rate is lowered.
+        """
+        own = self.optimizer.learning_rate
+        first, before = self.learning_rate, self.epochs
+        if isinstance(estimator.solver, Optimizer):
+            if not callable(own):
+                return self.optimizer
+            schedule: Any = lambda epoch: own(before + epoch)  # noqa: E731
+        elif estimator.solver != "sgd" or estimator.learning_rate == "constant":
+            schedule = first
+        elif estimator.learning_rate == "adaptive":
+            schedule = AdaptiveRate(first, tell)
+        else:
+            schedule = _inverse_scaling(estimator, first, m)
+        return replace(self.optimizer, learning_rate=schedule)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the device behind."""
+        state = self.state and tuple(map(to_host, self.state))
+        return {**vars(self), "state": state}
+
+
+def _optimizer(estimator: Any) -> Optimizer:
+    """Return the optimiser that ``solver=`` names."""
+    e, alpha = estimator, estimator.learning_rate_init
+    if isinstance(e.solver, Optimizer):
+        return e.solver
+    if e.solver == "sgd":
+        return sklearn_sgd(alpha, e.momentum, e.nesterovs_momentum)
+    if e.solver == "adam":
+        return sklearn_adam(alpha, e.beta_1, e.beta_2, e.epsilon)
+    return OPTIMIZERS[e.solver](alpha)
+
+
+def _inverse_scaling(estimator: Any, first: float, m: int) -> Callable[[int], float]:
+    """α = α₀ / (t + 1)^p after t examples."""
+    alpha_0, power, seen = estimator.learning_rate_init, estimator.power_t, estimator.t_
+
+    def rate(epoch: int) -> float:
+        return first if epoch == 0 else float(alpha_0 / (seen + epoch * m + 1) ** power)
+
+    return rate
+
+
+class MLPTrainer(Trainer):
+    """A trainer that counts a mini-batch by its examples, and goes on when a cost is not finite."""
+
+    def mean(self, J: Any, totals: Any) -> Any:
+        """Return the mean over the steps, each counted by its examples, not by their weights."""
+        sizes = np.full(self.plan.steps, self.plan.size)
+        sizes[-1] = self.plan.m - self.plan.size * (self.plan.steps - 1)
+        return J @ (sizes / self.plan.m)
+
+    def diverged(self, *where: Any) -> None:
+        """Go on: `fit` looks at the parameters in the end."""
+
+
+# ---- L-BFGS -----------------------------------------------------------------
+
+
+def lbfgs(
+    net: Network,
+    backend: Backend,
+    params: Params,
+    X: Array,
+    Y: Array,
+    s: Array | None,
+    l2: float,
+    *,
+    max_iter: int,
+    max_fun: int,
+    tol: float,
+    callbacks: Sequence[Callback],
+) -> tuple[Params, float, int]:
+    """Minimise the cost over all examples with SciPy's L-BFGS-B.
+
+    X and Y have rows. Returns the parameters, their cost, and the number of iterations.
+    """
+    from scipy.optimize import OptimizeResult, minimize
+
+    xp = backend.xp
+    total = X.shape[0] if s is None else float(xp.sum(s))
+    share = 1.0 / total if s is None else s / total
+    decay = l2 / total if l2 else None
+
+    def cost_and_gradient(theta: Array, X: Array, Y: Array, share: Any) -> tuple[Array, Array]:
+        layers = from_vector(theta, net.sizes, xp)
+        common = (share, decay, net.activations, net.loss, xp)
+        _, caches = propagation.forward(layers, X.T, net.activations, xp)
+        J = propagation.cost(layers, caches, Y.T, *common)
+        return J, to_vector(propagation.backward(layers, caches, Y.T, *common), xp)
+
+    evaluate = backend.compile(cost_and_gradient) if backend.compiled else cost_and_gradient
+
+    def objective(theta: Any) -> tuple[float, Any]:
+        J, g = evaluate(backend.asarray(theta, backend.dtype), X, Y, share)
+        return float(J), backend.to_numpy(g).astype(np.float64)
+
+    epoch = 0
+
+    def tell(intermediate_result: OptimizeResult) -> None:
+        nonlocal epoch
+        epoch += 1
+        theta = backend.asarray(intermediate_result.x, backend.dtype)
+        cost = float(intermediate_result.fun)
+        report = Report(epoch, cost, None, float("nan"), float("nan"), theta, net.sizes, backend)
+        answers = [callback(report) for callback in callbacks]
+        if any(answer is True for answer in answers):
+            raise StopIteration
+
+    result = minimize(
+        objective,
+        backend.to_numpy(to_vector(params, xp)).astype(np.float64),
+        method="L-BFGS-B",
+        jac=True,
+        callback=tell if callbacks else None,
+        options={"maxfun": max_fun, "maxiter": max_iter, "gtol": tol},
+    )
+    stopped = result.status == 99  # by a callback
+    if result.status != 0 and not stopped:
+        warnings.warn(
+            f"lbfgs failed to converge after {result.nit} iterations (status {result.status}: "
+            f"{result.message}). Increase max_iter or max_fun, or scale the data.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    params = from_vector(backend.asarray(result.x, backend.dtype), net.sizes, xp)
+    return params, float(result.fun), min(int(result.nit), max_iter)
