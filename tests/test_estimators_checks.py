@@ -21,7 +21,7 @@ SKLEARN = tuple(map(int, version("scikit-learn").split(".")[:2]))
 
 # What scikit-learn says when it skips a check that has nothing to run on.
 REASONS = (
-    r"(cupy|dpnp|torch|array_api_strict|pandas|polars) is not installed: not checking .*",
+    r"(cupy|dpnp|torch|array_api_strict|pandas|polars) is not installed: not (checking|testing) .*",
     r"PyTorch test requires cuda, which is not available",
     r"(Skipping XPU device test because no XPU|XPU is not|MPS is not) .*available.*",
     r"Skipping MPS device test because PYTORCH_ENABLE_MPS_FALLBACK is not set\.",

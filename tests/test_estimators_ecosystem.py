@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from functools import cache
+from importlib.metadata import version
 
 import joblib
 import numpy as np
@@ -37,6 +38,7 @@ from xpnn.backends import base
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
+SKLEARN = tuple(map(int, version("scikit-learn").split(".")[:2]))
 ALL = (MLPClassifier, MLPRegressor, LogisticRegression)
 MLPS = ALL[:2]
 SMALL = {"hidden_layer_sizes": 5, "max_iter": 5, "random_state": 0, "learning_rate_init": 0.01}
@@ -115,6 +117,8 @@ AROUND = {
 @pytest.mark.parametrize("around", AROUND)
 def test_meta_estimators(around, labels):
     """They predict with ours what they predict with scikit-learn's own."""
+    if around == "bagging" and SKLEARN < (1, 7):
+        pytest.skip("scikit-learn's own had no sample_weight, with which bagging draws, before 1.7")
     X, y = data()
     if labels == "strings":
         y = np.array(["setosa", "versicolor", "virginica"])[y]
@@ -308,6 +312,8 @@ if model.backend == "torch":
         model.predict(np.load(folder / "X.npy"))
     except xpnn.BackendError as error:
         assert "'torch' cannot be used" in str(error), error
+    else:
+        raise AssertionError("backend='torch' was ignored")
     model.to("numpy")
 found = model.predict_proba(np.load(folder / "X.npy"))
 np.testing.assert_allclose(found, np.load(folder / "expected.npy"), rtol=1e-12)
@@ -604,6 +610,119 @@ def test_a_model_is_moved(device_arrays, estimator):
     np.testing.assert_array_equal(model.predict(X), expected)
     with there.current():
         assert there.owns(model.predict(there.asarray(X)))
+
+
+LABELS = {
+    "booleans": lambda y: y == 1,
+    "floats": lambda y: 2.0 * y - 1.0,
+    "negative integers": lambda y: y - 5,
+    "one class only": np.zeros_like,
+    "multi-label": lambda y: (y[:, None] >= np.arange(3)).astype("int64"),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_labels_on_a_device(device_arrays, kind):
+    there = device_arrays
+    X, y = data()
+    y = LABELS[kind](y)
+    expected = ours().fit(X, y)
+    with there.current():
+        dX, dy = there.asarray(X), there.asarray(y)
+        model = ours().fit(dX, dy)
+        found = model.predict(dX)
+        assert there.owns(found)
+        assert found.dtype == dy.dtype
+        np.testing.assert_array_equal(there.to_numpy(found), expected.predict(X))
+        assert model.score(dX, dy) == expected.score(X, y)
+
+
+WRONG_ON_A_DEVICE = {  # of (X, y): what the error says, in scikit-learn's words where it has any
+    "NaN": (lambda X, y: (np.where(X > 0.99 * np.max(X), np.nan, X), y), "NaN"),
+    "infinity": (lambda X, y: (X + np.inf, y), "infinity"),
+    "a vector": (lambda X, y: (X[:, 0], y), r"(?i)expected 2D array.*Reshape your data"),
+    "three dimensions": (lambda X, y: (X[:, None, :], y), "3D?|three|shape"),
+    "no examples": (lambda X, y: (X[:0], y[:0]), r"(?i)found array with 0 sample\(s\)"),
+    "no features": (lambda X, y: (X[:, :0], y), r"(?i)found array with 0 feature\(s\)"),
+    "fewer targets": (lambda X, y: (X, y[:100]), "inconsistent numbers of samples"),
+    "NaN as a target": (lambda X, y: (X, np.where(y > 0, np.nan, y)), "NaN"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_ON_A_DEVICE)
+@pytest.mark.parametrize("estimator", ALL)
+def test_wrong_data_on_a_device(device_arrays, estimator, case):
+    there = device_arrays
+    spoil, says = WRONG_ON_A_DEVICE[case]
+    X, y = spoil(*data(estimator))
+    with there.current(), pytest.raises(ValueError, match=says):
+        make(estimator).fit(there.asarray(X), there.asarray(y))
+
+
+@pytest.mark.parametrize("estimator", ALL)
+def test_wrong_data_for_a_model_on_a_device(device_arrays, estimator):
+    there = device_arrays
+    X, y = data(estimator)
+    with there.current():
+        dX = there.asarray(X)
+        model = make(estimator).fit(dX, there.asarray(y))
+        with pytest.raises(ValueError, match=f"X has 3 features, but {estimator.__name__} is"):
+            model.predict(dX[:, :3])
+        with pytest.raises(ValueError, match="infinity"):
+            model.predict(dX + float("inf"))
+        with pytest.raises(ValueError, match=r"(?i)expected 2D array"):
+            model.predict(dX[:, 0])
+
+
+@pytest.mark.parametrize("estimator", ALL)
+def test_torch_records_nothing(estimator):
+    """Data that torch differentiates by are taken as numbers."""
+    needs("torch")
+    X, y = data(estimator)
+    with xpnn.use_backend("torch", "float64") as torch:
+        recorded = torch.asarray(X).requires_grad_(True)
+    model = make(estimator).fit(recorded, y)
+    assert not model.predict(recorded).requires_grad
+    assert not model.coefs_[0].requires_grad
+    plain = make(estimator, backend="torch").fit(X, y)
+    np.testing.assert_array_equal(model.predict(recorded).numpy(), plain.predict(X))
+
+
+@pytest.mark.parametrize("estimator", ALL)
+def test_results_may_be_written_to(backend64, estimator):
+    X, y = data(estimator)
+    model = make(estimator).fit(X, y)
+    assert model.predict(X).flags.writeable
+    if estimator is not MLPRegressor:
+        assert model.predict_proba(X).flags.writeable
+
+
+@pytest.mark.parametrize("estimator", ALL)
+def test_many_rows_are_predicted_as_one_by_one(backend64, estimator):
+    X, y = data(estimator)
+    model = make(estimator).fit(X, y)
+    times = 40_000 // len(y)
+    many = model.predict(np.tile(X, (times, 1)))
+    expected = np.tile(model.predict(X), times)
+    np.testing.assert_allclose(many, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("estimator", ALL)
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        ({"backend": "pytorch"}, "did you mean 'torch'"),
+        ({"backend": "numpy", "device": "cuda"}, "no device 'cuda'"),
+        ({"dtype": "float16"}, r"'dtype' parameter of \w+ must be a str among"),
+        ({"callbacks": print}, "'callbacks' parameter"),
+        ({"checkpoint": "file"}, "'checkpoint' parameter"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_wrong_parameters_of_our_own(estimator, params, says):
+    X, y = data(estimator)
+    with pytest.raises(ValueError, match=says):
+        make(estimator, **params).fit(X, y)
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])

@@ -123,7 +123,7 @@ def test_mini_batch_order_is_the_same_on_every_backend(backend, monkeypatch):
     )
     xpnn.fit(net, net.init(weights="zeros"), Y, Y, optimizer=tiny, epochs=1, batch_size=1, rng=5)
     order = np.random.default_rng(5).permutation(8)
-    costs = next(a for a in seen if a.shape == (8,))
+    costs = next(a for a in seen if a.ndim == 1 and len(a) >= 8)[:8]  # JAX's are padded
     np.testing.assert_allclose(np.sqrt(2.0 * costs), order + 1.0, rtol=1e-6)
 
 

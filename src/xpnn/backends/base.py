@@ -369,8 +369,9 @@ class Backend:
         -------
         run : callable (carry, data, arrays, numbers) -> (carry, outputs)
             ``arrays`` are host arrays, shape (k, ...), and ``numbers`` k tuples of
-            floats: step i gets row i of each. ``outputs`` has shape (k,). The caller's
-            ``carry`` is never overwritten: the run works on copies.
+            floats: step i gets row i of each. ``outputs`` has shape (k,), or is longer, and
+            only the first k count. The caller's ``carry`` is never overwritten: the run works on
+            copies.
         """
         xp = self.xp
 

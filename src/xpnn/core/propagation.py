@@ -80,7 +80,8 @@ def cost(
 
 def penalty(params: Params, decay: Array | float, xp: Namespace) -> Array:
     """½ decay Σ_l ‖W[l]‖², a 0-d array."""
-    return sum(xp.sum(W * W) for W, _ in params) * (0.5 * decay)
+    flat = [xp.reshape(W, (-1,)) for W, _ in params]
+    return sum(w @ w for w in flat) * (0.5 * decay)
 
 
 def backward(

@@ -44,8 +44,8 @@ def descend(
     costs: dict[int, float] = {}
     starts = sorted({*range(0, num_iterations, every), num_iterations - 1})
     for start, stop in zip(starts, [*starts[1:], num_iterations], strict=True):
-        previous = carry
-        carry, J = trainer.run(carry, start, [alpha] * (stop - start), None)
+        previous, count = carry, stop - start
+        carry, J = trainer.run(carry, start, [alpha] * count, [None] * count)
         costs[start] = J[0]
         if print_cost:
             print(f"Cost after iteration {start}: {J[0]:.6f}")

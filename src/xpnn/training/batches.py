@@ -36,16 +36,24 @@ class Plan:
         self.steps = -(-m // self.size)
         self.pad = pad and m % self.size != 0
         self.s = s
+        self._same = None if self.weighs else self._sums(np.ones(m) if s is None else s)
+
+    @property
+    def weighs(self) -> bool:
+        """Whether Σs of a step depends on the order."""
+        return self.s is not None and not self.full
 
     @property
     def weighted(self) -> bool:
         """Whether each example has a share of its own, rather than all the same."""
         return self.s is not None or self.pad
 
+    def _sums(self, s: Any) -> Any:
+        return np.add.reduceat(s, range(0, self.m, self.size))
+
     def totals(self, order: Any) -> Any:
         """Return Σs of each step, shape (steps,); without weights its number of examples."""
-        s = np.ones(self.m) if self.s is None else self.s[order]
-        return np.add.reduceat(s, range(0, self.m, self.size))
+        return self._sums(self.s[order]) if self._same is None else self._same
 
     def rows(self, order: Any, inverse: Any) -> list[tuple[Any, ...]]:
         """Cut an epoch's order, and shares s · ``inverse``, into the ``arrays`` of its runs.
@@ -59,7 +67,8 @@ class Plan:
             share = np.repeat(inverse, self.size)[: self.m]
             columns.append(share if self.s is None else share * self.s[order])
         if self.pad:
-            columns = [np.pad(a, (0, self.steps * self.size - self.m)) for a in columns]
+            filler = np.zeros(self.steps * self.size - self.m, dtype=order.dtype)
+            columns = [np.concatenate((a, filler)) for a in columns]
         whole = len(columns[0]) // self.size * self.size
         pieces = [(slice(0, whole), self.size), (slice(whole, None), self.m - whole)]
         return [
@@ -70,6 +79,31 @@ class Plan:
             for piece, size in pieces
             if size > 0
         ]
+
+
+def merged(runs: list[Batches]) -> list[Batches]:
+    """Return neighbouring runs whose batches have the same size as one."""
+    groups: list[list[Batches]] = []
+    for run in runs:
+        if groups and _shapes(groups[-1][-1]) == _shapes(run):
+            groups[-1].append(run)
+        else:
+            groups.append([run])
+    return [
+        Batches(
+            tuple(
+                np.concatenate(parts) for parts in zip(*(run.arrays for run in group), strict=True)
+            ),
+            [row for run in group for row in run.numbers],
+        )
+        if len(group) > 1
+        else group[0]
+        for group in groups
+    ]
+
+
+def _shapes(run: Batches) -> list[tuple[int, ...]]:
+    return [a.shape[1:] for a in run.arrays]
 
 
 class Shuffle:
@@ -94,3 +128,18 @@ class Shuffle:
             drawn = self.rng.permutation(len(self.order))
             self.order = self.order[drawn] if self.cumulative else drawn
         return self.order
+
+    @property
+    def state(self) -> tuple[Any, Any]:
+        """The order of the last epoch, and the state of the generator as NumPy tells it."""
+        if self.rng is None or isinstance(self.rng, np.random.RandomState):
+            return self.order, self.rng and self.rng.get_state(legacy=False)
+        return self.order, self.rng.bit_generator.state
+
+    @state.setter
+    def state(self, state: tuple[Any, Any]) -> None:
+        self.order, drawn = state
+        if isinstance(self.rng, np.random.RandomState):
+            self.rng.set_state(drawn)
+        elif self.rng is not None:
+            self.rng.bit_generator.state = drawn

@@ -143,7 +143,8 @@ def _state(loop: "Loop") -> tuple[dict[str, Any], dict[str, Any]]:
     backend = loop.trainer.backend
     carry, epoch = loop.done
     best, best_epoch = loop.best
-    tensors = {"order": np.asarray(loop.shuffle.order, dtype=np.int64)}
+    order, rng = loop.shuffle.state
+    tensors = {"order": np.asarray(order, dtype=np.int64)}
     tensors |= {f"carry{i}": backend.to_numpy(a) for i, a in enumerate(carry)}
     if best is not carry:
         tensors |= {f"best{i}": backend.to_numpy(a) for i, a in enumerate(best)}
@@ -155,7 +156,7 @@ def _state(loop: "Loop") -> tuple[dict[str, Any], dict[str, Any]]:
         "stopped": loop.history.stopped,
         "stopping": [loop.stopping.best, loop.stopping.without_improvement],
         "rate": None if loop.adaptive is None else loop.adaptive.alpha,
-        "rng": _rng_state(loop.shuffle.rng),
+        "rng": _plain(rng),
     }
     return content, tensors
 
@@ -173,30 +174,13 @@ def _restore(loop: "Loop", content: dict[str, Any], tensors: dict[str, Any]) -> 
         setattr(loop.history, name, tensors[name].tolist())
     loop.history.stopped = content["stopped"]
     loop.stopping.best, loop.stopping.without_improvement = content["stopping"]
-    loop.shuffle.order = tensors["order"]
+    loop.shuffle.state = tensors["order"], content["rng"]
     if loop.adaptive is not None:
         loop.adaptive.alpha = content["rate"]
-    if loop.shuffle.rng is not None:
-        _set_rng_state(loop.shuffle.rng, content["rng"])
-
-
-def _rng_state(rng: Any) -> Any:
-    """Return the state of a NumPy random generator as numbers, strings and lists."""
-    if rng is None:
-        return None
-    if isinstance(rng, np.random.RandomState):
-        return _plain(rng.get_state(legacy=False))
-    return _plain(rng.bit_generator.state)
-
-
-def _set_rng_state(rng: Any, state: Any) -> None:
-    if isinstance(rng, np.random.RandomState):
-        rng.set_state(state)
-    else:
-        rng.bit_generator.state = state
 
 
 def _plain(value: Any) -> Any:
+    """Return a random state with lists in place of its arrays."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return value.tolist() if isinstance(value, np.ndarray) else value

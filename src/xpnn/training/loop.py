@@ -64,7 +64,7 @@ class Loop:
         self.best = self.done
         if checkpoint is not None:
             checkpoint.begin(self)
-        self.watched = bool(score or callbacks or stopping.wanted or (bar and not bar.disable))
+        self.watched = bool(score or callbacks or adaptive or (bar and not bar.disable))
 
     @property
     def theta(self) -> Array:
@@ -72,17 +72,21 @@ class Loop:
         return self.done[0][0]
 
     def run(self, epochs: int) -> None:
-        """Train until so many epochs are complete, or a callback or ``stopping`` ends it."""
+        """Train until so many epochs are complete, or a callback or ``stopping`` ends it.
+
+        If nothing looks at each epoch, some run at once: as many as take 50 ms, since Ctrl-C
+        forgets those it stops.
+        """
         at_once = 1
         while self.done[1] < epochs and self.history.stopped == "epochs":
             count = min(at_once, epochs - self.done[1])
             if self.checkpoint is not None:
                 count = min(count, self.checkpoint.epochs_until(self.done[1]))
-            seconds = self._advance(count)
             if self.watched:
+                self._advance(1)
                 self._look()
-            elif self.trainer.plan.full:
-                # single steps: as many as take 50 ms, since Ctrl-C forgets those it stops
+            else:
+                seconds = self._advance_and_judge(count)
                 at_once = min(2 * at_once, 64, max(1, int(0.05 / max(seconds, 1e-9))))
             if self.checkpoint is not None and self.checkpoint.is_due(self.done[1]):
                 self.checkpoint.write(self)
@@ -92,7 +96,8 @@ class Loop:
         carry, epoch = self.done
         began = perf_counter()
         rates = [self.trainer.optimizer.rate(epoch + i) for i in range(count)]
-        carry, costs = self.trainer.run(carry, epoch, rates, self.shuffle.draw())
+        orders = [self.shuffle.draw() for _ in range(count)]
+        carry, costs = self.trainer.run(carry, epoch, rates, orders)
         seconds = (perf_counter() - began) / count
         history = self.history
         history.cost += costs
@@ -101,6 +106,23 @@ class Loop:
         if self.score is not None:
             history.validation.append(self.score(self.trainer.params(carry)))
         self.done = carry, epoch + count
+        return seconds
+
+    def _advance_and_judge(self, count: int) -> float:
+        """Run ``count`` epochs; if the cost says stop after fewer, run just those."""
+        before, drawn = self.done, self.shuffle.state
+        seconds = self._advance(count)
+        if self.stopping.wanted:
+            for i, cost in enumerate(self.history.cost[before[1] :], 1):
+                self.stopping.is_best(cost)
+                if not self.stopping.now:
+                    continue
+                if i < count:
+                    self.history.truncate(before[1])
+                    self.done, self.shuffle.state = before, drawn
+                    self._advance(i)
+                self.history.stopped = "tol"
+                break
         return seconds
 
     def _look(self) -> None:

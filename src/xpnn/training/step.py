@@ -51,14 +51,25 @@ def make_run(
         J = propagation.cost(params, caches, Y, *common)
         return J, propagation.backward(params, caches, Y, *common)
 
-    def vector_step(carry: Carry, data: Any, arrays: Any, numbers: Any) -> tuple[Carry, Array]:
+    # The layers are windows of θ, made once a run: an update in place shows in them.
+
+    def with_layers(carry: Carry) -> Carry:
         theta, *state = carry
+        return (theta, from_vector(theta, net.sizes, xp), *state)
+
+    def without_layers(carry: Carry) -> Carry:
+        theta, _, *state = carry
+        return (theta, *state)
+
+    def vector_step(carry: Carry, data: Any, arrays: Any, numbers: Any) -> tuple[Carry, Array]:
+        theta, params, *state = carry
         share, decay, *scalars = numbers
-        params = from_vector(theta, net.sizes, xp)
         J, grads = cost_and_gradients(params, data, arrays, share, decay)
         g = to_vector(grads, xp)
-        theta, new_state = update(theta, g, tuple(state), tuple(scalars), xp)
-        return (theta, *new_state), J
+        moved, new_state = update(theta, g, tuple(state), tuple(scalars), xp)
+        if moved is not theta:
+            params = from_vector(moved, net.sizes, xp)
+        return (moved, params, *new_state), J
 
     # XLA would copy each W out of θ and each dW into g in every step. So inside a compiled
     # run the carry is one tuple (parameter, *state) for each W[l] and b[l].
@@ -84,4 +95,4 @@ def make_run(
 
     if backend.compiled:
         return backend.scan(split_step, split, join)
-    return backend.scan(vector_step)
+    return backend.scan(vector_step, with_layers, without_layers)

@@ -11,7 +11,7 @@ from ..core.parameters import Params, from_vector, to_vector
 from ..core.propagation import backward, forward
 from ..errors import DivergenceError
 from ..network import Network
-from .batches import Batches, Plan
+from .batches import Batches, Plan, merged
 from .step import make_run
 
 
@@ -79,42 +79,52 @@ class Trainer:
         return from_vector(carry[0], self.net.sizes, self.backend.xp)
 
     def run(
-        self, carry: Carry, epoch: int, rates: list[float], order: Any
+        self, carry: Carry, epoch: int, rates: list[float], orders: list[Any]
     ) -> tuple[Carry, list[float]]:
-        """Run one epoch for each learning rate, from ``epoch`` on; return their costs.
+        """Run one epoch for each learning rate and order, from ``epoch`` on; return their costs.
 
-        ``order`` is that of the examples, shape (m,), of no account to the full batch.
-        ``carry`` is not altered. Costs are read from the device once. Raises
-        `DivergenceError` if one is not finite.
+        An order is that of the examples, shape (m,), of no account to the full batch. ``carry`` is
+        not altered. Costs are read from the device once. Raises `DivergenceError` if one is not
+        finite.
         """
-        totals = self.plan.totals(order)
-        inverse = np.divide(1.0, totals, out=np.zeros_like(totals), where=totals > 0.0)
-        heads = [(share, self.l2 * share) for share in inverse.tolist()]
-        t = self.steps_before + epoch * self.plan.steps
-        numbers = []
-        for rate in rates:
-            for head in heads:
-                t += 1
-                numbers.append(head + self.optimizer.scalars(rate, t))
-        runs = []
-        for arrays in self.plan.rows(order, inverse):
-            steps = len(arrays[0]) if arrays else len(numbers)
-            runs.append(Batches(arrays, numbers[:steps]))
-            numbers = numbers[steps:]
-
+        totals = [self.plan.totals(order) for order in orders]
+        runs = self._runs(epoch, rates, orders, totals)
         start, outputs = carry, []
         for batches in runs:
             carry, output = self.run_steps(carry, self.data, *batches)
             outputs.append(output)
         J = outputs[0] if len(outputs) == 1 else self.backend.xp.concat(outputs)
-        J = self.backend.to_numpy(J).astype(np.float64).reshape(len(rates), -1)
+        J = self.backend.to_numpy(J)[: len(rates) * self.plan.steps]
+        J = J.astype(np.float64).reshape(len(rates), -1)
         if not np.isfinite(J).all():
             self.diverged(start, runs, int(np.argmin(np.isfinite(J))), epoch, rates)
-        return carry, self.mean(J, totals).tolist()
+        return carry, self.mean(J, np.stack(totals)).tolist()
+
+    def _runs(
+        self, epoch: int, rates: list[float], orders: list[Any], totals: list[Any]
+    ) -> list[Batches]:
+        """Return the steps of some epochs, in as few runs as their shapes allow."""
+        t = self.steps_before + epoch * self.plan.steps
+        runs = []
+        heads: list[tuple[float, float]] = []
+        for i, (rate, order) in enumerate(zip(rates, orders, strict=True)):
+            if not heads or self.plan.weighs:
+                sums = totals[i]
+                inverse = np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0.0)
+                heads = [(share, self.l2 * share) for share in inverse.tolist()]
+            numbers = [
+                head + self.optimizer.scalars(rate, t + k) for k, head in enumerate(heads, 1)
+            ]
+            t += self.plan.steps
+            for arrays in self.plan.rows(order, inverse):
+                steps = len(arrays[0]) if arrays else len(numbers)
+                runs.append(Batches(arrays, numbers[:steps]))
+                numbers = numbers[steps:]
+        return merged(runs)
 
     def mean(self, J: Any, totals: Any) -> Any:
-        """Return the cost of each epoch, the mean over its steps J, shape (epochs, steps)."""
-        return J @ (totals / totals.sum())
+        """Return the cost of each epoch, the mean over its steps; J has shape (epochs, steps)."""
+        return (J * totals).sum(axis=1) / totals.sum(axis=1)
 
     def gradient(self, theta: Array) -> Array:
         """Return dJ/dθ over all examples; for the full batch only."""
