@@ -35,7 +35,7 @@ def run_tests(session: nox.Session, backend: str, package: str = ".") -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the whole test suite on NumPy, array-api-strict and JAX."""
-    install(session, ".[jax,plot,data]", groups=("test",))
+    install(session, ".[jax,plot,data,onnx]", groups=("test",))
     required = [f"--require-backend={name}" for name in ("numpy", "array_api_strict", "jax")]
     session.run("pytest", *required, *session.posargs)
 
@@ -97,7 +97,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def doctest(session: nox.Session) -> None:
     """Run the examples in the docstrings and in the README."""
-    install(session, ".[jax,plot,data]", groups=("test",))
+    install(session, ".[jax,plot,data,onnx]", groups=("test",))
     session.run("pytest", "--doctest-modules", "--doctest-glob=README.md", "src", "README.md")
 
 

@@ -1,4 +1,4 @@
-"""Says under which conditions the figures were taken, and lists the interleaved ratios.
+"""Says under which conditions the figures were taken, and lists them in tables.
 
 ``--report FILE`` writes both as Markdown: what lies in ``results/`` was made by it.
 """
@@ -6,18 +6,94 @@
 import datetime as dt
 import os
 import platform
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
+import pytest
 import threadpoolctl
 
-LIBRARIES = ("xpnn", "numpy", "array-api-compat", "jax", "torch", "cupy-cuda12x", "cupy-cuda13x")
-COLUMNS = "| backend | workload | fit, ms | by hand, ms | ratio |"
+LIBRARIES = (
+    "xpnn",
+    "numpy",
+    "array-api-compat",
+    "scikit-learn",
+    "jax",
+    "torch",
+    "cupy-cuda12x",
+    "cupy-cuda13x",
+)
+
+
+class Table(NamedTuple):
+    """A table of the report: a row for each benchmark whose ``extra_info`` has the figure."""
+
+    title: str
+    figure: str
+    columns: str
+    row: Callable[[str, dict], str]
+
+
+TABLES = (
+    Table(
+        "`xpnn.fit` over the same training by hand: medians of interleaved pairs",
+        "ratio",
+        "| backend | workload | fit, ms | by hand, ms | ratio |",
+        lambda workload, info: (
+            f"| {info['backend']} | {workload} | {info['fit_median_s'] * 1e3:.2f} "
+            f"| {info['by_hand_median_s'] * 1e3:.2f} | {info['ratio']:.3f} |"
+        ),
+    ),
+    Table(
+        "`MLPClassifier.fit`: time of scikit-learn / time of xpnn, median of neighbouring pairs",
+        "speedup",
+        "| backend | workload | scikit-learn, ms | xpnn, ms | ratio |",
+        lambda workload, info: (
+            f"| {info['backend']} | {workload} | {info['sklearn_median_s'] * 1e3:.1f} "
+            f"| {info['xpnn_median_s'] * 1e3:.1f} | {info['speedup']:.2f} |"
+        ),
+    ),
+    Table(
+        "`MLPClassifier.fit` and `predict`: peak memory beyond the data, scikit-learn / xpnn",
+        "sklearn_peak_bytes",
+        "| backend | workload | scikit-learn, MiB | xpnn, MiB | ratio |",
+        lambda workload, info: (
+            f"| {info['backend']} | {workload} | {info['sklearn_peak_bytes'] / 2**20:.0f} "
+            f"| {info['xpnn_peak_bytes'] / 2**20:.0f} "
+            f"| {info['sklearn_peak_bytes'] / info['xpnn_peak_bytes']:.2f} |"
+        ),
+    ),
+)
 
 
 def pytest_addoption(parser):
-    parser.addoption("--report", metavar="FILE", help="write conditions and ratios as Markdown")
+    parser.addoption("--report", metavar="FILE", help="write conditions and tables as Markdown")
+
+
+@pytest.fixture
+def time_in_pairs(benchmark):
+    """Return a function that times ``theirs``, then ``ours``, and again: rounds of pairs.
+
+    It returns the seconds that each took, pair by pair; None where nothing is timed.
+    """
+
+    def time_in_pairs(theirs, ours, rounds, warmup_rounds):
+        their_seconds = []
+
+        def time_theirs():
+            began = perf_counter()
+            theirs()
+            their_seconds.append(perf_counter() - began)
+
+        benchmark.pedantic(ours, setup=time_theirs, rounds=rounds, warmup_rounds=warmup_rounds)
+        if benchmark.stats is None:
+            return None
+        return their_seconds[warmup_rounds:], benchmark.stats.stats.data
+
+    return time_in_pairs
 
 
 def conditions():
@@ -58,24 +134,34 @@ def pytest_report_header():
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Print fit's median time over that of the same training by hand."""
+    """Print the tables that have rows."""
     session = getattr(config, "_benchmarksession", None)
-    pairs = [b for b in getattr(session, "benchmarks", ()) if "ratio" in b.extra_info]
-    if not pairs:
-        return
-    rows = [
-        f"| {b.extra_info['backend']} | {b.group} | {b.extra_info['fit_median_s'] * 1e3:.2f} "
-        f"| {b.extra_info['by_hand_median_s'] * 1e3:.2f} | {b.extra_info['ratio']:.3f} |"
-        for b in pairs
+    tables = [
+        (table, rows)
+        for table in TABLES
+        if (rows := list(rows_of(table, getattr(session, "benchmarks", ()))))
     ]
-    terminalreporter.section("fit over by hand, medians of interleaved pairs")
-    for row in rows:
-        terminalreporter.write_line(row)
-    if config.getoption("--report"):
-        today = dt.datetime.now(tz=dt.UTC).date()
-        lines = ["# `xpnn.fit` over the same training by hand", ""]
-        lines += [f"{today}. float32. Medians of interleaved pairs, one run.", ""]
-        lines += [f"- {line}" for line in conditions()]
-        lines += [f"- {len(os.sched_getaffinity(0))} core(s) used"]
-        lines += ["", COLUMNS, "| --- | --- | ---: | ---: | ---: |", *rows, ""]
-        Path(config.getoption("--report")).write_text("\n".join(lines))
+    for table, rows in tables:
+        terminalreporter.section(table.title.replace("`", ""))
+        for row in (table.columns, *rows):
+            terminalreporter.write_line(row)
+    if tables and config.getoption("--report"):
+        Path(config.getoption("--report")).write_text("\n".join(report(tables)))
+
+
+def rows_of(table, benchmarks):
+    for benchmark in benchmarks:
+        if table.figure in benchmark.extra_info:
+            yield table.row(benchmark.group, benchmark.extra_info)
+
+
+def report(tables):
+    """List the lines of the report."""
+    today = dt.datetime.now(tz=dt.UTC).date()
+    lines = ["# Benchmarks", "", f"{today}. float32 unless a workload says otherwise. One run.", ""]
+    lines += [f"- {line}" for line in conditions()]
+    lines += [f"- {len(os.sched_getaffinity(0))} core(s) used"]
+    for table, rows in tables:
+        rule = "| --- | --- | ---: | ---: | ---: |"
+        lines += ["", f"## {table.title}", "", table.columns, rule, *rows]
+    return [*lines, ""]

@@ -48,9 +48,10 @@ since_1_7 = pytest.mark.skipif(
 unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread():
     """Several threads take longer over arrays this small, ten times where cores are busy."""
+    unusable("torch")  # imports it, so that its threads are among those limited
     with threadpool_limits(1):
         yield
 
@@ -352,6 +353,24 @@ def test_partial_fit(spec, name, solver):
         assert_alike(pair, X, tolerance(spec))
     for method in ("fit", "partial_fit", "partial_fit"):
         assert_call_alike(pair, method, X, y)
+        assert_alike(pair, X, tolerance(spec))
+
+
+@pytest.mark.parametrize("learning_rate", ["constant", "invscaling", "adaptive"])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_what_is_counted_between_calls(spec, capsys, method, learning_rate):
+    """Epochs without improvement count over warm starts and partial fits; so do the rates."""
+    estimator, X, y = problem("iris")
+    params = {"tol": 0.1, "n_iter_no_change": 3, "max_iter": 3, "hidden_layer_sizes": 4}
+    params |= {"solver": "sgd", "learning_rate": learning_rate, "learning_rate_init": 0.05}
+    pair = both(estimator, spec, warm_start=True, verbose=True, random_state=3, **params)
+    for i in range(9):
+        first = {"classes": [0, 1, 2]} if method == "partial_fit" and i == 0 else {}
+        said = []
+        for model in pair:
+            warnings_of(getattr(model, method), X, y, **first)
+            said.append(capsys.readouterr().out.splitlines())
+        assert said[0] == said[1], i
         assert_alike(pair, X, tolerance(spec))
 
 

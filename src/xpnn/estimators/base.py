@@ -20,7 +20,7 @@ from ..backends.base import Backend, to_host
 from ..backends.selection import backend_of, resolve, widest
 from ..core import propagation
 from ..core.activations import Activation
-from ..core.parameters import Layer, Params, fold_standardization
+from ..core.parameters import Layer, Params, fold_standardization, to_vector
 from ..errors import ArgumentError, ArgumentTypeError
 from ..files.atomic import StrPath
 from ..network import Network
@@ -67,6 +67,13 @@ class NetworkEstimator(BaseEstimator):
             )
             for coef, intercept in zip(self.coefs_, self.intercepts_, strict=True)
         )
+
+    def _theta(self, backend: Backend) -> Array:
+        """Return θ on a backend, put together where the parameters are: one array moves."""
+        here = self._place()
+        with here.current():
+            theta = to_vector(self._params(here), here.xp)
+        return backend.asarray(theta, backend.dtype)
 
     def _keep(self, params: Params, backend: Backend) -> None:
         """Hold the parameters as scikit-learn does, in arrays of their own in C order."""

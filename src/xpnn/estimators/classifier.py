@@ -95,6 +95,14 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
     def _multilabel(self) -> bool:
         return bool(self._label_binarizer.y_type_.startswith("multilabel"))
 
+    def _one_hot(self, y: Any) -> Any:
+        """Return checked labels as truth values, shape (m, n_outputs)."""
+        if self._multilabel:
+            return self._label_binarizer.transform(y).astype(bool)
+        classes = self.classes_ if len(self.classes_) > 2 else self.classes_[1:2]
+        Y = y[:, None] == classes
+        return Y if Y.shape[1] else np.zeros((len(y), 1), dtype=bool)
+
     def _class_indices(self, A: Array, backend: Backend) -> Array:
         """Return the index of each row's class, shape (m,); 0s and 1s, shape (m, K), for labels."""
         xp = backend.xp

@@ -83,8 +83,12 @@ def from_sklearn(model: Any) -> NetworkEstimator:
         ours.coefs_ = [a.copy() for a in model.coefs_]
         ours.intercepts_ = [a.copy() for a in model.intercepts_]
     if isinstance(ours, NetworkClassifier):
-        kind = getattr(getattr(model, "_label_binarizer", None), "y_type_", "")
-        set_classes(ours, model.classes_, multilabel=kind.startswith("multilabel"))
+        if isinstance(ours, MLPClassifier):
+            known = model._label_binarizer
+            multilabel = known.y_type_.startswith("multilabel")
+            set_classes(ours, model.classes_, multilabel=multilabel, sparse=known.sparse_input_)
+        else:
+            set_classes(ours, model.classes_, multilabel=False)
     return cast(NetworkEstimator, ours)
 
 
@@ -202,7 +206,10 @@ def copy_fitted(source: Any, target: Any) -> None:
             setattr(target, name, copy(getattr(source, name)))
 
 
-def set_classes(model: NetworkClassifier, classes: Any, *, multilabel: bool) -> None:
+def set_classes(
+    model: NetworkClassifier, classes: Any, *, multilabel: bool, sparse: bool = False
+) -> None:
     """Give a classifier its classes, in the order of its outputs."""
     model.classes_ = classes
     model._label_binarizer = binarizer(classes, multilabel=multilabel)
+    model._label_binarizer.sparse_input_ = sparse  # whether it predicts sparse matrices

@@ -105,6 +105,8 @@ def move_rows(X: Any, backend: Backend) -> Array:
     narrowed = not isinstance(X, np.ndarray) or np.dtype(X.dtype).itemsize > (
         4 if backend.dtype_name == "float32" else 8
     )
+    if hasattr(X, "detach"):  # a tensor of PyTorch, perhaps in the midst of its differentiation
+        X = X.detach()
     try:
         X = backend.asarray(X, backend.dtype)
     except (ArgumentError, ArgumentTypeError) as error:

@@ -16,12 +16,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
-from .. import _boundary as boundary
 from .._typing import Array
 from ..backends.base import Backend
 from ..core.activations import ACTIVATIONS
 from ..core.optimizers import sklearn_sgd
-from ..core.parameters import Params, fold_standardization, initial_weights
+from ..core.parameters import Params, count, fold_standardization
 from ..errors import ArgumentError
 from ..network import Network
 from ..training.batches import Shuffle
@@ -205,9 +204,9 @@ class LogisticRegression(NetworkClassifier):
         with backend.current(), backend.no_grad():
             self._fitted_on = None if home is None else home.spec
             X = inputs.move_rows(X, backend)
-            Y = backend.asarray(self._label_binarizer.transform(y), backend.dtype)
+            Y = backend.asarray(self._one_hot(y), backend.dtype)
             s = None if s is None else backend.asarray(s, backend.dtype)
-            mu = _means(X, backend)
+            mu = _means(X, s, backend)
             params = self._descend(X if mu is None else X - mu.T, Y, s, backend)
             if mu is not None:
                 params = fold_standardization(params, mu, backend.xp.ones_like(mu))
@@ -223,7 +222,7 @@ class LogisticRegression(NetworkClassifier):
             rate = 1.0 / (bound * _squared_norm(X, s, backend) / total + 1.0 / (self.C * total))
         optimizer = sklearn_sgd(rate, self.momentum, nesterov=True)
         trainer = Trainer(net, backend, optimizer, 1.0 / self.C, X, Y, s, None)
-        zeros = boundary.layers_of(initial_weights(net.sizes, "zeros", None), backend)
+        zeros = backend.xp.zeros(count(net.sizes), dtype=backend.dtype, device=backend.device)
         loop = Loop(
             trainer,
             trainer.start(zeros),
@@ -232,12 +231,14 @@ class LogisticRegression(NetworkClassifier):
             callbacks=self.callbacks,
             checkpoint=self.checkpoint,
         )
-        slope = _steepest(trainer, loop.theta) if loop.done[1] else float("inf")
-        while loop.done[1] < self.max_iter and loop.history.stopped == "epochs":
-            loop.run(min(loop.done[1] + EVERY, self.max_iter))
+        begun = loop.done[1]  # above 0 if a checkpoint was there
+        looked_at = begun > 0 and (begun % EVERY == 0 or begun >= self.max_iter)
+        slope = _steepest(trainer, loop.theta) if looked_at else float("inf")
+        while (
+            slope > self.tol and loop.done[1] < self.max_iter and loop.history.stopped == "epochs"
+        ):
+            loop.run(min((loop.done[1] // EVERY + 1) * EVERY, self.max_iter))
             slope = _steepest(trainer, loop.theta)
-            if not slope > self.tol:
-                break
         self.n_iter_, self.loss_curve_ = loop.done[1], loop.history.cost
         if slope > self.tol and loop.history.stopped == "epochs":
             warnings.warn(
@@ -251,7 +252,7 @@ class LogisticRegression(NetworkClassifier):
         return trainer.params(loop.done[0])
 
 
-def _means(X: Array, backend: Backend) -> Array | None:
+def _means(X: Array, s: Array | None, backend: Backend) -> Array | None:
     """Return the mean of each feature, shape (n, 1), or None if X is sparse and has to stay so.
 
     Descent is the faster the rounder the cost. Features taken from their means leave W and its
@@ -259,7 +260,9 @@ def _means(X: Array, backend: Backend) -> Array | None:
     """
     if hasattr(X, "tocsr"):
         return None
-    return backend.xp.mean(X, axis=0, keepdims=True).T
+    total = X.shape[0] if s is None else backend.xp.sum(s)
+    weighted = X if s is None else X * s.T
+    return backend.xp.sum(weighted, axis=0, keepdims=True).T / total
 
 
 def _squared_norm(X: Array, s: Array | None, backend: Backend) -> float:

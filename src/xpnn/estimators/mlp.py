@@ -29,7 +29,7 @@ from .._typing import Array
 from ..backends.base import DTYPES, Backend
 from ..core.activations import ACTIVATIONS, Activation
 from ..core.optimizers import Optimizer
-from ..core.parameters import Params
+from ..core.parameters import Params, from_vector
 from ..errors import ArgumentError, DivergenceError
 from ..network import Network
 from ..training.batches import Shuffle
@@ -280,6 +280,7 @@ class BaseMLP(NetworkEstimator):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool) -> Self:
         check_callbacks(self.callbacks)
+        self._check_checkpoint(incremental=incremental)
         hidden_sizes = self._hidden_sizes()
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         home = inputs.home_of(X)
@@ -297,18 +298,35 @@ class BaseMLP(NetworkEstimator):
             self._fitted_on = None if home is None else home.spec
             X = inputs.move_rows(X, backend)
             if self.solver == "lbfgs":
-                params = self._fit_lbfgs(X, Y, s, backend)
+                theta = self._fit_lbfgs(X, Y, s, backend)
             else:
-                params = self._fit_stochastic(X, Y, s, backend, incremental=incremental)
-            self._keep(params, backend)
-            xp = backend.xp
-            if not all(backend.all_true(xp.isfinite(a)) for a in (*self.coefs_, *self.intercepts_)):
+                theta = self._fit_stochastic(X, Y, s, backend, incremental=incremental)
+            self._keep(from_vector(theta, self._network().sizes, backend.xp), backend)
+            if not backend.all_true(backend.xp.isfinite(theta)):
                 raise DivergenceError(
                     "Solver produced non-finite parameter weights. The input data may contain "
                     "large values and need to be preprocessed. Expected finite numbers: lower "
                     "learning_rate_init, or standardise X with StandardScaler."
                 )
         return self
+
+    def _check_checkpoint(self, *, incremental: bool) -> None:
+        """Raise where a training could not go on from a checkpoint as if never stopped."""
+        if self.checkpoint is None:
+            return
+        redrawn = self.early_stopping and self.random_state is None
+        reasons = {
+            "solver='lbfgs', whose state is inside SciPy": self.solver == "lbfgs",
+            "partial_fit": incremental,
+            "warm_start=True": self.warm_start,
+            "early_stopping=True with random_state=None: another validation set": redrawn,
+        }
+        for reason, holds in reasons.items():
+            if holds:
+                raise ArgumentError(
+                    f"checkpoint: expected one training from its beginning, found {reason}; "
+                    "pass checkpoint=None."
+                )
 
     def _hidden_sizes(self) -> list[int]:
         sizes = self.hidden_layer_sizes
@@ -318,7 +336,7 @@ class BaseMLP(NetworkEstimator):
         return sizes
 
     def _initialize(self, sizes: list[int], backend: Backend) -> None:
-        """Draw the parameters, U(−r, r) with r² = 6/(n_prev + n), 2 in place of 6 for sigmoid."""
+        """Draw the parameters on the host, U(−r, r), r² = 6/(n_prev + n), 2/… for sigmoid."""
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(sizes)
         self.out_activation_ = self._output()
@@ -329,8 +347,7 @@ class BaseMLP(NetworkEstimator):
             coef = self._random_state.uniform(-r, r, (n_prev, n))
             drawn.append((coef, self._random_state.uniform(-r, r, n)))
         self.coefs_, self.intercepts_ = (
-            [backend.asarray(a, backend.dtype, copy=True) for a in series]
-            for series in zip(*drawn, strict=True)
+            [a.astype(backend.dtype_name) for a in series] for series in zip(*drawn, strict=True)
         )
         self._no_improvement_count = 0
         if self.solver != "lbfgs":
@@ -347,12 +364,12 @@ class BaseMLP(NetworkEstimator):
         output = OUR_NAMES.get(self.out_activation_, self.out_activation_)
         return Network(sizes, hidden, output)
 
-    def _fit_lbfgs(self, X: Array, Y: Any, s: Any, backend: Backend) -> Params:
+    def _fit_lbfgs(self, X: Array, Y: Any, s: Any, backend: Backend) -> Array:
         net = self._network()
-        params, self.loss_, self.n_iter_ = solvers.lbfgs(
+        theta, self.loss_, self.n_iter_ = solvers.lbfgs(
             net if net.output == "identity" else solvers.reported(net),
             backend,
-            self._params(backend),
+            self._theta(backend),
             X,
             backend.asarray(Y, backend.dtype),
             None if s is None else backend.asarray(s[None, :], backend.dtype),
@@ -362,11 +379,11 @@ class BaseMLP(NetworkEstimator):
             tol=self.tol,
             callbacks=[*([verbose] if (verbose := self._verbose()) else []), *self.callbacks],
         )
-        return params
+        return theta
 
     def _fit_stochastic(
         self, X: Array, Y: Any, s: Any, backend: Backend, *, incremental: bool
-    ) -> Params:
+    ) -> Array:
         if self.early_stopping and incremental:
             raise ArgumentError("partial_fit does not support early_stopping=True")
         if not (incremental and hasattr(self, "_optimizer")):
@@ -388,7 +405,7 @@ class BaseMLP(NetworkEstimator):
             self._batch_size(m),
             steps_before=self._optimizer.steps,
         )
-        start = trainer.start(self._params(backend))
+        start = trainer.start(self._theta(backend))
         if self._optimizer.state is not None:
             moved = (backend.asarray(a, backend.dtype) for a in self._optimizer.state)
             start = (start[0], *moved)
@@ -419,7 +436,7 @@ class BaseMLP(NetworkEstimator):
                 stacklevel=5,
             )
         carry, _ = loop.best if self.early_stopping else loop.done
-        return trainer.params(carry)
+        return carry[0]
 
     def _verbose(self) -> Verbose | None:
         if not self.verbose:
@@ -538,7 +555,7 @@ class MLPClassifier(NetworkClassifier, BaseMLP):  # noqa: D101
             self.classes_ = self._label_binarizer.classes_
         else:
             self._check_classes(unique_labels(y))
-        return self._label_binarizer.transform(y).astype(bool)
+        return self._one_hot(y)
 
     def _check_classes(self, classes: Any) -> None:
         """Raise unless the classes of this call suit those of the first."""

@@ -1,6 +1,7 @@
 """Saved estimators: hyperparameters, classes and scores as plain values, parameters as arrays."""
 
 from numbers import Integral
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -9,43 +10,54 @@ from ..backends.selection import get_backend, widest
 from ..errors import FileFormatError
 from ..files import container, networks
 from ..files.atomic import StrPath
+from ..network import Network
 from .base import NetworkEstimator
 from .classifier import NetworkClassifier
-from .convert import FITTED, set_classes
+from .convert import set_classes
 from .logistic import LogisticRegression
-from .mlp import MLPClassifier, MLPRegressor
+from .mlp import ITS_NAMES, OUR_NAMES, MLPClassifier, MLPRegressor
 
 KIND = "estimator"
 CLASSES: dict[str, type[NetworkEstimator]] = {
     found.__name__: found for found in (MLPClassifier, MLPRegressor, LogisticRegression)
 }
-CURVES = ("loss_curve_", "validation_scores_")  # saved as arrays
 OF_THIS_MACHINE = ("backend", "device", "callbacks", "checkpoint")
+CURVES = ("loss_curve_", "validation_scores_")  # saved as arrays
+NUMBERS: dict[str, tuple[type, ...]] = {
+    "n_iter_": (int,),
+    "t_": (int,),
+    "_no_improvement_count": (int,),
+    "loss_": (float,),
+    "best_loss_": (float, NoneType),
+    "best_validation_score_": (float, NoneType),
+}
+"""What a fitted model has besides classes, names and parameters; its network says the rest."""
 
 
 def save_estimator(model: NetworkEstimator, path: StrPath) -> None:
     """Write a fitted estimator to a file."""
-    net = model._network()
     tensors = networks.tensors_of(model._params(model._place()))
-    curves = {name: getattr(model, name, None) for name in CURVES}
     tensors |= {
-        name: np.asarray(curve, dtype=np.float64)
-        for name, curve in curves.items()
-        if curve is not None
+        name: np.asarray(getattr(model, name), dtype=np.float64)
+        for name in CURVES
+        if getattr(model, name, None) is not None
     }
-    fitted = {name: getattr(model, name) for name in FITTED if hasattr(model, name)}
     content: dict[str, Any] = {
         "class": type(model).__name__,
-        "network": networks.describe(net),
+        "network": networks.describe(model._network()),
         "params": _plain_params(model),
-        "fitted": {name: value for name, value in fitted.items() if name not in CURVES},
+        "numbers": {name: getattr(model, name) for name in NUMBERS if hasattr(model, name)},
+        "features": None,
     }
     if hasattr(model, "feature_names_in_"):
-        content["fitted"]["feature_names_in_"] = model.feature_names_in_.tolist()
+        content["features"] = model.feature_names_in_.tolist()
     if isinstance(model, NetworkClassifier):
-        content["classes"] = model.classes_.tolist()
-        content["classes_dtype"] = str(model.classes_.dtype)
-        content["multilabel"] = model._multilabel
+        content["classes"] = {
+            "labels": model.classes_.tolist(),
+            "dtype": str(model.classes_.dtype),
+            "multilabel": model._multilabel,
+            "sparse": bool(model._label_binarizer.sparse_input_),
+        }
     container.write(path, KIND, content, tensors)
 
 
@@ -91,16 +103,12 @@ def load(path: StrPath, backend: str | None = None) -> Any:
         if contents.kind == networks.KIND:
             return net, params
         try:
-            model = _estimator(contents)
-            with target.current():
-                model._keep(params, target)
-            same = networks.describe(model._network()) == networks.describe(net)
+            model = _estimator(contents, net)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise FileFormatError(
-                f"damaged: it does not describe an estimator ({error})."
-            ) from error
-        if not same:
-            raise FileFormatError("damaged: its network is not that of its estimator.")
+            reason = f"damaged: it does not describe an estimator ({error})."
+            raise FileFormatError(reason) from error
+        with target.current():
+            model._keep(params, target)
         return model if backend is None else model.set_params(backend=backend)
 
 
@@ -120,24 +128,59 @@ def _plain_params(model: NetworkEstimator) -> dict[str, Any]:
     return params
 
 
-def _estimator(contents: container.Contents) -> Any:
-    """Return the estimator of a file, still without its parameters."""
+def _estimator(contents: container.Contents, net: Network) -> Any:
+    """Return the estimator of a file, still without its parameters; trust nothing in it."""
     content = contents.content
     model: Any = CLASSES[content["class"]]()
-    params = content["params"]
-    if isinstance(params.get("hidden_layer_sizes"), list):
-        params["hidden_layer_sizes"] = tuple(params["hidden_layer_sizes"])
-    model.set_params(**params)._validate_params()
-    for name in FITTED:
-        if name in content["fitted"]:
-            setattr(model, name, content["fitted"][name])
-    if "feature_names_in_" in content["fitted"]:
-        names = content["fitted"]["feature_names_in_"]
-        model.feature_names_in_ = np.asarray(names, dtype=object)
+    _set_params(model, content["params"], net)
+    model.n_features_in_ = net.sizes[0]
+    if not isinstance(model, LogisticRegression):
+        model.n_outputs_, model.n_layers_ = net.sizes[-1], len(net.sizes)
+        model.out_activation_ = ITS_NAMES.get(net.output, net.output)
+    for name, value in content["numbers"].items():
+        if not isinstance(value, NUMBERS[name]) or isinstance(value, bool):
+            raise ValueError(f"{name} is {value!r}")
+        setattr(model, name, value)
+    _expect("n_iter_", "n_iter_" in content["numbers"])
     for name in CURVES:
-        if name in contents.tensors:
-            setattr(model, name, contents.tensors[name].tolist())
+        curve = contents.tensors.get(name)
+        _expect(name, curve is None or curve.ndim == 1)
+        setattr(model, name, None if curve is None else curve.tolist())
+    features = content["features"]
+    if features is not None:
+        _expect("features", len(features) == net.sizes[0] and set(map(type, features)) == {str})
+        model.feature_names_in_ = np.asarray(features, dtype=object)
     if isinstance(model, NetworkClassifier):
-        classes = np.asarray(content["classes"], dtype=content["classes_dtype"])
-        set_classes(model, classes, multilabel=content["multilabel"])
+        _set_classes(model, content["classes"], net)
     return model
+
+
+def _set_params(model: Any, params: dict[str, Any], net: Network) -> None:
+    optional = {"random_state", "solver"}
+    _expect("params", params.keys() | optional == _plain_params(model).keys() | optional)
+    if "hidden_layer_sizes" in params:
+        sizes = params["hidden_layer_sizes"]
+        params["hidden_layer_sizes"] = tuple(sizes) if isinstance(sizes, list) else sizes
+        sizes = [sizes] if isinstance(sizes, int) else sizes
+        _expect("hidden_layer_sizes", sizes == list(net.sizes[1:-1]))
+        hidden = OUR_NAMES.get(params["activation"], params["activation"])
+        _expect("activation", set(net.hidden) <= {hidden})
+    model.set_params(**params)._validate_params()
+
+
+def _set_classes(model: NetworkClassifier, classes: dict[str, Any], net: Network) -> None:
+    labels = np.asarray(classes["labels"], dtype=classes["dtype"])
+    multilabel, sparse = classes["multilabel"], classes["sparse"]
+    n = net.sizes[-1]
+    _expect("labels", labels.ndim == 1 and labels.dtype.kind in "biufUO")
+    _expect("labels", labels.dtype.kind != "O" or set(map(type, classes["labels"])) == {str})
+    _expect("labels", len(set(labels.tolist())) == len(labels))
+    _expect("labels", len(labels) in ((1, 2) if n == 1 else (n,)))
+    _expect("multilabel", multilabel is (net.output == "sigmoid" and n > 1))
+    _expect("sparse", isinstance(sparse, bool))
+    set_classes(model, labels, multilabel=multilabel, sparse=sparse)
+
+
+def _expect(name: str, right: bool) -> None:
+    if not right:
+        raise ValueError(f"{name} does not fit")

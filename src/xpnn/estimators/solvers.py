@@ -18,7 +18,8 @@ from ..backends.base import Backend, to_host
 from ..core import propagation
 from ..core.losses import Loss, poisson, poisson_dA, poisson_of_logits, squared_error_dA
 from ..core.optimizers import OPTIMIZERS, Optimizer, sklearn_adam, sklearn_sgd
-from ..core.parameters import Params, from_vector, to_vector
+from ..core.parameters import from_vector, to_vector
+from ..core.schedules import Decay
 from ..network import Network
 from ..training.history import Callback, Report
 from ..training.stopping import AdaptiveRate
@@ -53,7 +54,8 @@ def _clipped(A: Array, xp: Namespace) -> Array:
 
 
 def _log_loss(A: Array, Y: Array, xp: Namespace) -> Array:
-    return -(xp.log(_clipped(A, xp)) * Y)
+    """−log a_k of the class k of each example, shape (1, m): Y is one-hot."""
+    return -xp.log(_clipped(xp.sum(A * Y, axis=0, keepdims=True), xp))
 
 
 def _binary_log_loss(A: Array, Y: Array, xp: Namespace) -> Array:
@@ -127,7 +129,9 @@ class Solver:
         elif estimator.learning_rate == "adaptive":
             schedule = AdaptiveRate(first, tell)
         else:
-            schedule = _inverse_scaling(estimator, first, m)
+            alpha_0, power = float(estimator.learning_rate_init), float(estimator.power_t)
+            numbers = (first, alpha_0, power, estimator.t_, m)
+            schedule = Decay("invscaling", numbers, _inverse_scaling)
         return replace(self.optimizer, learning_rate=schedule)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -148,14 +152,11 @@ def _optimizer(estimator: Any) -> Optimizer:
     return OPTIMIZERS[e.solver](alpha)
 
 
-def _inverse_scaling(estimator: Any, first: float, m: int) -> Callable[[int], float]:
-    """α = α₀ / (t + 1)^p after t examples."""
-    alpha_0, power, seen = estimator.learning_rate_init, estimator.power_t, estimator.t_
-
-    def rate(epoch: int) -> float:
-        return first if epoch == 0 else float(alpha_0 / (seen + epoch * m + 1) ** power)
-
-    return rate
+def _inverse_scaling(
+    epoch: int, first: float, alpha_0: float, power: float, seen: int, m: int
+) -> float:
+    """α = α₀ / (t + 1)^p after t examples, ``first`` in the first epoch."""
+    return first if epoch == 0 else alpha_0 / (seen + epoch * m + 1) ** power
 
 
 class MLPTrainer(Trainer):
@@ -177,7 +178,7 @@ class MLPTrainer(Trainer):
 def lbfgs(
     net: Network,
     backend: Backend,
-    params: Params,
+    theta: Array,
     X: Array,
     Y: Array,
     s: Array | None,
@@ -187,10 +188,10 @@ def lbfgs(
     max_fun: int,
     tol: float,
     callbacks: Sequence[Callback],
-) -> tuple[Params, float, int]:
+) -> tuple[Array, float, int]:
     """Minimise the cost over all examples with SciPy's L-BFGS-B.
 
-    X and Y have rows. Returns the parameters, their cost, and the number of iterations.
+    X and Y have rows. Returns θ, its cost, and the number of iterations.
     """
     from scipy.optimize import OptimizeResult, minimize
 
@@ -226,7 +227,7 @@ def lbfgs(
 
     result = minimize(
         objective,
-        backend.to_numpy(to_vector(params, xp)).astype(np.float64),
+        backend.to_numpy(theta).astype(np.float64),
         method="L-BFGS-B",
         jac=True,
         callback=tell if callbacks else None,
@@ -240,5 +241,5 @@ def lbfgs(
             ConvergenceWarning,
             stacklevel=2,
         )
-    params = from_vector(backend.asarray(result.x, backend.dtype), net.sizes, xp)
-    return params, float(result.fun), min(int(result.nit), max_iter)
+    theta = backend.asarray(result.x, backend.dtype)
+    return theta, float(result.fun), min(int(result.nit), max_iter)

@@ -5,6 +5,7 @@ is replaced whole: whenever the process dies, one complete checkpoint is there.
 """
 
 from dataclasses import dataclass
+from hashlib import sha256
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,11 @@ import numpy as np
 
 from ..core.optimizers import Optimizer
 from ..core.schedules import Decay
-from ..errors import ArgumentError, ArgumentTypeError, positive_int
+from ..errors import ArgumentError, ArgumentTypeError, FileFormatError, positive_int
 from ..files import container
 from ..files.atomic import remove_leftovers
 from .history import SERIES
+from .trainer import Trainer
 
 if TYPE_CHECKING:
     from .loop import Loop
@@ -40,7 +42,8 @@ class Checkpoint:
 
     Notes
     -----
-    A resumed training ends with the parameters of one that was never stopped; on NumPy bit for
+    A callback that has stopped a training does not stop it for good: it goes on. A
+    resumed training ends with the parameters of one that was never stopped; on NumPy bit for
     bit, given the same data, machine, BLAS and threads. ``epochs`` may be raised. The file may be
     resumed on another backend.
 
@@ -68,6 +71,8 @@ class Checkpoint:
                 f"found {self.path!r}."
             )
         positive_int("every", self.every)
+        if not isinstance(self.resume, bool):
+            raise ArgumentTypeError(f"resume: expected True or False, found {self.resume!r}.")
 
     def epochs_until(self, epoch: int) -> int:
         """Number of epochs from ``epoch`` to the next checkpoint."""
@@ -80,6 +85,8 @@ class Checkpoint:
     def begin(self, loop: "Loop") -> None:
         """Go on from the file, if that is wanted and there is one."""
         path = Path(self.path)
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"checkpoint: there is no folder {path.parent}; make it first.")
         remove_leftovers(path)
         if not path.exists():
             return
@@ -89,8 +96,16 @@ class Checkpoint:
                 "the file to start anew."
             )
         contents = container.read(path, (KIND,))
-        _compare(contents.content["run"], _run(loop), path)
-        _restore(loop, contents.content, contents.tensors)
+        with container.naming(path):
+            try:
+                _compare(contents.content["run"], _run(loop), path)
+                _restore(loop, contents.content, contents.tensors)
+            except ArgumentError:
+                raise
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise FileFormatError(
+                    f"damaged: it is no state of a training ({error})."
+                ) from error
 
     def write(self, loop: "Loop") -> None:
         """Replace the file by the present state."""
@@ -110,6 +125,7 @@ def check_checkpoint(checkpoint: Any) -> None:
 def _run(loop: "Loop") -> dict[str, Any]:
     """Return what must be the same in a run that goes on."""
     trainer = loop.trainer
+    _, rng = loop.shuffle.state
     return {
         "sizes": list(trainer.net.sizes),
         "activations": [g.name for g in trainer.net.activations],
@@ -119,14 +135,30 @@ def _run(loop: "Loop") -> dict[str, Any]:
         "examples": trainer.plan.m,
         "batch_size": trainer.plan.size,
         "dtype": trainer.backend.dtype_name,
-        "shuffled": loop.shuffle.rng is not None,
+        "rng": None if rng is None else rng["bit_generator"],
+        "validation": loop.score is not None,
+        "data": _fingerprint(trainer),
     }
+
+
+def _fingerprint(trainer: Trainer) -> str:
+    """Return a digest of some of the data, enough to tell others of the same shape."""
+    digest = sha256()
+    backend = trainer.backend
+    for a in trainer.data:
+        some = np.linspace(0, a.shape[0] - 1, num=min(a.shape[0], 64)).astype(np.int64)
+        rows = backend.take_rows(a, backend.asarray(some, backend.index_dtype))
+        rows = rows.toarray() if hasattr(rows, "toarray") else backend.to_numpy(rows)
+        digest.update(np.ascontiguousarray(rows).tobytes())
+    if trainer.plan.s is not None:
+        digest.update(np.ascontiguousarray(trainer.plan.s).tobytes())
+    return digest.hexdigest()
 
 
 def _describe(optimizer: Optimizer) -> list[Any]:
     rate: Any = optimizer.learning_rate
     if callable(rate):
-        rate = repr(rate) if isinstance(rate, Decay) else "a schedule"
+        rate = repr(rate) if isinstance(rate, Decay) else type(rate).__name__
     return [optimizer.name, rate, *optimizer.hyperparameters]
 
 
@@ -146,14 +178,14 @@ def _state(loop: "Loop") -> tuple[dict[str, Any], dict[str, Any]]:
     order, rng = loop.shuffle.state
     tensors = {"order": np.asarray(order, dtype=np.int64)}
     tensors |= {f"carry{i}": backend.to_numpy(a) for i, a in enumerate(carry)}
-    if best is not carry:
+    if loop.score is not None and loop.stopping.wanted and best is not carry:
         tensors |= {f"best{i}": backend.to_numpy(a) for i, a in enumerate(best)}
     tensors |= {name: np.asarray(getattr(loop.history, name), dtype=np.float64) for name in SERIES}
     content = {
         "run": _run(loop),
         "epoch": epoch,
         "best_epoch": best_epoch,
-        "stopped": loop.history.stopped,
+        "stopped": loop.history.stopped == "tol",
         "stopping": [loop.stopping.best, loop.stopping.without_improvement],
         "rate": None if loop.adaptive is None else loop.adaptive.alpha,
         "rng": _plain(rng),
@@ -163,16 +195,21 @@ def _state(loop: "Loop") -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _restore(loop: "Loop", content: dict[str, Any], tensors: dict[str, Any]) -> None:
     backend = loop.trainer.backend
-    slots = range(len(loop.done[0]))
+    start, _ = loop.done
 
     def moved(name: str) -> tuple[Any, ...]:
-        return tuple(backend.asarray(tensors[f"{name}{i}"], backend.dtype) for i in slots)
+        found = [tensors[f"{name}{i}"] for i in range(len(start))]
+        if any(a.shape != tuple(old.shape) for a, old in zip(found, start, strict=True)):
+            raise ValueError(f"{name} has other shapes")
+        return tuple(backend.asarray(a, backend.dtype) for a in found)
 
     loop.done = moved("carry"), content["epoch"]
     loop.best = (moved("best"), content["best_epoch"]) if "best0" in tensors else loop.done
+    if {len(tensors[name]) for name in SERIES if name != "validation"} != {content["epoch"]}:
+        raise ValueError("its history has another number of epochs")
     for name in SERIES:
         setattr(loop.history, name, tensors[name].tolist())
-    loop.history.stopped = content["stopped"]
+    loop.history.stopped = "tol" if content["stopped"] else "epochs"
     loop.stopping.best, loop.stopping.without_improvement = content["stopping"]
     loop.shuffle.state = tensors["order"], content["rng"]
     if loop.adaptive is not None:

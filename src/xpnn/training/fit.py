@@ -8,7 +8,7 @@ from .. import _boundary as boundary
 from .._typing import Rng
 from ..core import optimizers
 from ..core.optimizers import Optimizer
-from ..core.parameters import Params
+from ..core.parameters import Params, to_vector
 from ..errors import ArgumentTypeError, at_least_0, positive_int
 from ..network import Network, host_rng
 from .batches import Shuffle
@@ -134,7 +134,7 @@ def fit(
         with _progress_bar(epochs, progress) as bar:
             loop = Loop(
                 trainer,
-                trainer.start(layers),
+                trainer.start(to_vector(layers, backend.xp)),
                 shuffle,
                 stopping,
                 score=None if validation is None else lambda p: net.score(p, *validation),

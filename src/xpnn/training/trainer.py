@@ -69,9 +69,8 @@ class Trainer:
             l2=l2 != 0.0,
         )
 
-    def start(self, params: Params) -> Carry:
+    def start(self, theta: Array) -> Carry:
         """Return θ and the state of an optimiser that has not made a step."""
-        theta = to_vector(params, self.backend.xp)
         return (theta, *self.optimizer.init(theta, self.backend.xp))
 
     def params(self, carry: Carry) -> Params:
