@@ -141,14 +141,16 @@ def _estimator(contents: container.Contents, net: Network) -> Any:
         if not isinstance(value, NUMBERS[name]) or isinstance(value, bool):
             raise ValueError(f"{name} is {value!r}")
         setattr(model, name, value)
-    _expect("n_iter_", "n_iter_" in content["numbers"])
+    container.expect("n_iter_", "n_iter_" in content["numbers"])
     for name in CURVES:
         curve = contents.tensors.get(name)
-        _expect(name, curve is None or curve.ndim == 1)
+        container.expect(name, curve is None or curve.ndim == 1)
         setattr(model, name, None if curve is None else curve.tolist())
     features = content["features"]
     if features is not None:
-        _expect("features", len(features) == net.sizes[0] and set(map(type, features)) == {str})
+        container.expect(
+            "features", len(features) == net.sizes[0] and set(map(type, features)) == {str}
+        )
         model.feature_names_in_ = np.asarray(features, dtype=object)
     if isinstance(model, NetworkClassifier):
         _set_classes(model, content["classes"], net)
@@ -157,14 +159,14 @@ def _estimator(contents: container.Contents, net: Network) -> Any:
 
 def _set_params(model: Any, params: dict[str, Any], net: Network) -> None:
     optional = {"random_state", "solver"}
-    _expect("params", params.keys() | optional == _plain_params(model).keys() | optional)
+    container.expect("params", params.keys() | optional == _plain_params(model).keys() | optional)
     if "hidden_layer_sizes" in params:
         sizes = params["hidden_layer_sizes"]
         params["hidden_layer_sizes"] = tuple(sizes) if isinstance(sizes, list) else sizes
         sizes = [sizes] if isinstance(sizes, int) else sizes
-        _expect("hidden_layer_sizes", sizes == list(net.sizes[1:-1]))
+        container.expect("hidden_layer_sizes", sizes == list(net.sizes[1:-1]))
         hidden = OUR_NAMES.get(params["activation"], params["activation"])
-        _expect("activation", set(net.hidden) <= {hidden})
+        container.expect("activation", set(net.hidden) <= {hidden})
     model.set_params(**params)._validate_params()
 
 
@@ -172,15 +174,12 @@ def _set_classes(model: NetworkClassifier, classes: dict[str, Any], net: Network
     labels = np.asarray(classes["labels"], dtype=classes["dtype"])
     multilabel, sparse = classes["multilabel"], classes["sparse"]
     n = net.sizes[-1]
-    _expect("labels", labels.ndim == 1 and labels.dtype.kind in "biufUO")
-    _expect("labels", labels.dtype.kind != "O" or set(map(type, classes["labels"])) == {str})
-    _expect("labels", len(set(labels.tolist())) == len(labels))
-    _expect("labels", len(labels) in ((1, 2) if n == 1 else (n,)))
-    _expect("multilabel", multilabel is (net.output == "sigmoid" and n > 1))
-    _expect("sparse", isinstance(sparse, bool))
+    container.expect("labels", labels.ndim == 1 and labels.dtype.kind in "biufUO")
+    container.expect(
+        "labels", labels.dtype.kind != "O" or set(map(type, classes["labels"])) == {str}
+    )
+    container.expect("labels", len(set(labels.tolist())) == len(labels))
+    container.expect("labels", len(labels) in ((1, 2) if n == 1 else (n,)))
+    container.expect("multilabel", multilabel is (net.output == "sigmoid" and n > 1))
+    container.expect("sparse", isinstance(sparse, bool))
     set_classes(model, labels, multilabel=multilabel, sparse=sparse)
-
-
-def _expect(name: str, right: bool) -> None:
-    if not right:
-        raise ValueError(f"{name} does not fit")

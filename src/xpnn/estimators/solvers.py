@@ -166,7 +166,7 @@ class MLPTrainer(Trainer):
         """Return the mean over the steps, each counted by its examples, not by their weights."""
         sizes = np.full(self.plan.steps, self.plan.size)
         sizes[-1] = self.plan.m - self.plan.size * (self.plan.steps - 1)
-        return J @ (sizes / self.plan.m)
+        return (J * sizes).sum(axis=1) / self.plan.m
 
     def diverged(self, *where: Any) -> None:
         """Go on: `fit` looks at the parameters in the end."""

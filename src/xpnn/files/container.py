@@ -113,6 +113,12 @@ def read(path: StrPath, kinds: tuple[str, ...]) -> Contents:
         return Contents(record["kind"], record["content"], _tensors(file.read(), record["sha256"]))
 
 
+def expect(name: str, right: bool) -> None:
+    """Raise `ValueError` unless what a file says of ``name`` is right."""
+    if not right:
+        raise ValueError(f"{name} does not fit")
+
+
 @contextmanager
 def naming(path: StrPath) -> Iterator[None]:
     """Put the name of the file before the message of a `FileFormatError`."""

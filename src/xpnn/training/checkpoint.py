@@ -199,19 +199,23 @@ def _restore(loop: "Loop", content: dict[str, Any], tensors: dict[str, Any]) -> 
 
     def moved(name: str) -> tuple[Any, ...]:
         found = [tensors[f"{name}{i}"] for i in range(len(start))]
-        if any(a.shape != tuple(old.shape) for a, old in zip(found, start, strict=True)):
-            raise ValueError(f"{name} has other shapes")
+        for a, old in zip(found, start, strict=True):
+            container.expect(name, a.shape == tuple(old.shape) and a.dtype.kind == "f")
         return tuple(backend.asarray(a, backend.dtype) for a in found)
 
     loop.done = moved("carry"), content["epoch"]
     loop.best = (moved("best"), content["best_epoch"]) if "best0" in tensors else loop.done
-    if {len(tensors[name]) for name in SERIES if name != "validation"} != {content["epoch"]}:
-        raise ValueError("its history has another number of epochs")
-    for name in SERIES:
-        setattr(loop.history, name, tensors[name].tolist())
+    series = {name: tensors[name] for name in SERIES}
+    if loop.score is None:
+        container.expect("validation", series.pop("validation").shape == (0,))
+    for name, a in series.items():
+        container.expect(name, a.shape == (content["epoch"],))
+        setattr(loop.history, name, a.tolist())
+    order = tensors["order"]
+    container.expect("order", np.array_equal(np.sort(order), np.arange(len(loop.shuffle.order))))
     loop.history.stopped = "tol" if content["stopped"] else "epochs"
     loop.stopping.best, loop.stopping.without_improvement = content["stopping"]
-    loop.shuffle.state = tensors["order"], content["rng"]
+    loop.shuffle.state = order, content["rng"]
     if loop.adaptive is not None:
         loop.adaptive.alpha = content["rate"]
 

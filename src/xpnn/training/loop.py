@@ -64,6 +64,8 @@ class Loop:
         self.best = self.done
         if checkpoint is not None:
             checkpoint.begin(self)
+            if bar is not None:
+                bar.update(self.done[1])
         self.watched = bool(score or callbacks or adaptive or (bar and not bar.disable))
 
     @property
