@@ -61,7 +61,7 @@ class Optimizer:
         α, or a schedule of it.
     hyperparameters : tuple of float
         The others, such as β₁, β₂ and ε, in the order in which its function takes them.
-    formula : callable (alpha, t, *hyperparameters) -> tuple of float
+    formula : callable (alpha, t, β, …) -> tuple of float
         What ``scalars`` works out.
     update : callable (theta, g, state, scalars, xp) -> (theta, state)
         One step. Consumes theta, g and state.

@@ -34,7 +34,7 @@ class Decay:
         The function of this module that makes it.
     numbers : tuple of float
         What that function takes, in its order.
-    formula : callable (epoch, *numbers) -> float
+    formula : callable (epoch, α₀, …) -> float
     """
 
     name: str
