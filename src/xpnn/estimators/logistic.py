@@ -76,7 +76,7 @@ class LogisticRegression(NetworkClassifier):
     loss_curve_ : list of float
         J before each iteration.
     n_features_in_ : int
-    feature_names_in_ : array, shape (n_features_in_,)
+    feature_names_in_ : array, shape (n_features,)
         If X has names.
 
     See Also

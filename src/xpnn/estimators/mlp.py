@@ -125,7 +125,7 @@ ATTRIBUTES = """\
         Epochs, and examples seen.
     n_layers_, n_outputs_, out_activation_, n_features_in_
         The network: its layers with the input, units and activation of the output, inputs.
-    feature_names_in_ : array, shape (n_features_in_,)
+    feature_names_in_ : array, shape (n_features,)
         If X has names.
 """
 NOTES = """\
