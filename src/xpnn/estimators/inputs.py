@@ -8,7 +8,11 @@ lines below, because without its array-API dispatch scikit-learn turns them into
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_consistent_length, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    validate_data,
+)
 
 from .. import _boundary as boundary
 from .._typing import Array
@@ -24,6 +28,15 @@ def home_of(X: Any) -> Backend | None:
     """Return the library and device that X is on; None for host data, frames and lists."""
     owner = selection.backend_class_of(X)
     return None if owner is None or owner is NumpyBackend else owner.of(X)
+
+
+def refuse_mask(X: Any) -> None:
+    """Raise for masked arrays, whose mask scikit-learn would drop."""
+    if isinstance(X, np.ma.MaskedArray):
+        raise ArgumentTypeError(
+            "X: expected an array without a mask, found a masked array; fill it first: "
+            "X.filled(0.0)."
+        )
 
 
 def on_host(x: Any) -> Any:
@@ -49,6 +62,7 @@ def where(estimator: Any, home: Backend | None, dtype: str) -> Backend:
 def fit_rows(estimator: Any, X: Any, y: Any, *, reset: bool, **y_checks: Any) -> tuple[Any, Any]:
     """Check what `fit` is given: X stays where it is, y becomes a host array."""
     y = on_host(y)
+    refuse_mask(X)
     if home_of(X) is None:
         X, y = validate_data(
             estimator,
@@ -68,10 +82,24 @@ def fit_rows(estimator: Any, X: Any, y: Any, *, reset: bool, **y_checks: Any) ->
 
 def predict_rows(estimator: Any, X: Any) -> Any:
     """Check what a fitted estimator is given."""
+    refuse_mask(X)
     if home_of(X) is None:
         return validate_data(estimator, X, accept_sparse=["csr", "csc"], reset=False)
     check_device_rows(estimator, X, reset=False)
     return X
+
+
+def check_weights(sample_weight: Any, m: int) -> Any:
+    """Return the sample weights as a host array, shape (m,): finite, not negative; or None."""
+    if sample_weight is None:
+        return None
+    s = _check_sample_weight(on_host(sample_weight), np.empty((m, 0)))
+    if not s.min() >= 0.0:
+        raise ArgumentError(
+            f"sample_weight: expected weights of at least 0, found {s.min():g}; leave such "
+            "examples out."
+        )
+    return s
 
 
 def check_device_rows(estimator: Any, X: Array, *, reset: bool) -> None:

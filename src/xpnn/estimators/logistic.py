@@ -14,7 +14,6 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight
 
 from .._typing import Array
 from ..backends.base import Backend
@@ -195,17 +194,15 @@ class LogisticRegression(NetworkClassifier):
         if len(self.classes_) < 2:
             raise ArgumentError(
                 "y: expected at least 2 classes, found only one class: "
-                f"{self.classes_[0]!r}; there is nothing to tell apart."
+                f"{self.classes_.tolist()[0]!r}; there is nothing to tell apart."
             )
-        s = inputs.on_host(sample_weight)
-        if s is not None:
-            s = _check_sample_weight(s, np.empty((X.shape[0], 0)))[None, :]
+        s = inputs.check_weights(sample_weight, X.shape[0])
         backend = inputs.where(self, home, inputs.dtype_of(X))
         with backend.current(), backend.no_grad():
             self._fitted_on = None if home is None else home.spec
             X = inputs.move_rows(X, backend)
             Y = backend.asarray(self._one_hot(y), backend.dtype)
-            s = None if s is None else backend.asarray(s, backend.dtype)
+            s = None if s is None else backend.asarray(s[None, :], backend.dtype)
             mu = _means(X, s, backend)
             params = self._descend(X if mu is None else X - mu.T, Y, s, backend)
             if mu is not None:

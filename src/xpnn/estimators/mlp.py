@@ -23,7 +23,6 @@ from sklearn.utils.multiclass import (
     type_of_target,
     unique_labels,
 )
-from sklearn.utils.validation import _check_sample_weight
 
 from .._typing import Array
 from ..backends.base import DTYPES, Backend
@@ -286,9 +285,7 @@ class BaseMLP(NetworkEstimator):
         home = inputs.home_of(X)
         X, y = inputs.fit_rows(self, X, y, reset=first, **self._y_checks)
         Y = self._check_y(y, incremental=incremental)
-        s = inputs.on_host(sample_weight)
-        if s is not None:
-            s = _check_sample_weight(s, np.empty((X.shape[0], 0)))
+        s = inputs.check_weights(sample_weight, X.shape[0])
         backend = inputs.where(self, home, inputs.dtype_of(X))
         self.n_outputs_ = Y.shape[1]
         self._random_state = check_random_state(self.random_state)
