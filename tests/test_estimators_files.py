@@ -201,6 +201,16 @@ def test_every_kind_of_model(name, path):
     assert_answers_alike(loaded, model, X)
 
 
+def test_parameters_set_after_the_fit_come_back(path):
+    """As in scikit-learn they are for the next fit; the network is that of the last."""
+    X, y = data()
+    model = make(MLPClassifier).fit(X, y).set_params(hidden_layer_sizes=(7, 6), alpha=0.5)
+    loaded = there_and_back(model, path)
+    assert loaded.get_params() == model.get_params()
+    assert_answers_alike(loaded, model, X)
+    assert [a.shape for a in loaded.fit(X, y).coefs_] == [(4, 7), (7, 6), (6, 3)]
+
+
 def test_columns_of_targets(path):
     X, y = data(MLPRegressor)
     model = make(MLPRegressor).fit(X, np.stack([y, -y], axis=1))
@@ -442,7 +452,7 @@ DAMAGE |= {
     for place in PLACES
     for kind, value in OTHER_TYPES.items()
 }
-DAMAGE |= {f"{name} missing": change("numbers", name) for name in (*INTEGERS, "loss_")}
+DAMAGE |= {f"{name} missing": change("numbers", name) for name in INTEGERS}
 DAMAGE |= {
     f"{name} is a {kind}": change("numbers", name, to=value)
     for name in (*INTEGERS, "loss_")
@@ -467,8 +477,8 @@ DAMAGE |= {
     "another network": change("network", "hidden", to=["tanh"]),
     "a network with a sigmoid output": change("network", "output", to="sigmoid"),
     "a network with another cost": change("network", "cost", to="squared_error"),
-    "other hidden layers": change("params", "hidden_layer_sizes", to=6),
-    "more hidden layers": change("params", "hidden_layer_sizes", to=[5, 5]),
+    "hidden layers of 0 units": change("params", "hidden_layer_sizes", to=[5, 0]),
+    "hidden layers of text": change("params", "hidden_layer_sizes", to="5"),
     "hidden layers that are a dict": change("params", "hidden_layer_sizes", to={"a": 1}),
     "wrong alpha": change("params", "alpha", to=-1.0),
     "alpha of another type": change("params", "alpha", to="0.1"),

@@ -143,11 +143,11 @@ class NetworkEstimator(BaseEstimator):
         (1.0, 1.0)
         """
         check_is_fitted(self)
-        check_is_fitted(scaler)
         if not isinstance(scaler, StandardScaler):
             raise ArgumentTypeError(
                 f"scaler: expected a fitted StandardScaler, found {type(scaler).__name__}."
             )
+        check_is_fitted(scaler)
         if scaler.n_features_in_ != self.n_features_in_:
             raise ArgumentError(
                 f"scaler: expected one of {self.n_features_in_} features, as the model has, found "

@@ -153,7 +153,7 @@ def from_torch(
     model.coefs_ = [np.ascontiguousarray(W.T) for W, _ in params]
     model.intercepts_ = [b[:, 0] for _, b in params]
     model.n_features_in_, model.n_outputs_, model.n_layers_ = sizes[0], sizes[-1], len(sizes)
-    model.n_iter_ = model.t_ = 0
+    model._start_counting()
     if classifies:
         output = _classifying(output, sizes[-1], classes, model)
     if output not in {"identity", "exp", "sigmoid", "softmax"}:

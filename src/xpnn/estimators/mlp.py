@@ -334,7 +334,7 @@ class BaseMLP(NetworkEstimator):
 
     def _initialize(self, sizes: list[int], backend: Backend) -> None:
         """Draw the parameters on the host, U(−r, r), r² = 6/(n_prev + n), 2/… for sigmoid."""
-        self.n_iter_ = self.t_ = 0
+        self._start_counting()
         self.n_layers_ = len(sizes)
         self.out_activation_ = self._output()
         factor = 2.0 if self.activation in {"logistic", "sigmoid"} else 6.0
@@ -346,7 +346,10 @@ class BaseMLP(NetworkEstimator):
         self.coefs_, self.intercepts_ = (
             [a.astype(backend.dtype_name) for a in series] for series in zip(*drawn, strict=True)
         )
-        self._no_improvement_count = 0
+
+    def _start_counting(self) -> None:
+        """Set the attributes that tell of a training to those of one that has not begun."""
+        self.n_iter_ = self.t_ = self._no_improvement_count = 0
         if self.solver != "lbfgs":
             self.loss_curve_: list[float] = []
             self.best_loss_: Any = None if self.early_stopping else np.inf

@@ -15,7 +15,7 @@ from .base import NetworkEstimator
 from .classifier import NetworkClassifier
 from .convert import set_classes
 from .logistic import LogisticRegression
-from .mlp import ITS_NAMES, OUR_NAMES, MLPClassifier, MLPRegressor
+from .mlp import ITS_NAMES, MLPClassifier, MLPRegressor
 
 KIND = "estimator"
 CLASSES: dict[str, type[NetworkEstimator]] = {
@@ -30,24 +30,32 @@ NUMBERS: dict[str, tuple[type, ...]] = {
     "loss_": (float,),
     "best_loss_": (float, NoneType),
     "best_validation_score_": (float, NoneType),
+    "loss_curve_": (NoneType,),
+    "validation_scores_": (NoneType,),
 }
 """What a fitted model has besides classes, names and parameters; its network says the rest."""
+COUNTED = {
+    MLPClassifier: {"n_iter_", "t_", "_no_improvement_count"},
+    MLPRegressor: {"n_iter_", "t_", "_no_improvement_count"},
+    LogisticRegression: {"n_iter_"},
+}
+PARTS = {"class", "network", "params", "numbers", "features", "classes"}
 
 
 def save_estimator(model: NetworkEstimator, path: StrPath) -> None:
     """Write a fitted estimator to a file."""
     tensors = networks.tensors_of(model._params(model._place()))
-    tensors |= {
-        name: np.asarray(getattr(model, name), dtype=np.float64)
-        for name in CURVES
-        if getattr(model, name, None) is not None
-    }
+    numbers = {name: getattr(model, name) for name in NUMBERS if hasattr(model, name)}
+    for name in CURVES:
+        if numbers.get(name) is not None:
+            tensors[name] = np.asarray(numbers.pop(name), dtype=np.float64)
     content: dict[str, Any] = {
         "class": type(model).__name__,
         "network": networks.describe(model._network()),
         "params": _plain_params(model),
-        "numbers": {name: getattr(model, name) for name in NUMBERS if hasattr(model, name)},
+        "numbers": numbers,
         "features": None,
+        "classes": None,
     }
     if hasattr(model, "feature_names_in_"):
         content["features"] = model.feature_names_in_.tolist()
@@ -97,18 +105,20 @@ def load(path: StrPath, backend: str | None = None) -> Any:
     """
     contents = container.read(path, (KIND, networks.KIND))
     with container.naming(path):
-        dtype = str(contents.tensors["W1"].dtype) if "W1" in contents.tensors else "float32"
-        target = widest(backend or get_backend().spec, dtype)
+        wide = any(a.dtype == np.float64 for name, a in contents.tensors.items() if name == "W1")
+        target = widest(backend or get_backend().spec, "float64" if wide else "float32")
         net, params = networks.read_network(contents, target)
         if contents.kind == networks.KIND:
             return net, params
         try:
             model = _estimator(contents, net)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            with target.current():
+                model._keep(params, target)
+            same = networks.describe(model._network()) == networks.describe(net)
+            container.expect("network", same)
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             reason = f"damaged: it does not describe an estimator ({error})."
             raise FileFormatError(reason) from error
-        with target.current():
-            model._keep(params, target)
         return model if backend is None else model.set_params(backend=backend)
 
 
@@ -131,46 +141,50 @@ def _plain_params(model: NetworkEstimator) -> dict[str, Any]:
 def _estimator(contents: container.Contents, net: Network) -> Any:
     """Return the estimator of a file, still without its parameters; trust nothing in it."""
     content = contents.content
+    container.expect("content", content.keys() == PARTS)
     model: Any = CLASSES[content["class"]]()
-    _set_params(model, content["params"], net)
+    classifies = isinstance(model, NetworkClassifier)
+    outputs = {"sigmoid", "softmax"} if classifies else {"identity", "exp"}
+    container.expect("network", net.output in outputs)
+    _set_params(model, content["params"])
     model.n_features_in_ = net.sizes[0]
     if not isinstance(model, LogisticRegression):
         model.n_outputs_, model.n_layers_ = net.sizes[-1], len(net.sizes)
         model.out_activation_ = ITS_NAMES.get(net.output, net.output)
-    for name, value in content["numbers"].items():
-        if not isinstance(value, NUMBERS[name]) or isinstance(value, bool):
-            raise ValueError(f"{name} is {value!r}")
+    numbers = content["numbers"]
+    container.expect("numbers", numbers.keys() >= COUNTED[type(model)])
+    for name, value in numbers.items():
+        negative = isinstance(value, int) and value < 0
+        container.expect(name, type(value) in NUMBERS[name] and not negative)
         setattr(model, name, value)
-    container.expect("n_iter_", "n_iter_" in content["numbers"])
     for name in CURVES:
-        curve = contents.tensors.get(name)
-        container.expect(name, curve is None or curve.ndim == 1)
-        setattr(model, name, None if curve is None else curve.tolist())
+        if name in contents.tensors:
+            curve = contents.tensors[name]
+            container.expect(name, curve.ndim == 1 and name not in numbers)
+            setattr(model, name, curve.tolist())
     features = content["features"]
     if features is not None:
-        container.expect(
-            "features", len(features) == net.sizes[0] and set(map(type, features)) == {str}
-        )
+        strings = isinstance(features, list) and set(map(type, features)) == {str}
+        container.expect("features", strings and len(features) == net.sizes[0])
         model.feature_names_in_ = np.asarray(features, dtype=object)
-    if isinstance(model, NetworkClassifier):
+    if classifies:
         _set_classes(model, content["classes"], net)
     return model
 
 
-def _set_params(model: Any, params: dict[str, Any], net: Network) -> None:
+def _set_params(model: Any, params: dict[str, Any]) -> None:
     optional = {"random_state", "solver"}
     container.expect("params", params.keys() | optional == _plain_params(model).keys() | optional)
     if "hidden_layer_sizes" in params:
         sizes = params["hidden_layer_sizes"]
+        listed = sizes if isinstance(sizes, list) else [sizes]
+        container.expect("hidden_layer_sizes", all(type(n) is int and n > 0 for n in listed))
         params["hidden_layer_sizes"] = tuple(sizes) if isinstance(sizes, list) else sizes
-        sizes = [sizes] if isinstance(sizes, int) else sizes
-        container.expect("hidden_layer_sizes", sizes == list(net.sizes[1:-1]))
-        hidden = OUR_NAMES.get(params["activation"], params["activation"])
-        container.expect("activation", set(net.hidden) <= {hidden})
     model.set_params(**params)._validate_params()
 
 
 def _set_classes(model: NetworkClassifier, classes: dict[str, Any], net: Network) -> None:
+    container.expect("dtype", isinstance(classes["dtype"], str))
     labels = np.asarray(classes["labels"], dtype=classes["dtype"])
     multilabel, sparse = classes["multilabel"], classes["sparse"]
     n = net.sizes[-1]
