@@ -21,7 +21,7 @@ from ..backends.selection import backend_of, resolve, widest
 from ..core import propagation
 from ..core.activations import Activation
 from ..core.parameters import Layer, Params, fold_standardization, to_vector
-from ..errors import ArgumentError, ArgumentTypeError
+from ..errors import ArgumentError, ArgumentTypeError, BackendError
 from ..files.atomic import StrPath
 from ..network import Network
 from . import inputs
@@ -84,12 +84,15 @@ class NetworkEstimator(BaseEstimator):
     def to(self, backend: str, device: str | None = None) -> Self:
         """Move a fitted estimator to another library or device, where it then stays.
 
+        Where the device, or JAX as it is set, has no float64, it becomes float32.
+        ``partial_fit`` begins with a fresh optimiser then.
+
         Parameters
         ----------
         backend : str
             As `xpnn.set_backend` takes it: ``"torch:cuda"``. Becomes the parameter ``backend``.
         device : str, optional
-            Likewise.
+            Of that library.
 
         Returns
         -------
@@ -103,11 +106,13 @@ class NetworkEstimator(BaseEstimator):
         array(['yes'], dtype='<U3')
         """
         check_is_fitted(self)
+        device = None if device is None else str(device)
         dtype = self._place().dtype_name
-        target = resolve(backend if device is None else f"{backend}:{device}", dtype)
+        target = widest(backend if device is None else f"{backend}:{device}", dtype)
         with target.current():
             for series in (self.coefs_, self.intercepts_):
                 series[:] = [target.asarray(a, target.dtype) for a in series]
+        self.__dict__.pop("_optimizer", None)  # it would keep memory of the old device
         self.set_params(backend=backend, device=device)
         return self
 
@@ -159,12 +164,12 @@ class NetworkEstimator(BaseEstimator):
         sigma = np.ones(n) if scaler.scale_ is None else scaler.scale_
         mu, sigma = (np.reshape(a, (n, 1)).astype(np.float64) for a in (mu, sigma))
         wide = resolve("numpy", "float64")  # the difference b − W′μ loses digits
-        folded = copy.copy(self)
         params = fold_standardization(self._params(wide), mu, sigma)
-        folded.coefs_, folded.intercepts_ = list(self.coefs_), list(self.intercepts_)
+        folded = copy.deepcopy(self)
+        folded.__dict__.pop("_optimizer", None)  # its moments are those of other weights
         with backend.current():
-            folded.coefs_[0] = backend.asarray(np.ascontiguousarray(params[0].W.T), backend.dtype)
-            folded.intercepts_[0] = backend.asarray(params[0].b[:, 0], backend.dtype)
+            moved = (Layer(*(backend.asarray(a, backend.dtype) for a in l)) for l in params)
+            folded._keep(tuple(moved), backend)
         if hasattr(scaler, "feature_names_in_"):
             folded.feature_names_in_ = scaler.feature_names_in_
         return folded
@@ -277,16 +282,16 @@ class NetworkEstimator(BaseEstimator):
         """Return where X meets the parameters: ``backend=``, else where they are, else with X."""
         here = self._place()
         if self.backend is not None:
-            return inputs.where(self, home, here.dtype_name)
-        fitted_on = getattr(self, "_fitted_on", None)
-        elsewhere = fitted_on is not None and (home is None or home.spec != fitted_on)
-        if elsewhere and get_config()["array_api_dispatch"]:
-            found = "host data" if home is None else home.spec
-            target = "numpy" if home is None else home.spec
+            try:
+                return inputs.where(self, home, here.dtype_name)
+            except BackendError as error:
+                raise BackendError(f"{error} Or move the model: model.to('numpy').") from error
+        fitted_on, found = getattr(self, "_fitted_on", None), inputs.spec_of(home)
+        if fitted_on not in {None, found} and get_config()["array_api_dispatch"]:
             raise ArgumentError(
                 f"Inputs passed to {type(self).__name__}.{method}() must use the same namespace "
                 f"and the same device as those passed to fit(): expected {fitted_on}, found "
-                f"{found}. Move X, or the model with model.to({target!r})."
+                f"{found}. Move X, or the model with model.to({found!r})."
             )
         if home is None or here.same_place(home):
             return here

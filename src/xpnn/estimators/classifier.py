@@ -11,7 +11,7 @@ from sklearn.preprocessing import LabelBinarizer
 from .._typing import Array, Namespace
 from ..backends.base import Backend
 from .base import NetworkEstimator
-from .inputs import on_host, send
+from .inputs import on_home, on_host, send
 
 
 class NetworkClassifier(ClassifierMixin, NetworkEstimator):
@@ -119,7 +119,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
             return self._sparse(indices) if self._label_binarizer.sparse_input_ else indices
         if home is not None and self.classes_.dtype.kind in "biuf":
             with home.current():
-                classes = home.xp.asarray(home.asarray(self.classes_), device=home.device)
+                floating = self.classes_.dtype.kind == "f"
+                classes = on_home(self.classes_, "float64" if floating else None, home)
                 return home.xp.take(classes, home.asarray(indices, home.index_dtype))
         return self.classes_[on_host(indices)]
 

@@ -13,7 +13,8 @@ from ..errors import ArgumentError, ArgumentTypeError
 from .base import NetworkEstimator
 from .classifier import NetworkClassifier, binarizer
 from .logistic import LogisticRegression
-from .mlp import ITS_NAMES, MLPClassifier, MLPRegressor
+from .mlp import BaseMLP, MLPClassifier, MLPRegressor
+from .parameters import ITS_NAMES
 
 PAIRS: dict[type[NetworkEstimator], Any] = {
     MLPClassifier: neural_network.MLPClassifier,
@@ -76,8 +77,11 @@ def from_sklearn(model: Any) -> NetworkEstimator:
     check_is_fitted(model)
     ours: Any = found[0]()
     _copy_params(model, ours)
+    if isinstance(ours, BaseMLP):
+        ours._start_counting()
     copy_fitted(model, ours)
     if isinstance(ours, LogisticRegression):
+        ours.n_iter_ = int(np.max(model.n_iter_))
         ours.coef_, ours.intercept_ = model.coef_.copy(), model.intercept_.copy()
     else:
         ours.coefs_ = [a.copy() for a in model.coefs_]
@@ -94,7 +98,7 @@ def from_sklearn(model: Any) -> NetworkEstimator:
 
 def to_sklearn(model: NetworkEstimator) -> Any:
     """Return one of our fitted estimators as scikit-learn's of the same name."""
-    theirs = PAIRS[type(model)]()
+    (theirs,) = (theirs() for ours, theirs in PAIRS.items() if isinstance(model, ours))
     _copy_params(model, theirs)
     copy_fitted(model, theirs)
     coefs = [np.array(to_host(a), order="C") for a in model.coefs_]
@@ -176,8 +180,21 @@ def _classifying(output: str, n: int, classes: Sequence[Any] | None, model: Any)
         )
     if output == "identity":
         output = "sigmoid" if n == 1 else "softmax"
+    if not multilabel:
+        labels = _sorted(labels, model)
     set_classes(model, labels, multilabel=multilabel)
     return output
+
+
+def _sorted(labels: Any, model: Any) -> Any:
+    """Return the labels sorted, as scikit-learn holds them, and the outputs with them."""
+    order = np.argsort(labels)
+    W, b = model.coefs_[-1], model.intercepts_[-1]
+    if len(b) > 1:
+        model.coefs_[-1], model.intercepts_[-1] = np.ascontiguousarray(W[:, order]), b[order]
+    elif order[0] == 1:  # σ(−z) = 1 − σ(z)
+        model.coefs_[-1], model.intercepts_[-1] = -W, -b
+    return labels[order]
 
 
 # ---- what the models have in common -----------------------------------------

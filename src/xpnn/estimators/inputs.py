@@ -30,6 +30,11 @@ def home_of(X: Any) -> Backend | None:
     return None if owner is None or owner is NumpyBackend else owner.of(X)
 
 
+def spec_of(home: Backend | None) -> str:
+    """Name the library and device that X is on: ``numpy`` for host data."""
+    return "numpy" if home is None else home.spec
+
+
 def refuse_mask(X: Any) -> None:
     """Raise for masked arrays, whose mask scikit-learn would drop."""
     if isinstance(X, np.ma.MaskedArray):
@@ -104,6 +109,11 @@ def check_weights(sample_weight: Any, m: int) -> Any:
 
 def check_device_rows(estimator: Any, X: Array, *, reset: bool) -> None:
     """Raise unless X is a matrix of real numbers with the features that were fitted."""
+    if "sparse" in str(getattr(X, "layout", "")):
+        raise ArgumentTypeError(
+            "X: expected a dense tensor, or a sparse matrix of SciPy, found a sparse tensor; "
+            "call X.to_dense()."
+        )
     shape = tuple(X.shape)
     if len(shape) != 2:
         raise ArgumentError(
@@ -128,7 +138,9 @@ def move_rows(X: Any, backend: Backend) -> Array:
     """Return checked rows on a backend, finite in its dtype; sparse ones stay sparse on NumPy."""
     if hasattr(X, "tocsr"):
         if isinstance(backend, NumpyBackend):
-            return X.tocsr().astype(backend.dtype, copy=False)
+            X = X.tocsr().astype(backend.dtype, copy=False)
+            check_finite("X", X.data)
+            return X
         X = X.toarray()
     narrowed = not isinstance(X, np.ndarray) or np.dtype(X.dtype).itemsize > (
         4 if backend.dtype_name == "float32" else 8
@@ -144,9 +156,29 @@ def move_rows(X: Any, backend: Backend) -> Array:
     return X
 
 
+def check_finite(name: str, x: Any) -> None:
+    """Raise unless every entry of a host array is finite, now that it has its last dtype."""
+    if not np.isfinite(x).all():
+        raise ArgumentError(
+            f"{name}: expected finite numbers, found some that are too large for {x.dtype}; "
+            "rescale them, or use dtype='float64'."
+        )
+
+
 def send(a: Array, backend: Backend, home: Backend | None) -> Any:
     """Return a result to where X came from."""
     if home is None:
         a = backend.to_numpy(a)
         return a if a.flags.writeable else a.copy()
-    return a if home.same_place(backend) else home.asarray(a)
+    if home.same_place(backend):
+        return a
+    floating = backend.xp.isdtype(a.dtype, "real floating")
+    return on_home(a, backend.dtype_name if floating else None, home)
+
+
+def on_home(a: Any, dtype: str | None, home: Backend) -> Array:
+    """Return an array where X came from, in a dtype of that name or the next it has.
+
+    X may have come in integers: its own dtype is none for results.
+    """
+    return home.asarray(a, None if dtype is None else selection.widest(home.spec, dtype).dtype)

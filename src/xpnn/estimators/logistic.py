@@ -30,7 +30,7 @@ from ..training.stopping import Stopping
 from ..training.trainer import Trainer
 from . import inputs
 from .classifier import NetworkClassifier
-from .mlp import WHERE_AND_HOW
+from .parameters import WHERE_AND_HOW
 
 EVERY = 20  # iterations from one look at the gradient to the next
 
@@ -38,7 +38,9 @@ EVERY = 20  # iterations from one look at the gradient to the next
 class LogisticRegression(NetworkClassifier):
     """Logistic regression, softmax regression for more than two classes, by gradient descent.
 
-    Minimises scikit-learn's cost, per example J = 1/m Σ_i ℓ_i + 1/(2 C m) ‖W‖², from W = 0, with
+    It has scikit-learn's cost and attributes, and parameters of its own.
+
+    Minimises per example J = 1/m Σ_i ℓ_i + 1/(2 C m) ‖W‖², from W = 0, with
     Nesterov's momentum v ← μ v − α g; θ ← θ + μ v − α g over all examples, the features of X
     (unless it is sparse) taken from their means meanwhile.
 
@@ -92,7 +94,7 @@ class LogisticRegression(NetworkClassifier):
     1.0
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "C": [Interval(Real, 0, None, closed="right")],
         "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "momentum": [Interval(Real, 0, 1, closed="both")],
@@ -199,7 +201,7 @@ class LogisticRegression(NetworkClassifier):
         s = inputs.check_weights(sample_weight, X.shape[0])
         backend = inputs.where(self, home, inputs.dtype_of(X))
         with backend.current(), backend.no_grad():
-            self._fitted_on = None if home is None else home.spec
+            self._fitted_on = inputs.spec_of(home)
             X = inputs.move_rows(X, backend)
             Y = backend.asarray(self._one_hot(y), backend.dtype)
             s = None if s is None else backend.asarray(s[None, :], backend.dtype)
@@ -228,6 +230,8 @@ class LogisticRegression(NetworkClassifier):
             callbacks=self.callbacks,
             checkpoint=self.checkpoint,
         )
+        if loop.done[1] > self.max_iter:
+            loop.run(self.max_iter)  # says what is wrong
         begun = loop.done[1]  # above 0 if a checkpoint was there
         looked_at = begun > 0 and (begun % EVERY == 0 or begun >= self.max_iter)
         slope = _steepest(trainer, loop.theta) if looked_at else float("inf")
@@ -236,6 +240,7 @@ class LogisticRegression(NetworkClassifier):
         ):
             loop.run(min((loop.done[1] // EVERY + 1) * EVERY, self.max_iter))
             slope = _steepest(trainer, loop.theta)
+        loop.finish()
         self.n_iter_, self.loss_curve_ = loop.done[1], loop.history.cost
         if slope > self.tol and loop.history.stopped == "epochs":
             warnings.warn(

@@ -6,7 +6,6 @@ its coefficients. Beyond it they take arrays of any library and train on any bac
 
 import warnings
 from itertools import pairwise
-from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,7 +15,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
@@ -25,8 +24,8 @@ from sklearn.utils.multiclass import (
 )
 
 from .._typing import Array
-from ..backends.base import DTYPES, Backend
-from ..core.activations import ACTIVATIONS, Activation
+from ..backends.base import Backend
+from ..core.activations import Activation
 from ..core.optimizers import Optimizer
 from ..core.parameters import Params, from_vector
 from ..errors import ArgumentError, DivergenceError
@@ -39,138 +38,17 @@ from ..training.stopping import AdaptiveRate, Stopping
 from . import inputs, solvers
 from .base import NetworkEstimator, outputs
 from .classifier import NetworkClassifier
+from .parameters import ATTRIBUTES, CONSTRAINTS, NOTES, OUR_NAMES, PARAMETERS
 from .verbose import Verbose
-
-OUR_NAMES = {"logistic": "sigmoid"}  # of activations, where they are not scikit-learn's
-ITS_NAMES = {ours: its for its, ours in OUR_NAMES.items()}
-HIDDEN = {*ACTIVATIONS, *OUR_NAMES} - {"softmax"}
-SOLVERS = {"lbfgs", "sgd", "adam", "rmsprop"}
-
-WHERE_AND_HOW: dict[str, list[Any]] = {
-    "backend": [str, None],
-    "device": [str, None],
-    "dtype": [StrOptions(set(DTYPES)), None],
-    "callbacks": ["array-like"],
-    "checkpoint": [Checkpoint, None],
-}
-"""Which values the parameters take that all estimators add to scikit-learn's."""
-
-
-PARAMETERS = """\
-    hidden_layer_sizes : int or array-like of int
-        Units of each hidden layer.
-    activation : {"relu", "tanh", "logistic", "identity", "leaky_relu", "exp"} or Activation
-        Of the hidden layers; ``"sigmoid"`` is another name of ``"logistic"``.
-    solver : {"adam", "sgd", "lbfgs", "rmsprop"} or Optimizer
-        One of `xpnn.optimizers` brings its own learning rate and hyperparameters.
-    alpha : float
-        λ of the penalty λ/(2m) Σ ‖W[l]‖², m the size of the mini-batch.
-    batch_size : int or "auto"
-        ``"auto"`` is 200, or all examples if there are fewer. ``lbfgs`` takes all.
-    learning_rate : {"constant", "invscaling", "adaptive"}
-        For ``sgd``: α₀; α₀ / (t + 1)^power_t after t examples; or α divided by 5 whenever
-        training would stop, until it is 1e-6.
-    learning_rate_init : float
-        α₀.
-    power_t : float
-    max_iter : int
-        Epochs, or iterations of ``lbfgs``.
-    shuffle : bool
-        Whether every epoch draws a new order.
-    random_state : int, RandomState or None
-        For the first weights, the order and the validation set, in scikit-learn's order of draws.
-    tol : float
-        Stop when the loss, or the validation score, has not improved by ``tol`` for more than
-        ``n_iter_no_change`` epochs; ``lbfgs`` stops when no entry of the gradient is larger.
-    verbose : bool
-        Whether to print each epoch.
-    warm_start : bool
-        Whether `fit` goes on from the parameters there are.
-    momentum : float
-        μ of ``sgd``: v ← μ v − α g.
-    nesterovs_momentum : bool
-    early_stopping : bool
-        Whether to set a part of the data aside, to stop by its score, and to keep the best
-        parameters.
-    validation_fraction : float
-        How large a part.
-    beta_1, beta_2, epsilon : float
-        β₁, β₂ and ε of ``adam``.
-    n_iter_no_change : int, or infinity
-    max_fun : int
-        How often ``lbfgs`` may evaluate the loss.
-    backend : str, optional
-        As `xpnn.set_backend` takes it: ``"cupy"``, ``"torch:cuda"``. Without, X's own library, or
-        the selected backend if X is host data.
-    device : str, optional
-        Of that library.
-    dtype : {"float32", "float64"}, optional
-        Without, that of X, float64 for integers; float32 where the device, or JAX as it is set,
-        has no float64.
-    callbacks : sequence of callable (Report) -> object
-        Called after each epoch; one that returns True ends the training.
-    checkpoint : Checkpoint, optional
-        Where to write the state down every so many epochs; not for ``lbfgs``.
-"""
-ATTRIBUTES = """\
-    coefs_, intercepts_ : list of array, shapes (n_in, n_out) and (n_out,)
-        Of each layer, on the backend. They may be written to.
-    loss_, loss_curve_ : float, list of float
-        The loss of the last epoch, and of each.
-    best_loss_ : float or None
-    validation_scores_, best_validation_score_ : list of float, float or None
-        With ``early_stopping``.
-    n_iter_, t_ : int
-        Epochs, and examples seen.
-    n_layers_, n_outputs_, out_activation_, n_features_in_
-        The network: its layers with the input, units and activation of the output, inputs.
-    feature_names_in_ : array, shape (n_features,)
-        If X has names.
-"""
-NOTES = """\
-    What X is decides where the work runs, and what comes back. A device array stays on its device;
-    y and the weights follow it. pandas and polars frames, lists and sparse matrices are host data;
-    sparse ones stay sparse on NumPy and become dense elsewhere.
-
-    Where scikit-learn's losses differ from the notes', its own are reported: probabilities are
-    clipped to [ε, 1 − ε] of the dtype.
-"""
 
 
 class BaseMLP(NetworkEstimator):
     """What classifier and regressor share: the parameters and the training."""
 
     loss: str
+    n_outputs_: int
     _y_checks: ClassVar[dict[str, Any]]
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(HIDDEN), Activation],
-        "solver": [StrOptions(SOLVERS), Optimizer],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Real, {np.inf}),
-        ],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
-        **WHERE_AND_HOW,
-    }
+    _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
 
     def __init__(
         self,
@@ -286,13 +164,21 @@ class BaseMLP(NetworkEstimator):
         X, y = inputs.fit_rows(self, X, y, reset=first, **self._y_checks)
         Y = self._check_y(y, incremental=incremental)
         s = inputs.check_weights(sample_weight, X.shape[0])
-        backend = inputs.where(self, home, inputs.dtype_of(X))
+        backend = inputs.where(
+            self, home, inputs.dtype_of(X) if first else self._place().dtype_name
+        )
+        inputs.check_finite("y", Y.astype(backend.dtype_name))
+        if not first and Y.shape[1] != self.n_outputs_:
+            raise ArgumentError(
+                f"y: expected {self.n_outputs_} outputs, as in the first call to fit, found "
+                f"{Y.shape[1]}; make a new model with sklearn.base.clone."
+            )
         self.n_outputs_ = Y.shape[1]
         self._random_state = check_random_state(self.random_state)
         with backend.current(), backend.no_grad():
             if first:
                 self._initialize([X.shape[1], *hidden_sizes, self.n_outputs_], backend)
-            self._fitted_on = None if home is None else home.spec
+            self._fitted_on = inputs.spec_of(home)
             X = inputs.move_rows(X, backend)
             if self.solver == "lbfgs":
                 theta = self._fit_lbfgs(X, Y, s, backend)
@@ -386,6 +272,8 @@ class BaseMLP(NetworkEstimator):
     ) -> Array:
         if self.early_stopping and incremental:
             raise ArgumentError("partial_fit does not support early_stopping=True")
+        if not hasattr(self, "loss_curve_"):  # fitted by lbfgs, or by others
+            self._start_counting()
         if not (incremental and hasattr(self, "_optimizer")):
             self._optimizer = solvers.Solver(self)
         score = None
@@ -412,7 +300,12 @@ class BaseMLP(NetworkEstimator):
         loop = Loop(
             trainer,
             start,
-            Shuffle(m, self._random_state if self.shuffle else None, cumulative=True),
+            Shuffle(
+                m,
+                self._random_state if self.shuffle else None,
+                cumulative=True,
+                seed=self.random_state,
+            ),
             self._stopping(),
             score=score,
             callbacks=[*([verbose] if verbose else []), *self.callbacks],
@@ -421,9 +314,9 @@ class BaseMLP(NetworkEstimator):
         )
         try:
             loop.run(1 if incremental else self.max_iter)
+            loop.finish()
         except KeyboardInterrupt:
-            loop.history.stopped = "interrupted"
-            loop.history.truncate(loop.done[1])
+            loop.interrupt()
             warnings.warn("Training interrupted by user.", stacklevel=5)
         self._note(loop)
         if verbose:
@@ -435,8 +328,7 @@ class BaseMLP(NetworkEstimator):
                 ConvergenceWarning,
                 stacklevel=5,
             )
-        carry, _ = loop.best if self.early_stopping else loop.done
-        return carry[0]
+        return (loop.best if self.early_stopping else loop.done).carry[0]
 
     def _verbose(self) -> Verbose | None:
         if not self.verbose:
@@ -454,7 +346,7 @@ class BaseMLP(NetworkEstimator):
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. "
                 "It is going to be clipped",
-                stacklevel=5,
+                stacklevel=6,
             )
         return int(min(self.batch_size, m))
 
@@ -482,8 +374,6 @@ class BaseMLP(NetworkEstimator):
 
         def score(params: Params) -> float:
             A = outputs(X_held_out, params, activations, backend)
-            if not backend.all_true(backend.xp.isfinite(A)):
-                return float("nan")
             return self._validation_score(A, backend, Y_held_out, s_held_out)
 
         return rows(train), Y[train], None if s is None else s[train], score
@@ -640,8 +530,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # noqa: D101
     """
 
     _y_checks: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseMLP._parameter_constraints,
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **CONSTRAINTS,
         "loss": [StrOptions({"squared_error", "poisson"})],
     }
 
@@ -719,7 +609,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # noqa: D101
         return "exp" if self.loss == "poisson" else "identity"
 
     def _validation_score(self, A: Array, backend: Backend, Y: Any, s: Any) -> float:
-        return float(r2_score(Y, backend.to_numpy(A), sample_weight=s))
+        A = backend.to_numpy(A)
+        return float(r2_score(Y, A, sample_weight=s)) if np.isfinite(A).all() else float("nan")
 
     def predict(self, X: Any) -> Any:
         """Predict the targets of each row.

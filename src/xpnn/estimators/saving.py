@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..backends.selection import get_backend, widest
-from ..errors import FileFormatError
+from ..errors import ArgumentTypeError, FileFormatError
 from ..files import container, networks
 from ..files.atomic import StrPath
 from ..network import Network
@@ -15,7 +15,8 @@ from .base import NetworkEstimator
 from .classifier import NetworkClassifier
 from .convert import set_classes
 from .logistic import LogisticRegression
-from .mlp import ITS_NAMES, MLPClassifier, MLPRegressor
+from .mlp import MLPClassifier, MLPRegressor
+from .parameters import ITS_NAMES
 
 KIND = "estimator"
 CLASSES: dict[str, type[NetworkEstimator]] = {
@@ -34,6 +35,8 @@ NUMBERS: dict[str, tuple[type, ...]] = {
     "validation_scores_": (NoneType,),
 }
 """What a fitted model has besides classes, names and parameters; its network says the rest."""
+OF_LABELS = {"object", "float16", "float32", "int8", "int16", "int32", "uint8", "uint16", "uint32"}
+"""Dtypes of labels that Python's own values do not tell."""
 COUNTED = {
     MLPClassifier: {"n_iter_", "t_", "_no_improvement_count"},
     MLPRegressor: {"n_iter_", "t_", "_no_improvement_count"},
@@ -44,6 +47,12 @@ PARTS = {"class", "network", "params", "numbers", "features", "classes"}
 
 def save_estimator(model: NetworkEstimator, path: StrPath) -> None:
     """Write a fitted estimator to a file."""
+    if type(model) not in CLASSES.values():
+        raise ArgumentTypeError(
+            f"model: expected one of {', '.join(CLASSES)}, found the class of your own "
+            f"{type(model).__name__}, and a file holds no code; save its network with "
+            "xpnn.save, or the whole with joblib."
+        )
     tensors = networks.tensors_of(model._params(model._place()))
     numbers = {name: getattr(model, name) for name in NUMBERS if hasattr(model, name)}
     for name in CURVES:
@@ -184,8 +193,10 @@ def _set_params(model: Any, params: dict[str, Any]) -> None:
 
 
 def _set_classes(model: NetworkClassifier, classes: dict[str, Any], net: Network) -> None:
-    container.expect("dtype", isinstance(classes["dtype"], str))
-    labels = np.asarray(classes["labels"], dtype=classes["dtype"])
+    labels = np.asarray(classes["labels"])
+    if str(classes["dtype"]) in OF_LABELS:
+        labels = labels.astype(classes["dtype"])
+    container.expect("dtype", str(labels.dtype) == classes["dtype"])
     multilabel, sparse = classes["multilabel"], classes["sparse"]
     n = net.sizes[-1]
     container.expect("labels", labels.ndim == 1 and labels.dtype.kind in "biufUO")

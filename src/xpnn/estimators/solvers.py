@@ -8,6 +8,7 @@ makes of a cost that is not finite (it goes on). ``lbfgs`` is SciPy's, over the 
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,7 @@ class Solver:
 
     def __init__(self, estimator: Any) -> None:
         self.optimizer = _optimizer(estimator)
+        self.alpha_0, self.power_t = float(estimator.learning_rate_init), float(estimator.power_t)
         self.learning_rate = self.optimizer.rate(0)
         self.steps = self.epochs = 0
         self.state: tuple[Array, ...] | None = None
@@ -121,7 +123,7 @@ class Solver:
         own = self.optimizer.learning_rate
         first, before = self.learning_rate, self.epochs
         if isinstance(estimator.solver, Optimizer):
-            if not callable(own):
+            if not callable(own) or before == 0:
                 return self.optimizer
             schedule: Any = lambda epoch: own(before + epoch)  # noqa: E731
         elif estimator.solver != "sgd" or estimator.learning_rate == "constant":
@@ -129,8 +131,7 @@ class Solver:
         elif estimator.learning_rate == "adaptive":
             schedule = AdaptiveRate(first, tell)
         else:
-            alpha_0, power = float(estimator.learning_rate_init), float(estimator.power_t)
-            numbers = (first, alpha_0, power, estimator.t_, m)
+            numbers = (first, self.alpha_0, self.power_t, estimator.t_, m)
             schedule = Decay("invscaling", numbers, _inverse_scaling)
         return replace(self.optimizer, learning_rate=schedule)
 
@@ -175,6 +176,23 @@ class MLPTrainer(Trainer):
 # ---- L-BFGS -----------------------------------------------------------------
 
 
+@lru_cache(maxsize=64)
+def _evaluation(net: Network, backend: Backend, l2: bool) -> Callable[..., tuple[Array, Array]]:
+    """Return the function (θ, X, Y, share, decay) -> J, dJ/dθ, compiled once where that is done."""
+    xp = backend.xp
+
+    def cost_and_gradient(
+        theta: Array, X: Array, Y: Array, share: Any, decay: Any
+    ) -> tuple[Array, Array]:
+        layers = from_vector(theta, net.sizes, xp)
+        common = (share, decay if l2 else None, net.activations, net.loss, xp)
+        _, caches = propagation.forward(layers, X.T, net.activations, xp)
+        J = propagation.cost(layers, caches, Y.T, *common)
+        return J, to_vector(propagation.backward(layers, caches, Y.T, *common), xp)
+
+    return backend.compile(cost_and_gradient) if backend.compiled else cost_and_gradient
+
+
 def lbfgs(
     net: Network,
     backend: Backend,
@@ -198,19 +216,12 @@ def lbfgs(
     xp = backend.xp
     total = X.shape[0] if s is None else float(xp.sum(s))
     share = 1.0 / total if s is None else s / total
-    decay = l2 / total if l2 else None
+    decay = l2 / total
 
-    def cost_and_gradient(theta: Array, X: Array, Y: Array, share: Any) -> tuple[Array, Array]:
-        layers = from_vector(theta, net.sizes, xp)
-        common = (share, decay, net.activations, net.loss, xp)
-        _, caches = propagation.forward(layers, X.T, net.activations, xp)
-        J = propagation.cost(layers, caches, Y.T, *common)
-        return J, to_vector(propagation.backward(layers, caches, Y.T, *common), xp)
-
-    evaluate = backend.compile(cost_and_gradient) if backend.compiled else cost_and_gradient
+    evaluate = _evaluation(net, backend, bool(l2))
 
     def objective(theta: Any) -> tuple[float, Any]:
-        J, g = evaluate(backend.asarray(theta, backend.dtype), X, Y, share)
+        J, g = evaluate(backend.asarray(theta, backend.dtype), X, Y, share, decay)
         return float(J), backend.to_numpy(g).astype(np.float64)
 
     epoch = 0
@@ -239,7 +250,7 @@ def lbfgs(
             f"lbfgs failed to converge after {result.nit} iterations (status {result.status}: "
             f"{result.message}). Increase max_iter or max_fun, or scale the data.",
             ConvergenceWarning,
-            stacklevel=2,
+            stacklevel=6,
         )
     theta = backend.asarray(result.x, backend.dtype)
     return theta, float(result.fun), min(int(result.nit), max_iter)

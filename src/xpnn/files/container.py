@@ -43,6 +43,14 @@ FOREIGN = {
 """Other formats by their first bytes."""
 
 
+CURES = {
+    "checkpoint": "go on from it with checkpoint=xpnn.Checkpoint(path, resume=True).",
+    "estimator": "read it with xpnn.load.",
+    "network": "read it with xpnn.load.",
+}
+"""What a file of a kind that was not expected is good for."""
+
+
 class Contents(NamedTuple):
     """What a file holds."""
 
@@ -228,7 +236,10 @@ def _record(header: dict[str, Any], kinds: tuple[str, ...]) -> dict[str, Any]:
         )
     if record["kind"] not in kinds:
         wanted = " or ".join(map(repr, kinds))
-        raise FileFormatError(f"expected a file of kind {wanted}, found kind {record['kind']!r}.")
+        raise FileFormatError(
+            f"expected a file of kind {wanted}, found kind {record['kind']!r}; "
+            f"{CURES.get(record['kind'], 'another version of xpnn may know it.')}"
+        )
     return dict(record)
 
 

@@ -57,6 +57,11 @@ def save(path: StrPath, net: Network, params: Params) -> None:
     ...     sorted(load_file(f"{folder}/xor.safetensors"))
     ['W1', 'W2', 'b1', 'b2']
     """
+    if not isinstance(net, Network):
+        raise ArgumentTypeError(
+            "net: expected a Network, as in xpnn.save(path, net, params), found "
+            f"{type(net).__name__}; an estimator saves itself: model.save(path)."
+        )
     params, _ = boundary.check_params(params, net.sizes)
     container.write(path, KIND, {"network": describe(net)}, tensors_of(params))
 

@@ -1,5 +1,6 @@
 """Mini-batches, laid out on the host: who is in which, and how much each example counts."""
 
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -116,10 +117,13 @@ class Shuffle:
         None leaves the examples in order.
     cumulative : bool
         Whether each epoch shuffles the order of the last, as scikit-learn does.
+    seed : object
+        What the generator was made of; a checkpoint compares it if it is an int.
     """
 
-    def __init__(self, m: int, rng: Any, *, cumulative: bool = False) -> None:
+    def __init__(self, m: int, rng: Any, *, cumulative: bool = False, seed: Any = None) -> None:
         self.rng, self.cumulative = rng, cumulative
+        self.seed = int(seed) if isinstance(seed, Integral) else None
         self.order = np.arange(m)
 
     def draw(self) -> Any:

@@ -19,6 +19,7 @@ from ..errors import ArgumentError, ArgumentTypeError, FileFormatError, positive
 from ..files import container
 from ..files.atomic import remove_leftovers
 from .history import SERIES
+from .stopping import AdaptiveRate
 from .trainer import Trainer
 
 if TYPE_CHECKING:
@@ -36,17 +37,21 @@ class Checkpoint:
     path : str or path
         A ``.safetensors`` file.
     every : int
-        Epochs from one checkpoint to the next.
+        Epochs from one checkpoint to the next; another is written at the end, and after Ctrl-C.
     resume : bool
         Go on from the file if there is one, else start anew: so one and the same program is
         run again after every interruption. False refuses to overwrite a file.
 
     Notes
     -----
-    A callback that has stopped a training does not stop it for good: it goes on. A
-    resumed training ends with the parameters of one that was never stopped; on NumPy bit for
-    bit, given the same data, machine, BLAS and threads. ``epochs`` may be raised. The file may be
-    resumed on another backend.
+    A resumed training ends with the parameters of one that was never stopped; on NumPy bit for
+    bit, given the same data, machine, BLAS and threads. What differs from the training in the
+    file is refused: the network, the optimiser, the seed, the stopping rule, X, Y and the weights
+    (by a sample of at most 64 × 64 of their numbers); the validation data are not looked at.
+    ``epochs`` or ``max_iter`` may be raised, and the backend may be another (of the same dtype).
+    A callback that has stopped a training does not stop it for good: the next run goes on.
+
+    One file belongs to one training: not to a grid search or to cross-validation.
 
     Examples
     --------
@@ -86,6 +91,8 @@ class Checkpoint:
     def begin(self, loop: "Loop") -> None:
         """Go on from the file, if that is wanted and there is one."""
         path = Path(self.path)
+        if path.is_dir():
+            raise ArgumentError(f"checkpoint: {path} is a folder; name a file in it.")
         if not path.parent.is_dir():
             raise FileNotFoundError(f"checkpoint: there is no folder {path.parent}; make it first.")
         remove_leftovers(path)
@@ -127,55 +134,68 @@ def _run(loop: "Loop") -> dict[str, Any]:
     """Return what must be the same in a run that goes on."""
     trainer = loop.trainer
     _, rng = loop.shuffle.state
+    stopping = loop.stopping
     return {
         "sizes": list(trainer.net.sizes),
         "activations": [g.name for g in trainer.net.activations],
         "cost": trainer.net.loss.name,
         "optimizer": _describe(trainer.optimizer),
-        "l2": trainer.l2,
+        "l2 (alpha)": trainer.l2,
         "examples": trainer.plan.m,
         "batch_size": trainer.plan.size,
         "dtype": trainer.backend.dtype_name,
-        "rng": None if rng is None else rng["bit_generator"],
+        "shuffle (rng)": None
+        if rng is None
+        else [type(loop.shuffle.rng).__name__, rng["bit_generator"]],
+        "rng (random_state)": loop.shuffle.seed,
+        "tol, n_iter_no_change": [stopping.tol, stopping.patience] if stopping.wanted else None,
         "validation": loop.score is not None,
     }
 
 
-def _sample(trainer: Trainer) -> Any:
-    """Return some numbers of the data, enough to tell others of the same shape."""
-    parts = [] if trainer.plan.s is None else [trainer.plan.s[:: -(-trainer.plan.m // 64)]]
-    for a in trainer.data:
+def _sample(trainer: Trainer) -> dict[str, Any]:
+    """Return some numbers of X, Y and the weights, enough to tell others of the same shape."""
+    plan = trainer.plan
+    sample = {} if plan.s is None else {"sample_weight": plan.s[:: -(-plan.m // 64)]}
+    for name, a in zip("XY", trainer.data, strict=False):
         some = a[:: -(-a.shape[0] // 64), :: -(-a.shape[1] // 64)]
         some = some.toarray() if hasattr(some, "toarray") else trainer.backend.to_numpy(some)
-        parts.append(some.ravel())
-    return np.concatenate(parts).astype(np.float64)
+        sample[name] = np.ascontiguousarray(some, dtype=np.float64)
+    return sample
 
 
 def _describe(optimizer: Optimizer) -> list[Any]:
     rate: Any = optimizer.learning_rate
     if callable(rate):
-        rate = repr(rate) if isinstance(rate, Decay) else type(rate).__name__
+        rate = repr(rate) if isinstance(rate, Decay | AdaptiveRate) else type(rate).__name__
     return [optimizer.name, rate, *optimizer.hyperparameters]
 
 
 def _compare(loop: "Loop", content: dict[str, Any], tensors: dict[str, Any], path: Path) -> None:
-    """Raise unless the file is of this training; data of another backend are nearly the same."""
-    found, here = tensors["data"], _sample(loop.trainer)
+    """Raise unless the file is of this training."""
     different = [
         f"there {name} is {content['run'].get(name)!r}, here {value!r}"
         for name, value in _run(loop).items()
         if not _same(content["run"].get(name), value)
     ]
-    scale = 1e-4 * np.abs(here).max()
-    if not different and not (
-        found.shape == here.shape and np.allclose(found, here, rtol=1e-4, atol=scale)
-    ):
-        different = ["it was made with other data"]
+    different += [
+        f"it was made with another {name}"
+        for name, here in _sample(loop.trainer).items()
+        if not _same_data(tensors.get(name), here, exactly=name != "X")
+    ]
     if different:
         raise ArgumentError(
-            f"checkpoint: {path} belongs to another training: {different[0]}; "
+            f"checkpoint: {path} belongs to another training: {different[0]}. Use another path, or "
             "remove the file to start anew."
         )
+
+
+def _same_data(found: Any, here: Any, *, exactly: bool) -> bool:
+    """Whether two samples agree; X may have been taken from its mean on another backend."""
+    if found is None or found.shape != here.shape:
+        return False
+    scale = np.abs(here).max()
+    return bool(np.allclose(found, here, rtol=1e-4, atol=0.0 if exactly else 1e-4 * scale))
 
 
 def _same(found: Any, here: Any) -> bool:
@@ -188,10 +208,10 @@ def _same(found: Any, here: Any) -> bool:
 
 def _state(loop: "Loop") -> tuple[dict[str, Any], dict[str, Any]]:
     backend = loop.trainer.backend
-    carry, epoch = loop.done
-    best, best_epoch = loop.best
-    order, rng = loop.shuffle.state
-    tensors = {"order": np.asarray(order, dtype=np.int64), "data": _sample(loop.trainer)}
+    carry, epoch, _ = loop.done
+    best, best_epoch, _ = loop.best
+    order, rng = loop.done.drawn
+    tensors = {"order": np.asarray(order, dtype=np.int64), **_sample(loop.trainer)}
     tensors |= {f"carry{i}": backend.to_numpy(a) for i, a in enumerate(carry)}
     if loop.score is not None and loop.stopping.wanted and best is not carry:
         tensors |= {f"best{i}": backend.to_numpy(a) for i, a in enumerate(best)}
@@ -210,7 +230,7 @@ def _state(loop: "Loop") -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _restore(loop: "Loop", content: dict[str, Any], tensors: dict[str, Any]) -> None:
     backend = loop.trainer.backend
-    start, _ = loop.done
+    start, *_ = loop.done
 
     def moved(name: str) -> tuple[Any, ...]:
         found = [tensors[f"{name}{i}"] for i in range(len(start))]
@@ -218,20 +238,26 @@ def _restore(loop: "Loop", content: dict[str, Any], tensors: dict[str, Any]) -> 
             container.expect(name, a.shape == tuple(old.shape) and a.dtype.kind == "f")
         return tuple(backend.asarray(a, backend.dtype) for a in found)
 
-    loop.done = moved("carry"), content["epoch"]
-    loop.best = (moved("best"), content["best_epoch"]) if "best0" in tensors else loop.done
+    order = tensors["order"]
+    container.expect("order", np.array_equal(np.sort(order), np.arange(loop.trainer.plan.m)))
+    loop.shuffle.state = order, content["rng"]
+    epochs = index(content["epoch"])
+    loop.done = loop.best = loop.done._replace(
+        carry=moved("carry"), epochs=epochs, drawn=loop.shuffle.state
+    )
+    loop.judged = epochs
+    if "best0" in tensors:
+        best_epoch = index(content["best_epoch"])
+        loop.best = loop.done._replace(carry=moved("best"), epochs=best_epoch)
     series = {name: tensors[name] for name in SERIES}
     if loop.score is None:
         container.expect("validation", series.pop("validation").shape == (0,))
     for name, a in series.items():
-        container.expect(name, a.shape == (content["epoch"],))
+        container.expect(name, a.shape == (epochs,))
         setattr(loop.history, name, a.tolist())
-    order = tensors["order"]
-    container.expect("order", np.array_equal(np.sort(order), np.arange(len(loop.shuffle.order))))
     loop.history.stopped = "tol" if content["stopped"] else "epochs"
     best, without_improvement = content["stopping"]
     loop.stopping.best, loop.stopping.without_improvement = float(best), index(without_improvement)
-    loop.shuffle.state = order, content["rng"]
     if loop.adaptive is not None:
         loop.adaptive.alpha = content["rate"]
 

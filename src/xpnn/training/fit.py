@@ -90,8 +90,8 @@ def fit(
     Notes
     -----
     Ctrl-C ends training and returns what the last complete epoch had, with
-    ``history.stopped == "interrupted"``. Full-batch epochs run up to 64 at once, as many as
-    take 50 ms; unless something looks at each: a progress bar, a callback, validation, tol.
+    ``history.stopped == "interrupted"``. Short epochs run up to 64 at once, as many as
+    take 50 ms; unless something looks at each: a progress bar, a callback, validation.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def fit(
         )
     epochs = positive_int("epochs", epochs)
     batch_size = None if batch_size is None else positive_int("batch_size", batch_size)
-    rng = host_rng(rng)
+    generator = host_rng(rng)
     check_checkpoint(checkpoint)
     stopping = Stopping(tol, n_iter_no_change, higher_is_better=validation is not None)
     layers, backend = boundary.check_params(params, net.sizes)
@@ -130,7 +130,7 @@ def fit(
             validation = _check_validation(validation, net, backend)
         l2 = at_least_0("l2", l2)
         trainer = Trainer(net, backend, optimizer, l2, X, Y, s, batch_size, columns=True)
-        shuffle = Shuffle(trainer.plan.m, None if trainer.plan.full else rng)
+        shuffle = Shuffle(trainer.plan.m, None if trainer.plan.full else generator, seed=rng)
         with _progress_bar(epochs, progress) as bar:
             loop = Loop(
                 trainer,
@@ -146,12 +146,12 @@ def fit(
                 # a call, not a loop: in CPython 3.11 and 3.12 a Ctrl-C that arrives as a loop
                 # written right here jumps back is not caught by this try
                 loop.run(epochs)
+                loop.finish()
             except KeyboardInterrupt:
-                loop.history.stopped = "interrupted"
-                loop.history.truncate(loop.done[1])
-        carry, epoch = loop.best if validation and stopping.wanted else loop.done
-        trainer.check_finite(carry, epoch)
-        return trainer.params(carry), loop.history
+                loop.interrupt()
+        done = loop.best if validation and stopping.wanted else loop.done
+        trainer.check_finite(done.carry, done.epochs)
+        return trainer.params(done.carry), loop.history
 
 
 def check_callbacks(callbacks: Any) -> None:

@@ -2,16 +2,28 @@
 
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._typing import Array
 from ..backends.base import Carry
 from ..core.parameters import Params
+from ..errors import ArgumentError, DivergenceError
 from .batches import Shuffle
 from .checkpoint import Checkpoint
 from .history import Callback, History, Report
 from .stopping import AdaptiveRate, Stopping
 from .trainer import Trainer
+
+
+class Done(NamedTuple):
+    """What complete epochs have left."""
+
+    carry: Carry
+    """θ and the state of the optimiser"""
+    epochs: int
+    """how many there were"""
+    drawn: tuple[Any, Any]
+    """the state of the `Shuffle`"""
 
 
 class Loop:
@@ -36,10 +48,10 @@ class Loop:
     Attributes
     ----------
     history : History
-    done : tuple (carry, epochs)
+    done : Done
         What the last complete epoch left. It is replaced as one, after the history has
         been written, because Ctrl-C may come between any two lines.
-    best : tuple (carry, epochs)
+    best : Done
         The same of the best epoch, by the score or cost that ``stopping`` watches.
     """
 
@@ -60,18 +72,18 @@ class Loop:
         self.score, self.callbacks, self.bar = score, callbacks, bar
         self.adaptive, self.checkpoint = adaptive, checkpoint
         self.history = History()
-        self.done: tuple[Carry, int] = carry, 0
-        self.best = self.done
+        self.done = self.best = Done(carry, 0, shuffle.state)
+        self.judged = 0
         if checkpoint is not None:
             checkpoint.begin(self)
             if bar is not None:
-                bar.update(self.done[1])
+                bar.update(self.done.epochs)
         self.watched = bool(score or callbacks or adaptive or (bar and not bar.disable))
 
     @property
     def theta(self) -> Array:
         """θ after the last complete epoch."""
-        return self.done[0][0]
+        return self.done.carry[0]
 
     def run(self, epochs: int) -> None:
         """Train until so many epochs are complete, or a callback or ``stopping`` ends it.
@@ -79,23 +91,42 @@ class Loop:
         If nothing looks at each epoch, some run at once: as many as take 50 ms, since Ctrl-C
         forgets those it stops.
         """
+        if self.done.epochs > epochs:
+            raise ArgumentError(
+                f"checkpoint: its training has {self.done.epochs} epochs behind it, more than the "
+                f"{epochs} asked for; ask for more, or remove the file to start anew."
+            )
         at_once = 1
-        while self.done[1] < epochs and self.history.stopped == "epochs":
-            count = min(at_once, epochs - self.done[1])
+        while self.done.epochs < epochs and self.history.stopped == "epochs":
+            count = min(at_once, epochs - self.done.epochs)
             if self.checkpoint is not None:
-                count = min(count, self.checkpoint.epochs_until(self.done[1]))
+                count = min(count, self.checkpoint.epochs_until(self.done.epochs))
             if self.watched:
                 self._advance(1)
                 self._look()
             else:
                 seconds = self._advance_and_judge(count)
                 at_once = min(2 * at_once, 64, max(1, int(0.05 / max(seconds, 1e-9))))
-            if self.checkpoint is not None and self.checkpoint.is_due(self.done[1]):
+            self.judged = self.done.epochs
+            if self.checkpoint is not None and self.checkpoint.is_due(self.judged):
                 self.checkpoint.write(self)
+
+    def finish(self) -> None:
+        """Write a last checkpoint, unless it has just been written."""
+        due = self.checkpoint is not None and self.checkpoint.is_due(self.done.epochs)
+        if self.checkpoint is not None and not due:
+            self.checkpoint.write(self)
+
+    def interrupt(self) -> None:
+        """Keep what the last complete epoch had, after Ctrl-C."""
+        self.history.stopped = "interrupted"
+        self.history.truncate(self.done.epochs)
+        if self.checkpoint is not None and self.judged == self.done.epochs:
+            self.checkpoint.write(self)
 
     def _advance(self, count: int) -> float:
         """Run ``count`` epochs and write them down; return the seconds that one took."""
-        carry, epoch = self.done
+        carry, epoch, _ = self.done
         began = perf_counter()
         rates = [self.trainer.optimizer.rate(epoch + i) for i in range(count)]
         orders = [self.shuffle.draw() for _ in range(count)]
@@ -107,21 +138,27 @@ class Loop:
         history.seconds += [seconds] * count
         if self.score is not None:
             history.validation.append(self.score(self.trainer.params(carry)))
-        self.done = carry, epoch + count
+        self.done = Done(carry, epoch + count, self.shuffle.state)
         return seconds
 
     def _advance_and_judge(self, count: int) -> float:
         """Run ``count`` epochs; if the cost says stop after fewer, run just those."""
-        before, drawn = self.done, self.shuffle.state
-        seconds = self._advance(count)
+        before = self.done
+        try:
+            seconds = self._advance(count)
+        except DivergenceError:
+            if count == 1 or not self.stopping.wanted:
+                raise
+            self.shuffle.state = before.drawn
+            return self._advance_and_judge(1)  # it may be told to stop before
         if self.stopping.wanted:
-            for i, cost in enumerate(self.history.cost[before[1] :], 1):
+            for i, cost in enumerate(self.history.cost[before.epochs :], 1):
                 self.stopping.is_best(cost)
                 if not self.stopping.now:
                     continue
                 if i < count:
-                    self.history.truncate(before[1])
-                    self.done, self.shuffle.state = before, drawn
+                    self.history.truncate(before.epochs)
+                    self.done, self.shuffle.state = before, before.drawn
                     self._advance(i)
                 self.history.stopped = "tol"
                 break
@@ -129,7 +166,7 @@ class Loop:
 
     def _look(self) -> None:
         """Judge the epoch that has just been completed, show it and tell of it."""
-        carry, epoch = self.done
+        carry, epoch, _ = self.done
         history = self.history
         score = history.validation[-1] if history.validation else None
         if self.stopping.is_best(history.cost[-1] if score is None else score):

@@ -71,7 +71,11 @@ class AdaptiveRate:
     """
 
     def __init__(self, alpha: float, tell: Callable[[float], object] | None = None) -> None:
-        self.alpha, self.tell = alpha, tell
+        self.first = self.alpha = alpha
+        self.tell = tell
+
+    def __repr__(self) -> str:
+        return f"adaptive, from {self.first!r}"
 
     def __call__(self, epoch: int) -> float:
         """α, whatever the epoch."""
