@@ -143,7 +143,7 @@ def test_a_reader_who_has_had_enough_is_no_error():
 
 
 def test_interrupted_training_is_told_and_has_a_status_of_its_own(monkeypatch, capsys):
-    def interrupt(self, count, rng):
+    def interrupt(self, count):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("xpnn.training.loop.Loop._advance", interrupt)

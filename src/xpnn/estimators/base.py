@@ -85,7 +85,6 @@ class NetworkEstimator(BaseEstimator):
         """Move a fitted estimator to another library or device, where it then stays.
 
         Where the device, or JAX as it is set, has no float64, it becomes float32.
-        ``partial_fit`` begins with a fresh optimiser then.
 
         Parameters
         ----------
@@ -112,7 +111,9 @@ class NetworkEstimator(BaseEstimator):
         with target.current():
             for series in (self.coefs_, self.intercepts_):
                 series[:] = [target.asarray(a, target.dtype) for a in series]
-        self.__dict__.pop("_optimizer", None)  # it would keep memory of the old device
+            solver = getattr(self, "_optimizer", None)
+            if solver is not None and solver.state is not None:
+                solver.state = tuple(target.asarray(a, target.dtype) for a in solver.state)
         self.set_params(backend=backend, device=device)
         return self
 
