@@ -94,7 +94,7 @@ def predict_rows(estimator: Any, X: Any) -> Any:
     return X
 
 
-def check_weights(sample_weight: Any, m: int) -> Any:
+def check_weights(sample_weight: Any, m: int, backend: Backend) -> Any:
     """Return the sample weights as a host array, shape (m,): finite, not negative; or None."""
     if sample_weight is None:
         return None
@@ -104,6 +104,7 @@ def check_weights(sample_weight: Any, m: int) -> Any:
             f"sample_weight: expected weights of at least 0, found {s.min():g}; leave such "
             "examples out."
         )
+    check_finite("sample_weight", s, backend)
     return s
 
 
@@ -138,9 +139,8 @@ def move_rows(X: Any, backend: Backend) -> Array:
     """Return checked rows on a backend, finite in its dtype; sparse ones stay sparse on NumPy."""
     if hasattr(X, "tocsr"):
         if isinstance(backend, NumpyBackend):
-            X = X.tocsr().astype(backend.dtype, copy=False)
-            check_finite("X", X.data)
-            return X
+            check_finite("X", X.data, backend)
+            return X.tocsr().astype(backend.dtype, copy=False)
         X = X.toarray()
     narrowed = not isinstance(X, np.ndarray) or np.dtype(X.dtype).itemsize > (
         4 if backend.dtype_name == "float32" else 8
@@ -156,12 +156,14 @@ def move_rows(X: Any, backend: Backend) -> Array:
     return X
 
 
-def check_finite(name: str, x: Any) -> None:
-    """Raise unless every entry of a host array is finite, now that it has its last dtype."""
-    if not np.isfinite(x).all():
+def check_finite(name: str, x: Any, backend: Backend) -> None:
+    """Raise unless every entry of a host array is finite in the dtype of a backend."""
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(x.astype(backend.dtype_name, copy=False)).all()
+    if not finite:
         raise ArgumentError(
-            f"{name}: expected finite numbers, found some that are too large for {x.dtype}; "
-            "rescale them, or use dtype='float64'."
+            f"{name}: expected finite numbers, found some that are too large for "
+            f"{backend.dtype_name}; rescale them, or use dtype='float64'."
         )
 
 

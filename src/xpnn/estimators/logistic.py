@@ -198,8 +198,8 @@ class LogisticRegression(NetworkClassifier):
                 "y: expected at least 2 classes, found only one class: "
                 f"{self.classes_.tolist()[0]!r}; there is nothing to tell apart."
             )
-        s = inputs.check_weights(sample_weight, X.shape[0])
         backend = inputs.where(self, home, inputs.dtype_of(X))
+        s = inputs.check_weights(sample_weight, X.shape[0], backend)
         with backend.current(), backend.no_grad():
             self._fitted_on = inputs.spec_of(home)
             X = inputs.move_rows(X, backend)
@@ -213,6 +213,28 @@ class LogisticRegression(NetworkClassifier):
         return self
 
     def _descend(self, X: Array, Y: Array, s: Array | None, backend: Backend) -> Params:
+        """Minimise the cost; return the parameters."""
+        loop = self._loop(X, Y, s, backend)
+        slope = 0.0
+        try:
+            slope = self._run(loop)
+            loop.finish()
+        except KeyboardInterrupt:
+            loop.interrupt()
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+        self.n_iter_, self.loss_curve_ = loop.done.epochs, loop.history.cost
+        if slope > self.tol and loop.history.stopped == "epochs":
+            warnings.warn(
+                f"gradient descent has not converged after {self.n_iter_} iterations: an entry of "
+                f"the gradient is {slope:.1g}, tol is {self.tol:g}. Standardise X with "
+                "StandardScaler, or increase max_iter or tol.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        loop.trainer.check_finite(loop.done.carry, self.n_iter_)
+        return loop.trainer.params(loop.done.carry)
+
+    def _loop(self, X: Array, Y: Array, s: Array | None, backend: Backend) -> Loop:
         net = self._network()
         total = X.shape[0] if s is None else float(backend.xp.sum(s))
         rate: Any = self.learning_rate
@@ -222,7 +244,7 @@ class LogisticRegression(NetworkClassifier):
         optimizer = sklearn_sgd(rate, self.momentum, nesterov=True)
         trainer = Trainer(net, backend, optimizer, 1.0 / self.C, X, Y, s, None)
         zeros = backend.xp.zeros(count(net.sizes), dtype=backend.dtype, device=backend.device)
-        loop = Loop(
+        return Loop(
             trainer,
             trainer.start(zeros),
             Shuffle(trainer.plan.m, None),
@@ -230,28 +252,20 @@ class LogisticRegression(NetworkClassifier):
             callbacks=self.callbacks,
             checkpoint=self.checkpoint,
         )
-        if loop.done[1] > self.max_iter:
+
+    def _run(self, loop: Loop) -> float:
+        """Go on until the gradient is small; return its largest entry."""
+        begun = loop.done.epochs  # above 0 if a checkpoint was there
+        looked_at = begun > 0 and (begun % EVERY == 0 or begun == self.max_iter)
+        slope = _steepest(loop.trainer, loop.theta) if looked_at else float("inf")
+        if begun > self.max_iter:
             loop.run(self.max_iter)  # says what is wrong
-        begun = loop.done[1]  # above 0 if a checkpoint was there
-        looked_at = begun > 0 and (begun % EVERY == 0 or begun >= self.max_iter)
-        slope = _steepest(trainer, loop.theta) if looked_at else float("inf")
-        while (
-            slope > self.tol and loop.done[1] < self.max_iter and loop.history.stopped == "epochs"
-        ):
-            loop.run(min((loop.done[1] // EVERY + 1) * EVERY, self.max_iter))
-            slope = _steepest(trainer, loop.theta)
-        loop.finish()
-        self.n_iter_, self.loss_curve_ = loop.done[1], loop.history.cost
-        if slope > self.tol and loop.history.stopped == "epochs":
-            warnings.warn(
-                f"gradient descent has not converged after {self.n_iter_} iterations: an entry of "
-                f"the gradient is {slope:.1g}, tol is {self.tol:g}. Standardise X with "
-                "StandardScaler, or increase max_iter or tol.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        trainer.check_finite(loop.done[0], self.n_iter_)
-        return trainer.params(loop.done[0])
+        while slope > self.tol and loop.done.epochs < self.max_iter:
+            loop.run(min((loop.done.epochs // EVERY + 1) * EVERY, self.max_iter))
+            slope = _steepest(loop.trainer, loop.theta)
+            if loop.history.stopped != "epochs":
+                break
+        return slope
 
 
 def _means(X: Array, s: Array | None, backend: Backend) -> Array | None:

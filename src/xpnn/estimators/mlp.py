@@ -5,6 +5,7 @@ its coefficients. Beyond it they take arrays of any library and train on any bac
 """
 
 import warnings
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
@@ -163,11 +164,11 @@ class BaseMLP(NetworkEstimator):
         home = inputs.home_of(X)
         X, y = inputs.fit_rows(self, X, y, reset=first, **self._y_checks)
         Y = self._check_y(y, incremental=incremental)
-        s = inputs.check_weights(sample_weight, X.shape[0])
         backend = inputs.where(
             self, home, inputs.dtype_of(X) if first else self._place().dtype_name
         )
-        inputs.check_finite("y", Y.astype(backend.dtype_name))
+        inputs.check_finite("y", Y, backend)
+        s = inputs.check_weights(sample_weight, X.shape[0], backend)
         if not first and Y.shape[1] != self.n_outputs_:
             raise ArgumentError(
                 f"y: expected {self.n_outputs_} outputs, as in the first call to fit, found "
@@ -279,39 +280,9 @@ class BaseMLP(NetworkEstimator):
         score = None
         if self.early_stopping:
             X, Y, s, score = self._split(X, Y, s, backend)
-        m = X.shape[0]
         verbose = self._verbose()
-        optimizer = self._optimizer.scheduled(self, m, verbose.lowered if verbose else None)
-        trainer = solvers.MLPTrainer(
-            solvers.reported(self._network()),
-            backend,
-            optimizer,
-            float(self.alpha),
-            X,
-            backend.asarray(Y, backend.dtype),
-            None if s is None else backend.asarray(s[None, :], backend.dtype),
-            self._batch_size(m),
-            steps_before=self._optimizer.steps,
-        )
-        start = trainer.start(self._theta(backend))
-        if self._optimizer.state is not None:
-            moved = (backend.asarray(a, backend.dtype) for a in self._optimizer.state)
-            start = (start[0], *moved)
-        loop = Loop(
-            trainer,
-            start,
-            Shuffle(
-                m,
-                self._random_state if self.shuffle else None,
-                cumulative=True,
-                seed=self.random_state,
-            ),
-            self._stopping(),
-            score=score,
-            callbacks=[*([verbose] if verbose else []), *self.callbacks],
-            adaptive=rate if isinstance(rate := optimizer.learning_rate, AdaptiveRate) else None,
-            checkpoint=self.checkpoint,
-        )
+        trainer = self._trainer(X, Y, s, backend, verbose)
+        loop = self._loop(trainer, score, verbose)
         try:
             loop.run(1 if incremental else self.max_iter)
             loop.finish()
@@ -321,7 +292,8 @@ class BaseMLP(NetworkEstimator):
         self._note(loop)
         if verbose:
             verbose.stopped(loop)
-        if loop.done[1] == self.max_iter and loop.history.stopped == "epochs" and not incremental:
+        at_last = loop.done.epochs == self.max_iter and loop.history.stopped == "epochs"
+        if at_last and not incremental:
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
                 "optimization hasn't converged yet.",
@@ -329,6 +301,45 @@ class BaseMLP(NetworkEstimator):
                 stacklevel=5,
             )
         return (loop.best if self.early_stopping else loop.done).carry[0]
+
+    def _trainer(
+        self, X: Array, Y: Any, s: Any, backend: Backend, verbose: Verbose | None
+    ) -> solvers.MLPTrainer:
+        m = X.shape[0]
+        return solvers.MLPTrainer(
+            solvers.reported(self._network()),
+            backend,
+            self._optimizer.scheduled(self, m, verbose.lowered if verbose else None),
+            float(self.alpha),
+            X,
+            backend.asarray(Y, backend.dtype),
+            None if s is None else backend.asarray(s[None, :], backend.dtype),
+            self._batch_size(m),
+            steps_before=self._optimizer.steps,
+        )
+
+    def _loop(
+        self,
+        trainer: solvers.MLPTrainer,
+        score: Callable[[Params], float] | None,
+        verbose: Verbose | None,
+    ) -> Loop:
+        backend, rate = trainer.backend, trainer.optimizer.learning_rate
+        start = trainer.start(self._theta(backend))
+        if self._optimizer.state is not None:
+            moved = (backend.asarray(a, backend.dtype) for a in self._optimizer.state)
+            start = (start[0], *moved)
+        rng = self._random_state if self.shuffle else None
+        return Loop(
+            trainer,
+            start,
+            Shuffle(trainer.plan.m, rng, cumulative=True, seed=self.random_state),
+            self._stopping(),
+            score=score,
+            callbacks=[*([verbose] if verbose else []), *self.callbacks],
+            adaptive=rate if isinstance(rate, AdaptiveRate) else None,
+            checkpoint=self.checkpoint,
+        )
 
     def _verbose(self) -> Verbose | None:
         if not self.verbose:
@@ -346,7 +357,7 @@ class BaseMLP(NetworkEstimator):
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. "
                 "It is going to be clipped",
-                stacklevel=6,
+                stacklevel=7,
             )
         return int(min(self.batch_size, m))
 
