@@ -8,7 +8,6 @@ benchmark holds the median of both and their ratio.
 """
 
 from statistics import median
-from time import perf_counter
 
 import by_hand
 import numpy as np
@@ -27,7 +26,7 @@ ROUNDS = 21
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.name)
 @pytest.mark.parametrize("name", ["numpy", "jax"])
-def test_fit_against_by_hand(benchmark, name, workload, optimizer):
+def test_fit_against_by_hand(benchmark, time_in_pairs, name, workload, optimizer):
     if name == "jax":
         pytest.importorskip("jax")
     adam, rate = optimizer == "adam", OPTIMIZERS[optimizer].learning_rate
@@ -68,17 +67,10 @@ def test_fit_against_by_hand(benchmark, name, workload, optimizer):
     # Adam divides by √s: rounding of gradients near 0 grows from epoch to epoch in float32
     np.testing.assert_allclose(ours()[:3], costs[:3], rtol=1e-3)
 
-    by_hand_times = []
-
-    def time_by_hand():
-        began = perf_counter()
-        theirs()
-        by_hand_times.append(perf_counter() - began)
-
     benchmark.group = f"{workload.name}, {optimizer}"
-    benchmark.pedantic(ours, setup=time_by_hand, rounds=ROUNDS, warmup_rounds=2)
-    if benchmark.stats is not None:
-        fit, hand = benchmark.stats.stats.median, median(by_hand_times[2:])
+    seconds = time_in_pairs(theirs, ours, rounds=ROUNDS, warmup_rounds=2)
+    if seconds is not None:
+        hand, fit = map(median, seconds)
         benchmark.extra_info.update(
             backend=name, by_hand_median_s=hand, fit_median_s=fit, ratio=round(fit / hand, 3)
         )
