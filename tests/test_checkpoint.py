@@ -19,6 +19,7 @@ import xpnn
 from xpnn import LogisticRegression, MLPClassifier, MLPRegressor, optimizers, schedules
 from xpnn.files import container
 from xpnn.files.networks import tensors_of
+from xpnn.training.trainer import Trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -294,6 +295,33 @@ def test_the_progress_bar_counts_what_was_read(path, capsys):
     assert f"{EPOCHS}/{EPOCHS}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("batch_size", "watched"), [(None, False), (16, False), (16, True)])
+def test_ctrl_c_while_an_epoch_runs(batch_size, watched, path, monkeypatch):
+    """The last complete epoch is written, though none is due for long."""
+    callbacks = [lambda report: None] if watched else []
+    arguments = {"batch_size": batch_size, "callbacks": callbacks}
+    checkpoint = xpnn.Checkpoint(path, every=100, resume=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "run", interrupted_run(at=3))
+        _, history = train(**arguments, checkpoint=checkpoint)
+    assert history.stopped == "interrupted"
+    assert 2 <= len(history) < EPOCHS  # unwatched epochs run several at once
+    assert kept_epoch(path) == len(history)
+    assert_same(train(**arguments, checkpoint=checkpoint), train(**arguments))
+
+
+def interrupted_run(at):
+    """Return a `Trainer.run` in whose ``at``-th call Ctrl-C is pressed."""
+    run, calls = Trainer.run, count(1)
+
+    def interrupt(self, *args):
+        if next(calls) == at:
+            raise KeyboardInterrupt
+        return run(self, *args)
+
+    return interrupt
+
+
 # ---- which epochs are written ----------------------------------------------------------------
 
 
@@ -520,6 +548,18 @@ def test_an_estimator_stopped_by_what_a_callback_raises(error, path):
     assert_same_model(go(), fitted("early stopping"))
 
 
+@pytest.mark.parametrize("case", ["adam", "early stopping", "sgd, adaptive"])
+def test_ctrl_c_while_an_epoch_of_an_estimator_runs(case, path, monkeypatch):
+    checkpoint = xpnn.Checkpoint(path, every=100, resume=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "run", interrupted_run(at=3))
+        with pytest.warns(UserWarning, match="interrupted"):
+            model = fitted(case, checkpoint=checkpoint)
+    assert 2 <= model.n_iter_ < EPOCHS
+    assert kept_epoch(path) == model.n_iter_
+    assert_same_model(fitted(case, checkpoint=checkpoint), fitted(case))
+
+
 @pytest.mark.parametrize("case", ["adam", "early stopping, adaptive", "regressor"])
 def test_estimators_on_every_backend(backend, case, path, request):
     needs_argmax(request, backend, case == "early stopping, adaptive")
@@ -558,6 +598,20 @@ def test_logistic_regression(every, stopped, labels, path):
         assert found.loss_curve_ == expected.loss_curve_
         np.testing.assert_array_equal(found.coef_, expected.coef_)
         np.testing.assert_array_equal(found.intercept_, expected.intercept_)
+
+
+def test_ctrl_c_while_logistic_regression_descends(path, monkeypatch):
+    checkpoint = xpnn.Checkpoint(path, every=1000, resume=True)
+    expected = LogisticRegression().fit(ROWS, LABELS)
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "run", interrupted_run(at=3))
+        with pytest.warns(UserWarning, match="interrupted"):
+            stopped = LogisticRegression(checkpoint=checkpoint).fit(ROWS, LABELS)
+    assert 2 <= stopped.n_iter_ < expected.n_iter_
+    assert kept_epoch(path) == stopped.n_iter_
+    found = LogisticRegression(checkpoint=checkpoint).fit(ROWS, LABELS)
+    assert found.loss_curve_ == expected.loss_curve_
+    np.testing.assert_array_equal(found.coef_, expected.coef_)
 
 
 def test_logistic_regression_resumed_on_another_backend(backend, path):
@@ -599,6 +653,13 @@ def in_float64(**common):
         return train(**common)
 
 
+FEWER = {
+    "fit": lambda n, checkpoint: train(epochs=n, checkpoint=checkpoint),
+    "MLPClassifier": lambda n, checkpoint: fitted("adam", max_iter=n, checkpoint=checkpoint),
+    "LogisticRegression": lambda n, checkpoint: LogisticRegression(
+        max_iter=n, checkpoint=checkpoint
+    ).fit(ROWS, LABELS),
+}
 MOVED = X.copy()
 MOVED[2, 17] += 1e-3
 OTHER_TRAININGS = {
@@ -620,6 +681,8 @@ OTHER_TRAININGS = {
     "full batch": told(batch_size=None),
     "dtype": in_float64,
     "kind of rng": told(rng=np.random.RandomState(0)),
+    "seed": told(rng=1),
+    "stopping rule": told(tol=0.1),
     "validation": told(validation=HELD_OUT),
 }
 
@@ -634,6 +697,67 @@ def test_another_training_is_refused(what, path):
     with pytest.raises(xpnn.ArgumentError, match=message):
         go(checkpoint=xpnn.Checkpoint(path, resume=True), epochs=4)
     assert path.read_bytes() == before
+
+
+TWO_TRAININGS = {
+    "tol": ({"tol": 1e-3}, {"tol": 1e-2}),
+    "no tol": ({"tol": 1e-3}, {}),
+    "n_iter_no_change": (
+        {"tol": 1e-3, "n_iter_no_change": 3},
+        {"tol": 1e-3, "n_iter_no_change": 4},
+    ),
+    "labels beside large features": ({"X": 1e5 * X}, {"X": 1e5 * X, "Y": 2 - Y}),
+    "one label beside large features": (
+        {"X": 1e5 * X},
+        {"X": 1e5 * X, "Y": np.where(np.arange(50) == 7, 2 - Y, Y)},
+    ),
+    "weights beside large features": (
+        {"X": 1e5 * X, "sample_weight": np.ones((1, 50))},
+        {"X": 1e5 * X, "sample_weight": np.linspace(0.5, 1.5, 50)[None]},
+    ),
+    "seed of one weighed training": (
+        {"rng": 3, "sample_weight": np.ones((1, 50))},
+        {"rng": 4, "sample_weight": np.ones((1, 50))},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TWO_TRAININGS)
+def test_two_trainings_are_told_apart(what, path):
+    checkpoint = xpnn.Checkpoint(path, resume=True)
+    one, other = TWO_TRAININGS[what]
+    train(**one, checkpoint=checkpoint, epochs=2)
+    with pytest.raises(xpnn.ArgumentError, match="another training"):
+        train(**other, checkpoint=checkpoint, epochs=4)
+    train(**one, checkpoint=checkpoint, epochs=4)
+
+
+@pytest.mark.parametrize("go", FEWER.values(), ids=FEWER)
+def test_fewer_epochs_than_there_are(go, path):
+    """They cannot be taken back."""
+    checkpoint = xpnn.Checkpoint(path, EVERY, resume=True)
+    go(STOPPED, checkpoint)
+    before = path.read_bytes()
+    message = f"{STOPPED} epochs behind it, more than the {STOPPED - 2} asked for"
+    with pytest.raises(xpnn.ArgumentError, match=message):
+        go(STOPPED - 2, checkpoint)
+    assert path.read_bytes() == before
+    go(STOPPED, checkpoint)
+
+
+def test_a_folder_is_no_file(tmp_path):
+    for resume in (False, True):
+        checkpoint = xpnn.Checkpoint(tmp_path, resume=resume)
+        with pytest.raises(xpnn.ArgumentError, match="is a folder; name a file in it"):
+            train(checkpoint=checkpoint)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_load_says_what_a_checkpoint_is_for(path):
+    train(checkpoint=xpnn.Checkpoint(path), epochs=2)
+    message = r"found kind 'checkpoint'; go on from it with checkpoint=xpnn\.Checkpoint\(path, "
+    with pytest.raises(xpnn.FileFormatError, match=message):
+        xpnn.load(path)
 
 
 def test_two_schedules_are_told_apart(path):
@@ -661,6 +785,9 @@ OTHER_ESTIMATORS = {
     "batch size": {"batch_size": 15},
     "early stopping": {"early_stopping": True},
     "no shuffle": {"shuffle": False},
+    "seed": {"random_state": 1},
+    "tol": {"tol": 1e-2},
+    "n_iter_no_change": {"n_iter_no_change": 3},
 }
 
 
@@ -670,6 +797,15 @@ def test_another_estimator_is_refused(what, path):
     fitted("sgd, invscaling", checkpoint=checkpoint, max_iter=2)
     with pytest.raises(xpnn.ArgumentError, match="another training"):
         fitted("sgd, invscaling", checkpoint=checkpoint, max_iter=4, **OTHER_ESTIMATORS[what])
+
+
+def test_another_first_rate_that_adapts_is_refused(path):
+    """Neither has been lowered yet, nor is to be."""
+    checkpoint = xpnn.Checkpoint(path, resume=True)
+    fitted("sgd, adaptive", checkpoint=checkpoint, max_iter=2)
+    with pytest.raises(xpnn.ArgumentError, match="another training"):
+        fitted("sgd, adaptive", checkpoint=checkpoint, max_iter=4, learning_rate_init=0.2)
+    fitted("sgd, adaptive", checkpoint=checkpoint, max_iter=4)
 
 
 def test_a_logistic_regression_with_another_C_is_refused(path):

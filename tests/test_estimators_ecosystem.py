@@ -313,6 +313,7 @@ if model.backend == "torch":
         model.predict(np.load(folder / "X.npy"))
     except xpnn.BackendError as error:
         assert "'torch' cannot be used" in str(error), error
+        assert "model.to('numpy')" in str(error), error
     else:
         raise AssertionError("backend='torch' was ignored")
     model.to("numpy")
@@ -468,6 +469,67 @@ def test_sparse_data_are_never_altered():
         np.testing.assert_array_equal(getattr(given, part), getattr(before, part))
 
 
+@pytest.mark.parametrize("estimator", ALL)
+def test_a_mask_is_not_dropped(estimator):
+    X, y = data(estimator)
+    masked = np.ma.masked_array(X, mask=X.mean() < X)
+    with pytest.raises(TypeError, match=r"X: expected an array without a mask.*X\.filled\(0\.0\)"):
+        make(estimator).fit(masked, y)
+    model = make(estimator).fit(X, y)
+    with pytest.raises(TypeError, match="X: expected an array without a mask"):
+        model.predict(masked)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+@pytest.mark.parametrize("layout", ["to_sparse", "to_sparse_csr"])
+@pytest.mark.parametrize("estimator", ALL)
+def test_a_sparse_tensor_is_refused_with_the_cure(estimator, layout):
+    torch = pytest.importorskip("torch")
+    X, y = data(estimator)
+    sparse = getattr(torch.from_numpy(X.copy()), layout)()
+    for backend in (None, "numpy"):
+        model = make(estimator, backend=backend)
+        with pytest.raises(TypeError, match=r"X: expected a dense tensor.*X\.to_dense\(\)"):
+            model.fit(sparse, y)
+        model.fit(X, y)
+        with pytest.raises(TypeError, match=r"X\.to_dense\(\)"):
+            model.predict(sparse)
+        assert model.predict(sparse.to_dense()).shape == y.shape
+
+
+@pytest.mark.parametrize("estimator", ALL)
+def test_sparse_numbers_too_large_for_the_dtype(estimator):
+    """They are finite in the float64 they come in."""
+    import scipy.sparse
+
+    X, y = data(estimator)
+    large = scipy.sparse.csr_matrix(np.where(X.mean() < X, 1e300, 0.0))
+    with pytest.raises(ValueError, match=r"^X: expected finite.*too large for float32"):
+        make(estimator, dtype="float32").fit(large, y)
+
+
+def test_targets_too_large_for_the_dtype_of_X():
+    X, y = data(MLPRegressor)
+    with pytest.raises(ValueError, match=r"^y: expected finite.*too large for float32"):
+        make(MLPRegressor).fit(X.astype("float32"), y * 1e300)
+
+
+@pytest.mark.parametrize("estimator", ALL)
+def test_weights_too_large_for_the_dtype(estimator):
+    X, y = data(estimator)
+    with pytest.raises(ValueError, match=r"^sample_weight: expected finite.*too large for float32"):
+        make(estimator, dtype="float32").fit(X, y, sample_weight=np.full(len(y), 1e300))
+
+
+@pytest.mark.parametrize("estimator", ALL)
+def test_negative_weights_are_refused(estimator):
+    X, y = data(estimator)
+    weight = np.where(np.arange(len(y)) == 7, -0.5, 1.0)
+    message = r"sample_weight: expected weights of at least 0, found -0\.5"
+    with pytest.raises(ValueError, match=message):
+        make(estimator).fit(X, y, sample_weight=weight)
+
+
 # ---- arrays of other libraries ---------------------------------------------------------------
 
 
@@ -532,6 +594,33 @@ def test_dtype_follows_X(device_arrays, dtype):
         assert model.predict_proba(dX).dtype == expected
         model = ours(dtype="float32").fit(dX, y)
         assert model.coefs_[0].dtype == there.dtype_named("float32")
+
+
+WHOLE = {
+    "int32": lambda X: np.rint(10.0 * X),
+    "uint8": lambda X: np.abs(10.0 * X),
+    "bool": lambda X: X.mean(axis=0) < X,
+}
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+@pytest.mark.parametrize("estimator", ALL)
+def test_whole_numbers_are_answered_by_floats(device_arrays, estimator, kind):
+    """X says where results go, but not in which dtype: probabilities would all become 0."""
+    there = device_arrays
+    X, y = data(estimator)
+    X = WHOLE[kind](X).astype(kind)
+    model = make(estimator, backend="numpy").fit(X.astype("float64"), 2.0 * y - 1.0)
+    methods = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+    with there.current():
+        dX = there.asarray(X)
+        for method in methods:
+            if hasattr(model, method):
+                found = getattr(model, method)(dX)
+                expected = getattr(model, method)(X.astype("float64"))
+                assert there.same_place(there.of(found)), method
+                assert found.dtype == there.dtype_named("float64"), method
+                np.testing.assert_array_equal(there.to_numpy(found), expected, err_msg=method)
 
 
 def test_string_labels_with_device_data(device_arrays):
@@ -715,7 +804,6 @@ def test_many_rows_are_predicted_as_one_by_one(backend64, estimator):
         ({"backend": "pytorch"}, "did you mean 'torch'"),
         ({"backend": "numpy", "device": "cuda"}, "no device 'cuda'"),
         ({"dtype": "float16"}, r"'dtype' parameter of \w+ must be a str among"),
-        ({"callbacks": print}, "'callbacks' parameter"),
         ({"checkpoint": "file"}, "'checkpoint' parameter"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
@@ -724,6 +812,13 @@ def test_wrong_parameters_of_our_own(estimator, params, says):
     X, y = data(estimator)
     with pytest.raises(ValueError, match=says):
         make(estimator, **params).fit(X, y)
+
+
+@pytest.mark.parametrize("estimator", ALL)
+def test_callbacks_are_a_list(estimator):
+    X, y = data(estimator)
+    with pytest.raises(TypeError, match=r"write callbacks=\[function\]"):
+        make(estimator, callbacks=print).fit(X, y)
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
@@ -772,6 +867,36 @@ def test_arrays_of_another_library_or_device_are_refused_with_the_cure(estimator
     assert type(model.predict(arrays[there])) is type(arrays[there])
 
 
+WITHOUT_64_BITS = """
+import jax
+import numpy as np
+from sklearn.datasets import load_iris
+import xpnn
+
+X, y = load_iris(return_X_y=True)
+for model in (
+    xpnn.MLPClassifier(5, max_iter=50, tol=1.0, random_state=0),
+    xpnn.MLPRegressor(hidden_layer_sizes=5, max_iter=50, tol=1.0, random_state=0),
+    xpnn.LogisticRegression(tol=0.01),
+):
+    expected = model.fit(X, y).predict(X)
+    assert model.coefs_[0].dtype == "float64"
+    model.to("jax")
+    for a in model.coefs_ + model.intercepts_:
+        assert isinstance(a, jax.Array), type(a)
+        assert a.dtype == "float32", a.dtype
+    np.testing.assert_allclose(model.predict(X), expected, rtol=1e-4, atol=1e-5)
+assert not jax.config.jax_enable_x64
+print("done")
+"""
+
+
+def test_a_model_is_moved_to_jax_without_64_bits():
+    """It becomes float32; the switch, which is the whole process's, stays as it is."""
+    needs("jax", "float32")
+    assert in_a_process(WITHOUT_64_BITS, JAX_ENABLE_X64="0") == "done\n"
+
+
 # ---- scikit-learn's array-API dispatch -------------------------------------------------------
 
 DISPATCH = """
@@ -809,6 +934,14 @@ for model in (
             assert f"{name}.predict() must use the same namespace" in text.replace("`", ""), text
         else:
             raise AssertionError("NumPy data were not refused")
+        model.fit(X, y)  # the other way round
+        assert isinstance(model.predict(X), np.ndarray)
+        try:
+            model.predict(dX)
+        except ValueError as error:
+            assert "must use the same namespace" in str(error), error
+        else:
+            raise AssertionError("device data were not refused")
         pipe = make_pipeline(StandardScaler(), model).fit(dX, dy)
         assert there.owns(pipe.predict(dX))
         if sys.argv[1] == "torch":

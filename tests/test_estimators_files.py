@@ -4,11 +4,11 @@ The oracles are the model itself, scikit-learn's and PyTorch's predictions, and 
 """
 
 import pickle
+import tracemalloc
 import warnings
 from functools import cache
 
 import numpy as np
-import pandas as pd
 import pytest
 import sklearn.linear_model
 import sklearn.neural_network
@@ -55,6 +55,11 @@ def one_thread():
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "model.safetensors"
+
+
+@pytest.fixture
+def pandas():
+    return pytest.importorskip("pandas")
 
 
 @cache
@@ -296,10 +301,10 @@ def test_sparse_labels_stay_sparse(way, path):
 
 
 @pytest.mark.parametrize("estimator", ALL)
-def test_feature_names_come_back(estimator, path):
+def test_feature_names_come_back(estimator, path, pandas):
     X, y = data(estimator)
     names = [f"größe {i}" for i in range(X.shape[1])]
-    frame = pd.DataFrame(X, columns=names)
+    frame = pandas.DataFrame(X, columns=names)
     model = make(estimator).fit(frame, y)
     loaded = there_and_back(model, path)
     assert loaded.feature_names_in_.tolist() == names
@@ -406,6 +411,21 @@ def test_an_activation_of_ones_own_is_refused(path):
     with pytest.raises(xpnn.ArgumentTypeError, match="function of your own"):
         model.save(path)
     assert not path.exists()
+
+
+class Derived(MLPClassifier):
+    """A user's own, which a file could not bring back."""
+
+
+def test_a_class_of_ones_own_is_refused(path):
+    X, y = data()
+    model = make(Derived).fit(X, y)
+    with pytest.raises(xpnn.ArgumentTypeError, match=r"Derived.*xpnn\.save.*joblib"):
+        model.save(path)
+    assert not path.exists()
+    back = model.to_sklearn()
+    assert type(back) is sklearn.neural_network.MLPClassifier
+    assert_answers_alike(back, model, X, 1e-12)
 
 
 def test_the_name_says_what_is_saved(path):
@@ -546,6 +566,23 @@ def test_damage_is_refused(name, saved, path):
         xpnn.load(path)
 
 
+def test_labels_of_a_giant_dtype_take_no_memory(path):
+    """Three strings of 10⁸ characters would be 1.2 GB."""
+    X, y = data()
+    make(MLPClassifier).fit(X, WORDS[y]).save(path)
+    contents = container.read(path, ("estimator",))
+    contents.content["classes"]["dtype"] = "<U100000000"
+    container.write(path, *contents)
+    tracemalloc.start()
+    try:
+        with pytest.raises(xpnn.FileFormatError, match="dtype"):
+            xpnn.load(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000_000
+
+
 def test_what_is_not_damaged_loads(saved, path):
     path.write_bytes(saved)
     container.write(path, *container.read(path, ("estimator",)))
@@ -601,13 +638,28 @@ def test_a_scaler_is_folded_in_on_every_backend(backend64):
     np.testing.assert_allclose(folded.predict(X), model.predict(scaler.transform(X)), 1e-12, 1e-12)
 
 
-def test_a_scaler_of_a_frame_brings_its_names():
+def test_a_scaler_of_a_frame_brings_its_names(pandas):
     X, y = raw(MLPClassifier, "float64")
-    frame = pd.DataFrame(X, columns=list("abcd"))
+    frame = pandas.DataFrame(X, columns=list("abcd"))
     scaler = StandardScaler().fit(frame)
     folded = make(LogisticRegression).fit(scaler.transform(frame), y).fold_scaler(scaler)
     assert folded.feature_names_in_.tolist() == list("abcd")
     assert folded.predict(frame).shape == y.shape
+
+
+def test_training_what_was_folded_leaves_the_model_alone():
+    X, y = raw(MLPClassifier, "float64")
+    scaler = StandardScaler().fit(X)
+    model = make(MLPClassifier).fit(scaler.transform(X), y)
+    before = pickle.dumps(model)
+    folded = model.fold_scaler(scaler).partial_fit(X, y)
+    assert len(folded.loss_curve_) == len(model.loss_curve_) + 1
+    assert pickle.dumps(model) == before  # coefficients, curves and optimiser
+    twin = make(MLPClassifier).fit(scaler.transform(X), y)
+    for trained in (model, twin):
+        trained.partial_fit(scaler.transform(X), y)
+    assert_attributes_equal(model, twin)
+    assert_answers_alike(model, twin, scaler.transform(X))
 
 
 def test_only_a_standard_scaler_of_the_features_is_folded_in():
@@ -650,10 +702,15 @@ ONNX = {
 }
 
 
+@pytest.fixture
+def runtime():
+    pytest.importorskip("onnx")  # writes
+    return pytest.importorskip("onnxruntime")
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", ONNX)
-def test_onnxruntime_says_the_same(name, dtype, tmp_path):
-    runtime = pytest.importorskip("onnxruntime")
+def test_onnxruntime_says_the_same(name, dtype, tmp_path, runtime):
     estimator, targets, params = ONNX[name]
     X, y = data(estimator)
     X = X.astype(np.float32)
@@ -677,8 +734,7 @@ def test_onnxruntime_says_the_same(name, dtype, tmp_path):
     np.testing.assert_array_equal(found["label"], expected)
 
 
-def test_onnx_of_every_backend(backend, tmp_path):
-    runtime = pytest.importorskip("onnxruntime")
+def test_onnx_of_every_backend(backend, tmp_path, runtime):
     X, y = data(MLPRegressor)
     X = X.astype(np.float32)
     model = make(MLPRegressor).fit(X, y)
@@ -764,13 +820,42 @@ def test_there_and_back_through_scikit_learn(backend64, estimator):
     assert_answers_alike(back, model, X)
 
 
-@pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
-def test_what_came_from_scikit_learn_is_saved(estimator, path):
+TRAINED = {
+    f"{estimator.__name__}, {name}": (estimator, SMALL | params, lambda y: y)
+    for estimator in (MLPClassifier, MLPRegressor)
+    for name, params in {
+        "adam": {},
+        "sgd": {"solver": "sgd"},
+        "lbfgs": {"solver": "lbfgs"},
+        "early stopping": {"early_stopping": True},
+    }.items()
+} | {
+    "LogisticRegression, two classes": (LogisticRegression, {}, lambda y: y > 0),
+    "LogisticRegression, three classes": (LogisticRegression, {}, lambda y: y),
+}
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_what_came_from_scikit_learn_is_saved(name, path):
+    estimator, params, targets = TRAINED[name]
     X, y = data(estimator)
-    model = xpnn.from_sklearn(THEIRS[estimator](**SMALL).fit(X, y))
+    theirs = THEIRS[estimator](**params).fit(X, targets(y))
+    model = xpnn.from_sklearn(theirs)
     loaded = there_and_back(model, path)
     assert_attributes_equal(loaded, model)
     assert_answers_alike(loaded, model, X)
+    assert_answers_alike(loaded, theirs, X, 1e-12)
+
+
+def test_what_lbfgs_has_fitted_is_trained_on():
+    """With an optimiser that begins, as if the weights had just been drawn."""
+    X, y = data()
+    theirs = THEIRS[MLPClassifier](**SMALL, solver="lbfgs").fit(X, y)
+    model = xpnn.from_sklearn(theirs).set_params(solver="adam", learning_rate_init=1e-3)
+    model.partial_fit(X, y).partial_fit(X, y)
+    assert len(model.loss_curve_) == 2
+    assert model.loss_curve_[0] == pytest.approx(theirs.loss_, rel=1e-6)
+    assert model.loss_curve_[1] < model.loss_curve_[0]
 
 
 def test_scikit_learn_has_no_such_activation():
@@ -861,6 +946,35 @@ def test_a_network_of_logits_with_classes(name, torch, path):
     loaded = there_and_back(model, path)
     assert_answers_alike(loaded, model, X.numpy())
     assert_answers_alike(pickle.loads(pickle.dumps(model)), model, X.numpy())
+
+
+@pytest.mark.parametrize("classes", [["c", "a", "b"], ["yes", "no"]], ids=["three", "two"])
+def test_classes_in_any_order(classes, torch, path):
+    """scikit-learn holds them sorted, and so does all that follows; the outputs move along."""
+    n_y = len(classes) if len(classes) > 2 else 1
+    X, y = data()
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(
+        torch.nn.Linear(4, 5), torch.nn.ReLU(), torch.nn.Linear(5, n_y)
+    ).double()
+    with torch.no_grad():
+        Z = module(torch.from_numpy(X.copy())).numpy()
+    expected = np.asarray(classes)[(Z[:, 0] > 0).astype(int) if n_y == 1 else Z.argmax(axis=1)]
+    assert len(set(expected)) > 1
+    model = xpnn.from_torch(module, classes=classes)
+    assert model.classes_.tolist() == sorted(classes)
+    np.testing.assert_array_equal(model.predict(X), expected)
+    np.testing.assert_array_equal(model.to_sklearn().predict(X), expected)
+    assert_answers_alike(there_and_back(model, path), model, X)
+
+    y = np.asarray(sorted(classes))[y % len(classes)]
+    model.set_params(random_state=0, learning_rate_init=0.05, warm_start=True, max_iter=50)
+    theirs = model.to_sklearn()
+    for trained in (model, theirs):
+        trained.partial_fit(X, y, classes=sorted(classes)).fit(X, y)
+    assert_answers_alike(model, theirs, X, 1e-9)
+    assert model.score(X, y) > 0.65
+    assert_answers_alike(there_and_back(model, path), model, X)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from sklearn.preprocessing import scale
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
-from xpnn import LogisticRegression, MLPClassifier, MLPRegressor
+from xpnn import ArgumentError, LogisticRegression, MLPClassifier, MLPRegressor
 from xpnn.backends.base import to_host
 
 SKLEARN = tuple(map(int, version("scikit-learn").split(".")[:2]))
@@ -378,6 +378,41 @@ def test_what_is_counted_between_calls(spec, capsys, method, learning_rate):
         assert_alike(pair, X, tolerance(spec))
 
 
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_partial_fit_keeps_its_first_dtype(solver):
+    estimator, X, y = problem("iris")
+    pair = both(estimator, solver=solver, random_state=3)
+    for dtype in ("float32", "float64"):
+        for model in pair:
+            model.partial_fit(X.astype(dtype), y, classes=[0, 1, 2])
+            assert {a.dtype for a in model.coefs_ + model.intercepts_} == {np.dtype("float32")}
+    for a, b in zip(*(model.coefs_ for model in pair), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_a_rate_set_between_partial_fits_is_of_no_account():
+    """As in scikit-learn, where the first call makes the optimiser, with its rate and schedule."""
+    estimator, X, y = problem("iris")
+    params = {"solver": "sgd", "learning_rate": "invscaling", "learning_rate_init": 0.05}
+    pair = both(estimator, random_state=3, **params)
+    for rate in (0.05, 0.5, 5.0):
+        for model in pair:
+            model.set_params(learning_rate_init=rate)
+            model.partial_fit(X, y, classes=[0, 1, 2])
+        assert_alike(pair, X, 1e-10)
+
+
+def test_partial_fit_to_another_number_of_outputs():
+    estimator, X, Y = multioutput()
+    model = estimator(random_state=3).partial_fit(X, Y)
+    before = [a.copy() for a in model.coefs_]
+    for other in (Y[:, :2], Y[:, 0]):
+        with pytest.raises(ArgumentError, match=r"y: expected 3 outputs.*found [12]; make a new"):
+            model.partial_fit(X, other)
+    for a, b in zip(model.partial_fit(X, Y).coefs_, before, strict=True):
+        assert a.shape == b.shape
+
+
 # ---- the data --------------------------------------------------------------------------------
 
 SMALL = {"hidden_layer_sizes": 6, "learning_rate_init": 0.01, "max_iter": 8, "batch_size": 25}
@@ -580,6 +615,36 @@ def test_an_interrupted_training_warns_and_keeps_what_it_has(spec, how):
     _, theirs = both(estimator, max_iter=model.n_iter_, random_state=3)
     warnings_of(theirs.fit, X, y)
     np.testing.assert_allclose(model.predict_proba(X), theirs.predict_proba(X), rtol=1e-8)
+
+
+def raise_interrupt(report):
+    raise KeyboardInterrupt
+
+
+WARNED = {
+    "not converged": (MLPClassifier, {"max_iter": 2}, "fit"),
+    "lbfgs has not converged": (MLPClassifier, {"max_iter": 2, "solver": "lbfgs"}, "fit"),
+    "gradient descent has not converged": (LogisticRegression, {"max_iter": 2}, "fit"),
+    "batch clipped": (MLPClassifier, {"batch_size": 1000, "tol": 1e9, "max_iter": 30}, "fit"),
+    "batch clipped in partial_fit": (MLPClassifier, {"batch_size": 1000}, "partial_fit"),
+    "interrupted": (MLPClassifier, {"callbacks": [raise_interrupt]}, "fit"),
+    "descent interrupted": (LogisticRegression, {"callbacks": [raise_interrupt]}, "fit"),
+    "interrupted in partial_fit": (MLPClassifier, {"callbacks": [raise_interrupt]}, "partial_fit"),
+}
+
+
+@pytest.mark.parametrize("case", WARNED)
+def test_warnings_point_at_the_line_that_calls(case):
+    _, X, y = problem("iris")
+    estimator, params, method = WARNED[case]
+    first = {"classes": [0, 1, 2]} if method == "partial_fit" else {}
+    call = getattr(estimator(**params), method)
+    with pytest.warns(UserWarning) as caught:  # noqa: PT030
+        call(X, y, **first)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    lines = Path(__file__).read_text(encoding="utf-8").splitlines()
+    assert lines[caught[0].lineno - 1].strip() == "call(X, y, **first)"
 
 
 # ---- errors ----------------------------------------------------------------------------------
@@ -807,6 +872,21 @@ def test_divergence(spec):
     with pytest.raises(ValueError, match="learning_rate_init") as found:
         warnings_of(mine.fit, X, y)
     assert str(found.value).startswith(str(expected.value))
+
+
+def test_a_divergence_that_stops_early():
+    """Its outputs are NaN, of which class 0 is the likeliest: scored, and no better."""
+    estimator, X, y = problem("iris")
+    params = {"solver": "sgd", "learning_rate_init": 1e150, "n_iter_no_change": 3, "max_iter": 30}
+    pair = both(estimator, early_stopping=True, random_state=0, **params)
+    for model in pair:
+        warnings_of(model.fit, X, y)
+    ours, theirs = pair
+    assert np.isnan(theirs.loss_)
+    assert ours.n_iter_ == theirs.n_iter_ < 30
+    assert ours.validation_scores_ == theirs.validation_scores_
+    assert ours.best_validation_score_ == theirs.best_validation_score_
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-10)
 
 
 @pytest.mark.parametrize("estimator", [*MLPS, LogisticRegression])

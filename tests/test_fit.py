@@ -10,6 +10,7 @@ from conftest import read_only, to_numpy
 
 import xpnn
 from xpnn import optimizers
+from xpnn.training import loop
 
 XOR_X = [[0.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 1.0]]
 XOR_Y = [[0.0, 1.0, 1.0, 0.0]]
@@ -268,6 +269,29 @@ def test_tol_stops_when_the_cost_stands_still(rng):
     assert history.stopped == "epochs"  # full-batch descent at this rate always improves
 
 
+@pytest.mark.parametrize(("batch_size", "rate"), [(None, 3000.0), (16, 10.0)])
+def test_tol_stops_before_a_divergence_that_ran_ahead(backend, monkeypatch, batch_size, rate):
+    """Epochs 4 to 7 run at once, of which the 4th says stop and the 6th or 7th diverges."""
+    monkeypatch.setattr(loop, "perf_counter", lambda: 0.0)  # no epoch takes long
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((3, 50)), rng.standard_normal((1, 50))
+    net = xpnn.Network([3, 1], output="identity")
+
+    def train(**given):
+        optimizer = optimizers.gradient_descent(rate)
+        common = {"optimizer": optimizer, "batch_size": batch_size, "epochs": 400}
+        return xpnn.fit(net, net.init(), X, Y, **common, **given)
+
+    stop = {"tol": 1e-3, "n_iter_no_change": 2}
+    with pytest.raises(xpnn.DivergenceError, match=r"epoch [67]\b"):
+        train()
+    _, one_by_one = train(**stop, callbacks=[lambda report: None])
+    _, at_once = train(**stop)
+    assert at_once.stopped == one_by_one.stopped == "tol"
+    assert len(at_once) == 4
+    np.testing.assert_allclose(at_once.cost, one_by_one.cost, rtol=1e-5)
+
+
 def test_validation_stops_early_and_returns_the_best(rng):
     X, y = problem(rng)
     validation = problem(rng)  # other centres: fitting the first set does not help here
@@ -447,7 +471,12 @@ def test_progress_is_for_terminals(monkeypatch, capsys, rng, terminal, progress,
         ),
         ("optimizer", optimizers.adam(math.nan), ValueError, "learning_rate"),
         ("validation", 3, TypeError, "validation: expected a pair"),
-        ("callbacks", print, TypeError, r"callbacks: expected a list.*\[function\]"),
+        (
+            "callbacks",
+            print,
+            TypeError,
+            r"callbacks: expected a list.*write callbacks=\[function\]",
+        ),
         ("tol", "a", TypeError, "tol: expected a number"),
         ("sample_weight", [[1.0, 2.0]], ValueError, r"expected shape \(1, 50\), found \(1, 2\)"),
     ],
