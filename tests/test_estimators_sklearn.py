@@ -13,6 +13,7 @@ import warnings
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -976,8 +977,10 @@ def test_scikit_learns_own_tests_of_its_mlp():
         if outcome in {"passed", "failed", "skipped"}:
             outcomes[rest.partition("  ")[0]] = outcome
     print(done.stdout.splitlines()[-1:])
-    assert {name for name, outcome in outcomes.items() if outcome != "passed"} == set(
-        sklearn_mlp.EXPECTED
-    ), done.stdout
+    # what scikit-learn itself skips without pandas counts as skipped, not as failed
+    failed = {name for name, outcome in outcomes.items() if outcome == "failed"}
+    assert failed == set(sklearn_mlp.EXPECTED), done.stdout
+    skipped = {name for name, outcome in outcomes.items() if outcome == "skipped"}
+    assert not skipped or find_spec("pandas") is None
     assert done.returncode == 0
     assert len(outcomes) >= 50  # 59 in scikit-learn 1.9
