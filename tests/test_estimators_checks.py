@@ -72,7 +72,11 @@ def records(request, runs):
     """Return (check, its arguments, status, exception) of all checks of an estimator."""
     out, err = runs[request.param].communicate(timeout=300)
     assert out.startswith("["), err
-    return [tuple(record) for record in json.loads(out)]
+    found = [tuple(record) for record in json.loads(out)]
+    if SKLEARN >= (1, 9):
+        return found
+    # before, they wanted labels on the device, and knew of no NumPy arrays beside others
+    return [record for record in found if not record[0].startswith("check_array_api")]
 
 
 def test_no_check_fails(records):
@@ -89,6 +93,7 @@ def test_checks_are_skipped_for_scikit_learns_own_reasons(records):
     assert {reason for reason in reasons if not known.fullmatch(reason)} == set()
 
 
+@pytest.mark.skipif(SKLEARN < (1, 9), reason="the checks are right since scikit-learn 1.9")
 @pytest.mark.parametrize(
     ("library", "at_least"),
     [
