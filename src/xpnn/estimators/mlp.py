@@ -400,9 +400,9 @@ class BaseMLP(NetworkEstimator):
 
     def _note(self, loop: Loop) -> None:
         """Set the attributes that tell of the training."""
-        history, epochs = loop.history, loop.done[1]
+        history, epochs = loop.history, loop.done.epochs
         solver = self._optimizer
-        solver.state = loop.done[0][1:]
+        solver.state = loop.done.carry[1:]
         solver.steps += epochs * loop.trainer.plan.steps
         solver.epochs += epochs
         solver.learning_rate = loop.trainer.optimizer.rate(epochs)

@@ -134,6 +134,7 @@ def _run(loop: "Loop") -> dict[str, Any]:
     """Return what must be the same in a run that goes on."""
     trainer = loop.trainer
     _, rng = loop.shuffle.state
+    drawn_by = rng and [type(loop.shuffle.rng).__name__, rng["bit_generator"]]
     stopping = loop.stopping
     return {
         "sizes": list(trainer.net.sizes),
@@ -144,9 +145,7 @@ def _run(loop: "Loop") -> dict[str, Any]:
         "examples": trainer.plan.m,
         "batch_size": trainer.plan.size,
         "dtype": trainer.backend.dtype_name,
-        "shuffle (rng)": None
-        if rng is None
-        else [type(loop.shuffle.rng).__name__, rng["bit_generator"]],
+        "shuffle (rng)": drawn_by,
         "rng (random_state)": loop.shuffle.seed,
         "tol, n_iter_no_change": [stopping.tol, stopping.patience] if stopping.wanted else None,
         "validation": loop.score is not None,
