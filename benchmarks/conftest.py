@@ -5,27 +5,14 @@
 
 import datetime as dt
 import os
-import platform
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
-import numpy as np
 import pytest
-import threadpoolctl
 
-LIBRARIES = (
-    "xpnn",
-    "numpy",
-    "array-api-compat",
-    "scikit-learn",
-    "jax",
-    "torch",
-    "cupy-cuda12x",
-    "cupy-cuda13x",
-)
+from xpnn.bench import conditions
 
 
 class Table(NamedTuple):
@@ -94,39 +81,6 @@ def time_in_pairs(benchmark):
         return their_seconds[warmup_rounds:], benchmark.stats.stats.data
 
     return time_in_pairs
-
-
-def conditions():
-    """Name the processor, the BLAS and its kernels, the threads and the versions."""
-    np.ones((2, 2)) @ np.ones((2, 2))  # load the BLAS
-    lines = [f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"]
-    for pool in threadpoolctl.threadpool_info():
-        kernels = pool.get("architecture", "unknown")
-        lines.append(
-            f"{pool['internal_api']} {pool['version']}, {kernels} kernels, "
-            f"{pool['num_threads']} thread(s)"
-        )
-    if "XLA_FLAGS" in os.environ:
-        lines.append(f"XLA_FLAGS={os.environ['XLA_FLAGS']}")
-    lines.append(", ".join(f"{name} {found}" for name in LIBRARIES if (found := installed(name))))
-    return lines
-
-
-def processor():
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                avx512 = " (AVX-512)" if "avx512f" in cpuinfo.read_text() else ""
-                return line.partition(": ")[2] + avx512
-    return platform.processor() or platform.machine()
-
-
-def installed(name):
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def pytest_report_header():

@@ -12,9 +12,9 @@ from statistics import median
 import by_hand
 import numpy as np
 import pytest
-from workloads import WORKLOADS
 
 import xpnn
+from xpnn.bench import WORKLOADS
 
 OPTIMIZERS = {
     "gradient_descent": xpnn.optimizers.gradient_descent(0.01),

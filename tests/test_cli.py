@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,11 @@ import xpnn
 from xpnn.cli import main
 from xpnn.cli.demo import DEMOS
 from xpnn.data import digits
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
 
 
 def accuracy(printed, part):
@@ -30,15 +36,12 @@ def test_train_digits_is_good_and_quick():
     assert re.search(r"backend +numpy:cpu, float32", done.stdout)
     assert "1437 to train, 360 to test" in done.stdout
     assert "(128, 64)" in done.stdout  # the dimension table
-    assert re.search(r"cost +0\.\d+", done.stdout)
-    assert "ms an epoch" in done.stdout
+    assert re.search(r"cost +0\.\d+ after \d+ epochs", done.stdout)
+    assert "model     digits.safetensors" in done.stdout
     assert done.stderr == ""  # no progress bar in a pipe
 
 
-def test_train_on_every_backend(backend, capsys, request):
-    if backend.spec == "array_api_strict:no_x64":
-        reason = "array-api-strict's argmax returns int64, which its device no_x64 refuses"
-        request.applymarker(pytest.mark.xfail(raises=ValueError, strict=True, reason=reason))
+def test_train_on_every_backend(backend, capsys):
     assert main(["train", "digits", "--backend", backend.spec, "--epochs", "3"]) == 0
     printed = capsys.readouterr().out
     assert f"backend   {backend.spec}, float32" in printed
@@ -46,7 +49,7 @@ def test_train_on_every_backend(backend, capsys, request):
 
 
 def test_options_are_heeded(capsys):
-    command = "train digits --epochs 4 --hidden 16 --batch-size 100 --optimizer momentum --seed 3"
+    command = "train digits --epochs 4 --hidden 16 --batch-size 100 --optimizer sgd --seed 3"
     assert main([*command.split(), "--learning-rate", "0.5"]) == 0
     printed = capsys.readouterr().out
     assert "4 epochs" in printed
@@ -54,8 +57,10 @@ def test_options_are_heeded(capsys):
     assert "(16, 100)" in printed
     main([*command.split(), "--learning-rate", "0.5"])
     again = capsys.readouterr().out
-    assert again.splitlines()[:-1] == printed.splitlines()[:-1]  # all but the time
-    main([*command.split(), "--learning-rate", "0.05"])
+    assert [line for line in again.splitlines() if not line.startswith("time")] == [
+        line for line in printed.splitlines() if not line.startswith("time")
+    ]
+    main([*command.split(), "--learning-rate", "0.0005"])
     assert accuracy(capsys.readouterr().out, "train") < accuracy(printed, "train")
 
 
@@ -67,14 +72,17 @@ def test_no_hidden_layer(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "digit"], "unknown data set 'digit': expected one of digits. Did you mean"),
+        (["train", "digit"], "unknown data 'digit': expected one of blobs, breast_cancer"),
         (["train", "digits", "--backend", "pytorch"], "did you mean 'torch'?"),
         (["train", "digits", "--backend", "nunpy"], "Did you mean 'numpy'?"),
         (["train", "digits", "--optimizer", "adm"], "Did you mean 'adam'?"),
         (["train", "digits", "--epochs", "0"], "--epochs: expected a positive integer, found 0"),
         (["train", "digits", "--batch-size", "-1"], "--batch-size: expected a positive integer"),
-        (["train", "digits", "--hidden", "64,0"], "sizes[2]: expected a positive integer, found 0"),
-        (["train", "digits", "--learning-rate", "0"], "learning_rate: expected a finite number"),
+        (["train", "digits", "--hidden", "64,0"], "--hidden: expected a positive integer, found 0"),
+        (
+            ["train", "digits", "--learning-rate", "0"],
+            "--learning-rate: expected a finite number above 0",
+        ),
         (["train", "digits", "--seed", "-1"], "--seed: expected 0 to"),
         (["demo", "symetry"], "unknown demo 'symetry'"),
         (["demo", "broadcasting", "--backend", "pytorch"], "did you mean 'torch'?"),
@@ -92,17 +100,20 @@ def test_errors_are_one_line_and_status_2(capsys, arguments, message):
 @pytest.mark.parametrize(
     "arguments", [[], ["trian"], ["train"], ["train", "digits", "--hidden", "a"]]
 )
-def test_wrong_usage_is_status_2(capsys, arguments):
+def test_wrong_usage_is_one_line_and_status_2(capsys, arguments):
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert stopped.value.code == 2
-    assert "usage: xpnn" in capsys.readouterr().err
+    assert re.fullmatch(r"xpnn: error: .*--help\)\n", capsys.readouterr().err)
 
 
 def test_divergence_is_told(capsys):
-    command = "train digits --optimizer gradient_descent --learning-rate 1e30 --epochs 5"
+    command = "train digits --optimizer sgd --learning-rate 1e30 --epochs 5"
     assert main(command.split()) == 2
-    assert "training diverged in epoch 1" in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert "training diverged" in printed.err
+    assert "epoch 2" not in printed.out
+    assert not Path("digits.safetensors").exists()
 
 
 def test_ctrl_c_outside_of_training(monkeypatch, capsys):
@@ -149,6 +160,7 @@ def test_interrupted_training_is_told_and_has_a_status_of_its_own(monkeypatch, c
     monkeypatch.setattr("xpnn.training.loop.Loop._advance", interrupt)
     assert main(["train", "digits"]) == 130
     assert "stopped by Ctrl-C after 0 complete epochs" in capsys.readouterr().out
+    assert not Path("digits.safetensors").exists()
 
 
 @pytest.mark.parametrize("picture", ["none/a.png", "a.txt", "a"])

@@ -675,7 +675,7 @@ def test_only_a_standard_scaler_of_the_features_is_folded_in():
         model.fold_scaler(MinMaxScaler().fit(X))
     with pytest.raises(xpnn.ArgumentTypeError, match="StandardScaler, found ndarray"):
         model.fold_scaler(X.std(axis=0))
-    with pytest.raises(xpnn.ArgumentError, match="one of 4 features, as the model has, found 3"):
+    with pytest.raises(xpnn.ArgumentError, match="one of 4 columns, as the model has, found 3"):
         model.fold_scaler(StandardScaler().fit(X[:, :3]))
     with pytest.raises(NotFittedError):
         model.fold_scaler(StandardScaler())

@@ -27,6 +27,7 @@ FLOORS = {
     "estimators/": 8,
     "plot/": 8,
     "course/": 8,
+    "bench/": 8,
     "demos/": 9,
     "cli/": 10,
     "__main__.py": 11,

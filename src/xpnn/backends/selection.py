@@ -145,6 +145,16 @@ def backends() -> tuple[BackendStatus, ...]:
     return tuple(_status(name) for name in known_names())
 
 
+def places() -> list[str]:
+    """Name the first device of each kind of every usable backend that is meant for speed."""
+    return [
+        f"{status.name}:{kind}"
+        for status in backends()
+        if status.usable and status.name != "array_api_strict"
+        for kind in dict.fromkeys(device.partition(":")[0] for device in status.devices)
+    ]
+
+
 def _status(name: str) -> BackendStatus:
     try:
         return backend_class(name).status()

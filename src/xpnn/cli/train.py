@@ -1,99 +1,274 @@
-"""``xpnn train DATA``: train a network on data and say how well it does."""
+"""``xpnn train DATA``: train a network on data, say how well it does, and write the model."""
 
 import argparse
-from statistics import median
+import json
+from collections.abc import Iterator
+from math import isfinite
+from pathlib import Path
+from time import perf_counter
 from typing import Any
 
-from ..backends import get_backend, set_backend
-from ..core.optimizers import OPTIMIZERS, Optimizer
-from ..data import digits
-from ..errors import ArgumentError, positive_int, unknown_name
-from ..network import Network
-from ..training.fit import fit
+import numpy as np
 
-TEST_SHARE = 0.2
+from .. import plot
+from ..backends import get_backend, set_backend
+from ..backends.selection import widest
+from ..core.activations import ACTIVATIONS
+from ..errors import ArgumentError, at_least_0, positive_int, unknown_name
+from ..training.checkpoint import Checkpoint
+from . import describe, fitting
+from .demo import check_picture
+from .progress import Progress
+from .reading import MADE, OF_SKLEARN, Examples, read, with_target
+from .targets import CLASSIFICATION, REGRESSION, classes_or_numbers, task_of
+
+OPTIMIZERS = {"adam": 0.001, "rmsprop": 0.001, "sgd": 0.01, "lbfgs": 1.0}
+"""The solvers of the estimators, and their learning rates; lbfgs looks for its own."""
+HIDDEN = sorted(set(ACTIVATIONS) - {"softmax", "exp"})
+DATA = (
+    "a table (.csv, .tsv, .parquet), arrays (.npz with X and y, .npy), images (a folder with a "
+    "sub-folder for each class, .h5, IDX files as MNIST's), or one of "
+    + ", ".join([*MADE, *OF_SKLEARN])
+)
+LABELS = "the file of labels, if DATA is a .npy or an IDX file"
+EVERY = 10  # epochs from one checkpoint to the next
 
 
 def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "train",
-        help="train a network on data",
-        description="Train a network on part of the data, and test it on the rest.",
+        help="train a network on data, and write the model",
+        description="Train a network on part of the data, test it on the rest, and write the "
+        "model to a file.",
     )
-    add = parser.add_argument
-    add("data", metavar="DATA", help="digits: 1,797 handwritten digits, 8 x 8 pixels")
-    add("--backend", help="numpy, cupy, torch:cuda, jax, ... (default: XPNN_BACKEND, else numpy)")
-    add("--epochs", type=int, default=50, help="passes over the data (default: %(default)s)")
+    add = parser.add_argument_group("data").add_argument
+    parser.add_argument("data", metavar="DATA", help=DATA)
+    parser.add_argument("labels", metavar="LABELS", nargs="?", help=LABELS)
+    add("--target", metavar="COLUMN", help="the column of a table to learn")
+    add("--drop", metavar="COLUMNS", type=_names, default=[], help="leave these out: id,name")
+    add("--task", choices=(CLASSIFICATION, REGRESSION), help="(default: by what the target holds)")
+    add(
+        "--impute",
+        action="store_true",
+        help="fill a missing number with the median of its column, a missing text with the most "
+        "frequent one",
+    )
+    add(
+        "--standardize",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="take numbers from their mean, in units of their deviation (default: yes)",
+    )
+    add("--image-size", metavar="HxW", type=_size, help="of a folder of images (default: 64x64)")
+    add(
+        "--test-size",
+        metavar="SHARE",
+        type=float,
+        default=0.2,
+        help="share of the rows to test on; 0 for none (default: %(default)s)",
+    )
+    add = parser.add_argument_group("network and training").add_argument
     add(
         "--hidden",
+        metavar="SIZES",
         type=_sizes,
         default="128,64",
         help="units of each hidden layer, '' for none (default: %(default)s)",
     )
-    add("--batch-size", type=int, default=32, help="examples a step (default: %(default)s)")
-    add(
-        "--learning-rate",
-        type=float,
-        help="(default: 0.001 for adam and rmsprop, 0.1 for the others)",
-    )
+    add("--activation", default="relu", help=f"{', '.join(HIDDEN)} (default: %(default)s)")
     add("--optimizer", default="adam", help=f"{', '.join(OPTIMIZERS)} (default: %(default)s)")
+    add("--learning-rate", type=float, metavar="RATE", help="(default: 0.001; sgd 0.01)")
+    add("--batch-size", type=int, default=32, help="rows a step (default: %(default)s)")
+    add("--l2", type=float, default=1e-4, help="weight λ of the penalty (default: %(default)s)")
     add(
-        "--seed",
+        "--epochs",
         type=int,
-        default=0,
-        help="for the split, the weights and the mini-batches (default: %(default)s)",
+        default=200,
+        help="passes over the data at most; fewer if the cost no longer falls (default: "
+        "%(default)s)",
     )
+    add("--seed", type=int, default=0, help="of all that is random (default: %(default)s)")
+    add("--backend", help="numpy, cupy, torch:cuda, jax, ... (default: XPNN_BACKEND, else numpy)")
+    add = parser.add_argument_group("files").add_argument
+    add(
+        "-o",
+        "--output",
+        metavar="MODEL",
+        type=Path,
+        help="the model's file (default: DATA's name with .safetensors)",
+    )
+    add("--checkpoint", metavar="FILE", type=Path, help="write the state down every 10 epochs")
+    add("--resume", action="store_true", help="go on from the checkpoint, if there is one")
+    add("--plot", metavar="FILE", type=Path, help="draw the cost curve: png, svg, pdf")
+    add("--json", action="store_true", help="print one JSON object, nothing else")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> bool:
     """Train, and print what was done; return whether Ctrl-C cut it short."""
-    if arguments.data != "digits":
-        raise unknown_name("data set", arguments.data, ["digits"])
-    epochs = positive_int("--epochs", arguments.epochs)
-    batch_size = positive_int("--batch-size", arguments.batch_size)
+    settings = _settings(arguments)
+    output = _output(arguments)
+    backend = set_backend(arguments.backend) if arguments.backend else get_backend()
+    examples, y, task = _read(arguments)
+    at_train, at_test = fitting.split(y, task, arguments.test_size, arguments.seed)
+    train, test = examples.take(at_train), examples.take(at_test)
+    rows = fitting.rows_for(examples, train, arguments.drop, impute=arguments.impute)
+    place = widest(backend.spec, fitting.dtype_of(examples))
+    net = fitting.network(train, rows, y, task, arguments.hidden, arguments.activation)
+    settings["batch_size"] = min(settings["batch_size"], len(train))
+    report = describe.understood(examples, y, task, rows, len(train), len(test))
+    report |= {
+        "standardize": arguments.standardize,
+        "backend": place.spec,
+        "dtype": place.dtype_name,
+        "sizes": list(net.sizes),
+    }
+    if not arguments.json:
+        print("\n".join(describe.lines(report)))
+        print(f"\n{net.table(settings['batch_size'])}\n", flush=True)
+
+    progress = Progress(arguments.epochs, lines=not arguments.json)
+    began = perf_counter()
+    fitted = fitting.fit(
+        train, y[at_train], task, rows, settings, progress, standardize=arguments.standardize
+    )
+    report |= {
+        "epochs": len(fitted.costs),
+        "epochs_now": len(progress.costs),
+        "seconds": perf_counter() - began,
+        "cost": fitted.costs,
+        "interrupted": fitted.interrupted,
+    }
+    if fitted.costs:
+        model = fitted.model
+        model.save(output)
+        if arguments.plot:
+            plot.cost_curve(fitted.costs).figure.savefig(arguments.plot)
+        report |= {
+            "train": model.scores(train),
+            "test": model.scores(test) if len(test) else None,
+            "model": str(output),
+        }
+    if arguments.json:
+        print(json.dumps(report, allow_nan=False))
+    else:
+        print("\n".join(_results(report, arguments, fitted.notes)))
+    return fitted.interrupted
+
+
+def _read(arguments: argparse.Namespace) -> tuple[Examples, Any, str]:
+    """Return the examples, what is to be learnt as an array, and the task."""
+    where = arguments.data
+    examples = with_target(read(where, arguments.labels, arguments.target, arguments.image_size))
+    task = task_of(examples, arguments.task)
+    y = classes_or_numbers(examples, task)
+    if task == CLASSIFICATION and y.ndim == 1 and len(np.unique(y)) < 2:
+        raise ArgumentError(f"{where}: expected at least two classes, found only {y[0]!r}.")
+    if examples.kind == "table":
+        return fitting.typed(examples, arguments.drop), y, task
+    for name in ("drop", "impute"):
+        if getattr(arguments, name):
+            raise ArgumentError(f"--{name}: expected a table, found {where}.")
+    return examples.loaded(), y, task
+
+
+def _results(
+    report: dict[str, Any], arguments: argparse.Namespace, notes: list[str]
+) -> Iterator[str]:
+    """Say how the training went."""
+    epochs, costs = report["epochs"], report["cost"]
+    if report["interrupted"]:
+        yield f"stopped by Ctrl-C after {epochs} complete epochs"
+    if not costs:
+        return
+    yield f"cost      {costs[-1]:.4g} after {epochs} epochs (after the first {costs[0]:.4g})"
+    yield f"{_scores(report)}"
+    now, seconds = report["epochs_now"], report["seconds"]
+    yield f"time      {seconds:.2f} s for {now} epochs"
+    yield f"model     {report['model']}"
+    if arguments.plot:
+        yield f"picture   {arguments.plot}"
+    for note in notes:
+        yield f"note      {note}"
+
+
+def _scores(report: dict[str, Any]) -> str:
+    parts = [(scores, part) for part in ("train", "test") if (scores := report[part])]
+    if "accuracy" in report["train"]:
+        return "accuracy  " + ", ".join(f"{s['accuracy']:.4f} {part}" for s, part in parts)
+    return (
+        "R²        "
+        + ", ".join(f"{_number(s['r2'])} {part}" for s, part in parts)
+        + ("; typical error (RMSE) " + ", ".join(f"{s['rmse']:.4g} {part}" for s, part in parts))
+    )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+# ---- what is asked for ------------------------------------------------------
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the parameters of the estimator, or raise for what is wrong with them."""
+    if arguments.optimizer not in OPTIMIZERS:
+        raise unknown_name("optimizer", arguments.optimizer, OPTIMIZERS)
+    if arguments.activation not in HIDDEN:
+        raise unknown_name("activation", arguments.activation, HIDDEN)
+    rate = arguments.learning_rate
+    if rate is None:
+        rate = OPTIMIZERS[arguments.optimizer]
+    elif not (isfinite(rate) and rate > 0.0):
+        raise ArgumentError(f"--learning-rate: expected a finite number above 0, found {rate:g}.")
     if not 0 <= arguments.seed < 2**32:
         raise ArgumentError(f"--seed: expected 0 to 4294967295, found {arguments.seed}.")
-    optimizer = _optimizer(arguments.optimizer, arguments.learning_rate)
-    backend = set_backend(arguments.backend) if arguments.backend else get_backend()
+    if not 0.0 <= arguments.test_size < 1.0:
+        raise ArgumentError(f"--test-size: expected 0 to 1, found {arguments.test_size:g}.")
+    return {
+        "hidden_layer_sizes": tuple(positive_int("--hidden", n) for n in arguments.hidden),
+        "activation": arguments.activation,
+        "solver": arguments.optimizer,
+        "learning_rate_init": rate,
+        "batch_size": positive_int("--batch-size", arguments.batch_size),
+        "alpha": at_least_0("--l2", arguments.l2),
+        "max_iter": positive_int("--epochs", arguments.epochs),
+        "random_state": arguments.seed,
+        "checkpoint": _checkpoint(arguments),
+    }
 
-    from sklearn.model_selection import train_test_split
 
-    X, y = digits(rows=True)
-    X_train, X_test, y_train, y_test = train_test_split(
-        X, y, test_size=TEST_SHARE, stratify=y, random_state=arguments.seed
-    )
-    # one example a column; X_train.T is a view
-    train, test = (X_train.T, y_train.reshape(1, -1)), (X_test.T, y_test.reshape(1, -1))
-    net = Network([X.shape[1], *arguments.hidden, 10], hidden="relu", output="softmax")
-
-    print(
-        f"data      digits: {len(X)} images of 8 x 8 pixels, 10 classes; "
-        f"{len(X_train)} to train, {len(X_test)} to test"
-    )
-    print(f"backend   {backend.spec}, {backend.dtype_name}")
-    print(f"\n{net.table(min(batch_size, len(X_train)))}\n", flush=True)
-    params, history = fit(
-        net,
-        net.init(rng=arguments.seed),
-        *train,
-        optimizer=optimizer,
-        epochs=epochs,
-        batch_size=batch_size,
-        rng=arguments.seed,
-    )
-    if history.stopped == "interrupted":
-        print(f"stopped by Ctrl-C after {len(history)} complete epochs")
-    if history.cost:
-        print(f"cost      {history.cost[-1]:.4g} (first epoch {history.cost[0]:.4g})")
-    print(f"accuracy  {net.score(params, *train):.4f} train, {net.score(params, *test):.4f} test")
-    if history.seconds:
-        print(
-            f"time      {sum(history.seconds):.2f} s for {len(history)} epochs, "
-            f"{median(history.seconds) * 1e3:.2f} ms an epoch (median)"
+def _checkpoint(arguments: argparse.Namespace) -> Checkpoint | None:
+    path = arguments.checkpoint
+    if path is None:
+        if arguments.resume:
+            raise ArgumentError("--resume: expected --checkpoint FILE, found none.")
+        return None
+    check_file("--checkpoint", path, ".safetensors")
+    if path.exists() and not arguments.resume:
+        raise ArgumentError(
+            f"--checkpoint: {path} exists already; pass --resume to go on from it, or remove it."
         )
-    return history.stopped == "interrupted"
+    return Checkpoint(path, EVERY, arguments.resume)
+
+
+def _output(arguments: argparse.Namespace) -> Path:
+    """Return where the model goes, or raise if it cannot go there."""
+    name = Path(arguments.data).resolve().name.removesuffix(".gz")
+    output = arguments.output or Path(f"{Path(name).stem}.safetensors")
+    check_file("--output", output, ".safetensors")
+    if arguments.plot:
+        check_picture(arguments.plot)
+    return output
+
+
+def check_file(option: str, path: Path, ending: str) -> None:
+    """Raise unless a file of that ending can be written."""
+    if path.suffix != ending:
+        raise ArgumentError(f"{option}: expected a name that ends in {ending}, found {path}.")
+    if not path.parent.is_dir():
+        raise ArgumentError(f"{option}: expected a file in a folder that exists, found {path}.")
 
 
 def _sizes(text: str) -> list[int]:
@@ -104,9 +279,14 @@ def _sizes(text: str) -> list[int]:
         raise argparse.ArgumentTypeError(message) from None
 
 
-def _optimizer(name: str, learning_rate: float | None) -> Optimizer:
-    if name not in OPTIMIZERS:
-        raise unknown_name("optimizer", name, OPTIMIZERS)
-    optimizer = OPTIMIZERS[name]() if learning_rate is None else OPTIMIZERS[name](learning_rate)
-    optimizer.rate(epoch=0)  # complain before anything is printed
-    return optimizer
+def _size(text: str) -> tuple[int, int]:
+    try:
+        height, width = (int(size) for size in text.lower().split("x"))
+    except ValueError:
+        message = f"expected height x width like 64x64, found {text!r}"
+        raise argparse.ArgumentTypeError(message) from None
+    return positive_int("--image-size", height), positive_int("--image-size", width)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]

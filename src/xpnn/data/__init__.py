@@ -10,6 +10,7 @@
 `read_h5`             images and labels from an HDF5 file
 `read_image_folder`   images from a folder that has a sub-folder for each class
 `read_image`          one image
+`read_idx`            an array from an IDX file, the format of MNIST
 `Images`              what the first two readers return: images, labels, names of the classes
 
 Examples are columns: X of shape (n_x, m), Y of shape (1, m). With ``rows=True`` they are rows,
@@ -18,6 +19,7 @@ int64, X float64 but for `digits`, which has float32.
 """
 
 from .bundled import digits
+from .idx import read_idx
 from .images import Images, read_h5, read_image, read_image_folder
 from .synthetic import blobs, circles, flower, moons, parity, spirals
 
@@ -32,5 +34,6 @@ __all__ = [
     "read_h5",
     "read_image_folder",
     "read_image",
+    "read_idx",
     "Images",
 ]

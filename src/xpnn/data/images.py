@@ -147,7 +147,7 @@ def read_h5(path: str | PathLike[str]) -> Images:
     <Images: 5 of 64 x 64 x 3, classes non-cat 2, cat 3>
     """
     h5py = optional("h5py", "reading HDF5 files", "data")
-    path = _existing(path)
+    path = existing_file(path)
     try:
         with h5py.File(path, "r") as file:
             x, y = _names_of_part(file)
@@ -208,7 +208,7 @@ def read_image(path: str | PathLike[str], size: Size) -> Array:
     Image = optional("PIL.Image", "reading images", "data")
     exif_transpose = optional("PIL.ImageOps", "reading images", "data").exif_transpose
     height, width = _check_size(size)
-    path = _existing(path)
+    path = existing_file(path)
     try:
         with Image.open(path) as image:
             upright = _rgb(exif_transpose(image), Image)
@@ -259,24 +259,31 @@ def read_image_folder(folder: str | PathLike[str], size: Size = (64, 64)) -> Ima
     >>> pets
     <Images: 3 of 8 x 8 x 3, classes cat 2, dog 1>
     """
-    Image = optional("PIL.Image", "reading images", "data")
-    endings = {end for end, form in Image.registered_extensions().items() if form in Image.OPEN}
+    optional("PIL.Image", "reading images", "data")
     folder = _path(folder)
     if not folder.is_dir():
         raise ArgumentError(f"{folder}: expected a folder, found none.")
-    classes = [path for path in _visible(folder) if path.is_dir()]
+    classes = [path for path in visible(folder) if path.is_dir()]
     if not classes:
         raise ArgumentError(f"{folder}: expected a sub-folder of images a class, found none.")
     paths = []
     labels = []
     for label, directory in enumerate(classes):
-        found = [path for path in _visible(directory) if path.suffix.lower() in endings]
-        if not found:
-            raise ArgumentError(f"{directory}: expected image files, found none.")
+        found = image_files(directory)
         paths += found
         labels += [label] * len(found)
     images = np.stack([read_image(path, size) for path in paths])
     return Images(images, np.array(labels), tuple(directory.name for directory in classes))
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Return the pictures of a folder, by name, or raise if there is none."""
+    Image = optional("PIL.Image", "reading images", "data")
+    endings = {end for end, form in Image.registered_extensions().items() if form in Image.OPEN}
+    found = [path for path in visible(folder) if path.suffix.lower() in endings]
+    if not found:
+        raise ArgumentError(f"{folder}: expected image files, found none.")
+    return found
 
 
 def _described(array: Array) -> str:
@@ -289,7 +296,8 @@ def _path(path: Any) -> Path:
     return Path(path)
 
 
-def _existing(path: str | PathLike[str]) -> Path:
+def existing_file(path: str | PathLike[str]) -> Path:
+    """Return the path of a file that is there, or raise."""
     path = _path(path)
     if not path.is_file():
         raise ArgumentError(
@@ -298,7 +306,7 @@ def _existing(path: str | PathLike[str]) -> Path:
     return path
 
 
-def _visible(folder: Path) -> list[Path]:
+def visible(folder: Path) -> list[Path]:
     """Return what a folder holds, by name, without what is hidden."""
     found = (path for path in folder.iterdir() if not path.name.startswith("."))
     return sorted(found, key=lambda path: path.name)

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._table import Table
-from ..backends import Backend, backends, use_backend
+from ..backends import Backend, use_backend
+from ..backends.selection import places
 from ..course import basics, logistic
 from ..errors import BackendError, positive_int
 from ..plot._canvas import COLOURS, SMALL, Figure, pyplot
@@ -115,14 +116,11 @@ def _computations(n: int) -> tuple[Computation, ...]:
 
 
 def _places() -> Iterator[tuple[str, Backend]]:
-    """Yield the first device of each kind of every backend that is meant for speed."""
-    for status in backends():
-        if status.usable and status.name != "array_api_strict":
-            for kind in dict.fromkeys(device.partition(":")[0] for device in status.devices):
-                spec = f"{status.name}:{kind}"
-                backend = _widest(spec)
-                name = status.name if kind == "cpu" else spec
-                yield f"{name} {backend.dtype_name}", backend
+    """Yield what is timed, and its name with the dtype."""
+    for spec in places():
+        backend = _widest(spec)
+        name, _, kind = spec.partition(":")
+        yield f"{name if kind == 'cpu' else spec} {backend.dtype_name}", backend
 
 
 def _widest(spec: str) -> Backend:

@@ -149,31 +149,22 @@ class NetworkEstimator(BaseEstimator):
         (1.0, 1.0)
         """
         check_is_fitted(self)
-        if not isinstance(scaler, StandardScaler):
-            raise ArgumentTypeError(
-                f"scaler: expected a fitted StandardScaler, found {type(scaler).__name__}."
-            )
-        check_is_fitted(scaler)
-        if scaler.n_features_in_ != self.n_features_in_:
-            raise ArgumentError(
-                f"scaler: expected one of {self.n_features_in_} features, as the model has, found "
-                f"{scaler.n_features_in_}."
-            )
-        backend = self._place()
-        n = self.n_features_in_
-        mu = np.zeros(n) if scaler.mean_ is None or not scaler.with_mean else scaler.mean_
-        sigma = np.ones(n) if scaler.scale_ is None else scaler.scale_
-        mu, sigma = (np.reshape(a, (n, 1)).astype(np.float64) for a in (mu, sigma))
+        mu, sigma = moments(scaler, self.n_features_in_)
         wide = resolve("numpy", "float64")  # the difference b − W′μ loses digits
-        params = fold_standardization(self._params(wide), mu, sigma)
-        folded = copy.deepcopy(self)
-        folded.__dict__.pop("_optimizer", None)  # its moments are those of other weights
-        with backend.current():
-            moved = (Layer(*(backend.asarray(a, backend.dtype) for a in l)) for l in params)
-            folded._keep(tuple(moved), backend)
+        folded = self._with(fold_standardization(self._params(wide), mu, sigma))
         if hasattr(scaler, "feature_names_in_"):
             folded.feature_names_in_ = scaler.feature_names_in_
         return folded
+
+    def _with(self, params: Params) -> Self:
+        """Return a copy with other parameters, given on the host, where this one has its own."""
+        backend = self._place()
+        model = copy.deepcopy(self)
+        model.__dict__.pop("_optimizer", None)  # its moments are those of other weights
+        with backend.current():
+            moved = (Layer(*(backend.asarray(a, backend.dtype) for a in l)) for l in params)
+            model._keep(tuple(moved), backend)
+        return model
 
     # ---- elsewhere ----------------------------------------------------------
 
@@ -302,6 +293,22 @@ class NetworkEstimator(BaseEstimator):
             f"X is on {home.spec}, but the model on {here.spec}: move X, or the model with "
             f"model.to({home.spec!r})."
         )
+
+
+def moments(scaler: Any, n: int) -> tuple[Array, Array]:
+    """Return μ and σ of a fitted StandardScaler of n columns, shapes (n, 1), or raise."""
+    if not isinstance(scaler, StandardScaler):
+        raise ArgumentTypeError(
+            f"scaler: expected a fitted StandardScaler, found {type(scaler).__name__}."
+        )
+    check_is_fitted(scaler)
+    if scaler.n_features_in_ != n:
+        raise ArgumentError(
+            f"scaler: expected one of {n} columns, as the model has, found {scaler.n_features_in_}."
+        )
+    mu = np.zeros(n) if scaler.mean_ is None or not scaler.with_mean else scaler.mean_
+    sigma = np.ones(n) if scaler.scale_ is None else scaler.scale_
+    return np.reshape(mu, (n, 1)).astype(np.float64), np.reshape(sigma, (n, 1)).astype(np.float64)
 
 
 def outputs(

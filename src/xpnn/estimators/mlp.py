@@ -23,12 +23,14 @@ from sklearn.utils.multiclass import (
     type_of_target,
     unique_labels,
 )
+from sklearn.utils.validation import check_is_fitted
 
 from .._typing import Array
 from ..backends.base import Backend
+from ..backends.selection import resolve
 from ..core.activations import Activation
 from ..core.optimizers import Optimizer
-from ..core.parameters import Params, from_vector
+from ..core.parameters import Layer, Params, from_vector
 from ..errors import ArgumentError, DivergenceError
 from ..network import Network
 from ..training.batches import Shuffle
@@ -37,7 +39,7 @@ from ..training.fit import check_callbacks
 from ..training.loop import Loop
 from ..training.stopping import AdaptiveRate, Stopping
 from . import inputs, solvers
-from .base import NetworkEstimator, outputs
+from .base import NetworkEstimator, moments, outputs
 from .classifier import NetworkClassifier
 from .parameters import ATTRIBUTES, CONSTRAINTS, NOTES, OUR_NAMES, PARAMETERS
 from .verbose import Verbose
@@ -652,6 +654,48 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # noqa: D101
         return float(
             r2_score(inputs.on_host(y), predicted, sample_weight=inputs.on_host(sample_weight))
         )
+
+    def fold_target_scaler(self, scaler: Any) -> Self:
+        """Return a model of raw targets: what undoes the scaler's work moves into the last layer.
+
+        W′ = σ W and b′ = σ b + μ, exact but for rounding. `loss_` and ``loss_curve_`` stay those
+        of the scaled targets.
+
+        Parameters
+        ----------
+        scaler : sklearn.preprocessing.StandardScaler
+            Fitted on the targets, shape (m, n_outputs); this model was fitted on what it returned.
+
+        Returns
+        -------
+        a fitted estimator
+
+        Raises
+        ------
+        ArgumentTypeError, ArgumentError
+            If it is no StandardScaler, or one of other targets, or the output is not linear.
+
+        Examples
+        --------
+        >>> import xpnn
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> scaler = StandardScaler().fit(y[:, None])
+        >>> model = xpnn.MLPRegressor(hidden_layer_sizes=(), solver="lbfgs")
+        >>> model = model.fit(X, scaler.transform(y[:, None])[:, 0]).fold_target_scaler(scaler)
+        >>> round(model.score(X, y), 2)
+        0.51
+        """
+        check_is_fitted(self)
+        if self.out_activation_ != "identity":
+            raise ArgumentError(
+                f"fold_target_scaler: expected a linear output, found {self.out_activation_}; "
+                "loss='poisson' wants the targets as they are."
+            )
+        mu, sigma = moments(scaler, self.n_outputs_)
+        *hidden, (W, b) = self._params(resolve("numpy", "float64"))
+        return self._with((*hidden, Layer(sigma * W, sigma * b + mu)))
 
     @available_if(lambda self: self._is_stochastic())
     @_fit_context(prefer_skip_nested_validation=True)

@@ -1,10 +1,14 @@
-"""Saved estimators: hyperparameters, classes and scores as plain values, parameters as arrays."""
+"""Saved estimators: hyperparameters, classes and scores as plain values, parameters as arrays.
+
+With what turns raw data into rows before them, they are saved pipelines.
+"""
 
 from numbers import Integral
 from types import NoneType
 from typing import Any
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 
 from ..backends.selection import get_backend, widest
 from ..errors import ArgumentTypeError, FileFormatError
@@ -17,8 +21,10 @@ from .convert import set_classes
 from .logistic import LogisticRegression
 from .mlp import MLPClassifier, MLPRegressor
 from .parameters import ITS_NAMES
+from .rows import ImageRows, TableRows, rows_of
 
 KIND = "estimator"
+PIPELINE = "pipeline"
 CLASSES: dict[str, type[NetworkEstimator]] = {
     found.__name__: found for found in (MLPClassifier, MLPRegressor, LogisticRegression)
 }
@@ -47,6 +53,17 @@ PARTS = {"class", "network", "params", "numbers", "features", "classes"}
 
 def save_estimator(model: NetworkEstimator, path: StrPath) -> None:
     """Write a fitted estimator to a file."""
+    container.write(path, KIND, *_describe(model))
+
+
+def save_pipeline(rows: TableRows | ImageRows, model: NetworkEstimator, path: StrPath) -> None:
+    """Write a fitted estimator to a file together with what makes its rows."""
+    content, tensors = _describe(model)
+    container.write(path, PIPELINE, content | {"rows": rows.describe()}, tensors)
+
+
+def _describe(model: NetworkEstimator) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a fitted estimator as plain values and arrays."""
     if type(model) not in CLASSES.values():
         raise ArgumentTypeError(
             f"model: expected one of {', '.join(CLASSES)}, found the class of your own "
@@ -75,11 +92,11 @@ def save_estimator(model: NetworkEstimator, path: StrPath) -> None:
             "multilabel": model._multilabel,
             "sparse": bool(model._label_binarizer.sparse_input_),
         }
-    container.write(path, KIND, content, tensors)
+    return content, tensors
 
 
 def load(path: StrPath, backend: str | None = None) -> Any:
-    """Read what `save` wrote: an estimator, or a network with its parameters.
+    """Read what `save` or ``xpnn train`` wrote.
 
     Nothing in the file is run. It may have been written on another backend.
 
@@ -92,8 +109,14 @@ def load(path: StrPath, backend: str | None = None) -> Any:
 
     Returns
     -------
-    MLPClassifier, MLPRegressor or LogisticRegression; or (Network, tuple of Layer)
-        In the dtype of the file.
+    MLPClassifier, MLPRegressor or LogisticRegression
+        If an estimator was saved.
+    sklearn.pipeline.Pipeline
+        If ``xpnn train`` made it from a table or from images. It takes what the file of data held:
+        a pandas frame with the same columns, or images of bytes of the same size. Its last step is
+        the estimator.
+    (Network, tuple of Layer)
+        If `xpnn.save` wrote them.
 
     Raises
     ------
@@ -112,14 +135,18 @@ def load(path: StrPath, backend: str | None = None) -> Any:
     >>> net
     Network([2, 8, 1], hidden='tanh', output='sigmoid', cost='binary_cross_entropy')
     """
-    contents = container.read(path, (KIND, networks.KIND))
+    contents = container.read(path, (KIND, PIPELINE, networks.KIND))
     with container.naming(path):
         wide = any(a.dtype == np.float64 for name, a in contents.tensors.items() if name == "W1")
         target = widest(backend or get_backend().spec, "float64" if wide else "float32")
         net, params = networks.read_network(contents, target)
         if contents.kind == networks.KIND:
             return net, params
+        rows = None
+        if contents.kind == PIPELINE:
+            rows = rows_of(contents.content.pop("rows", None))
         try:
+            container.expect("rows", rows is None or rows.n_features_out == net.sizes[0])
             model = _estimator(contents, net)
             with target.current():
                 model._keep(params, target)
@@ -128,7 +155,9 @@ def load(path: StrPath, backend: str | None = None) -> Any:
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             reason = f"damaged: it does not describe an estimator ({error})."
             raise FileFormatError(reason) from error
-        return model if backend is None else model.set_params(backend=backend)
+        if backend is not None:
+            model.set_params(backend=backend)
+        return model if rows is None else Pipeline([("rows", rows), ("model", model)])
 
 
 def _plain_params(model: NetworkEstimator) -> dict[str, Any]:

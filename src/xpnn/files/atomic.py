@@ -5,18 +5,26 @@ step. Whatever goes wrong before that step, the old file is as it was.
 """
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from errno import ENOENT
 from pathlib import Path
 from secrets import token_hex
 from shutil import copymode
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 StrPath: TypeAlias = str | os.PathLike[str]
 
 
 def write_atomically(path: StrPath, data: bytes) -> None:
-    """Write ``data`` to ``path``; on any exception, the file that was there stays whole.
+    """Write ``data`` to ``path``; on any exception, the file that was there stays whole."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: StrPath) -> Iterator[BinaryIO]:
+    """Open a file that takes the name ``path`` when it is complete; an exception discards it.
 
     A new file has the permissions that any program would give it, an overwritten one keeps
     its own. A symbolic link is followed.
@@ -34,7 +42,7 @@ def write_atomically(path: StrPath, data: bytes) -> None:
         with temporary.open("xb") as file:
             with suppress(FileNotFoundError):
                 copymode(target, temporary)
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)

@@ -47,6 +47,7 @@ CURES = {
     "checkpoint": "go on from it with checkpoint=xpnn.Checkpoint(path, resume=True).",
     "estimator": "read it with xpnn.load.",
     "network": "read it with xpnn.load.",
+    "pipeline": "read it with xpnn.load.",
 }
 """What a file of a kind that was not expected is good for."""
 

@@ -4,12 +4,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-import xpnn
+from .._typing import Array
+from ..network import Network
 
 
 @dataclass(frozen=True)
 class Workload:
-    """One network with data of its size; ``epochs`` makes a run of 50 to 500 ms on NumPy."""
+    """One network with data of its size.
+
+    Parameters
+    ----------
+    name : str
+    sizes : tuple of int
+    hidden, output : str
+        Activations.
+    m : int
+        Number of examples.
+    batch_size : int or None
+    epochs : int
+        So many make a run of 50 to 500 ms on NumPy.
+    """
 
     name: str
     sizes: tuple[int, ...]
@@ -20,10 +34,11 @@ class Workload:
     epochs: int
 
     @property
-    def net(self) -> xpnn.Network:
-        return xpnn.Network(self.sizes, hidden=self.hidden, output=self.output)
+    def net(self) -> Network:
+        """The network."""
+        return Network(self.sizes, hidden=self.hidden, output=self.output)
 
-    def rows(self, seed: int = 0):
+    def rows(self, seed: int = 0) -> tuple[Array, Array]:
         """Return X (m, n_x) and Y (m, n_y), float32, standard normal and random classes."""
         rng = np.random.default_rng(seed)
         X = rng.standard_normal((self.m, self.sizes[0]), dtype=np.float32)

@@ -1,0 +1,108 @@
+"""What was understood of the data: as plain values, and as lines for people."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .._table import Table
+from .._typing import Array
+from ..estimators.rows import TableRows
+from .reading import Examples
+from .targets import REGRESSION
+
+SHOWN = 20
+"""So many columns and classes are listed."""
+
+
+def understood(
+    examples: Examples, y: Array, task: str, rows: Any, train: int, test: int
+) -> dict[str, Any]:
+    """Return what was understood of some data, as plain values."""
+    found: dict[str, Any] = {
+        "data": examples.name,
+        "kind": examples.kind,
+        "rows": len(examples),
+        "train_rows": train,
+        "test_rows": test,
+        "task": task,
+        "target": examples.target,
+    }
+    if task == REGRESSION:
+        found["target_range"] = [float(y.min()), float(y.max())]
+    elif y.ndim == 1:
+        labels, counts = np.unique(y, return_counts=True)
+        found["classes"] = dict(zip(map(str, labels.tolist()), counts.tolist(), strict=True))
+    found["outputs"] = 1 if y.ndim == 1 else y.shape[1]
+    if isinstance(rows, TableRows):
+        found["columns"] = [_column(c.name, c.categories, examples.X) for c in rows.columns_]
+        found["inputs"] = rows.n_features_out
+    else:
+        found["shape"] = list(examples.X.shape[1:])
+        found["inputs"] = int(np.prod(examples.X.shape[1:]))
+    return found
+
+
+def _column(name: str, categories: list[str] | None, frame: Any) -> dict[str, Any]:
+    values = frame[name]
+    column = {"name": name, "missing": int(values.isna().sum())}
+    if categories is not None:
+        return column | {"type": "text", "categories": categories}
+    present = values.dropna().astype(float)
+    return column | {"type": "number", "range": [float(present.min()), float(present.max())]}
+
+
+def lines(found: dict[str, Any]) -> Iterator[str]:
+    """Say for people what `understood` returned."""
+    yield f"data      {found['data']}: {found['rows']} rows, {_extent(found)}"
+    yield f"target    {_target(found)}"
+    yield f"task      {found['task']}"
+    if "columns" in found:
+        yield ""
+        yield str(Table(("column", "type", "values"), _columns(found["columns"])))
+        yield ""
+    yield f"rows      {found['train_rows']} to train, {found['test_rows']} to test"
+    yield f"backend   {found['backend']}, {found['dtype']}"
+
+
+def _extent(found: dict[str, Any]) -> str:
+    if found["kind"] == "table":
+        columns, inputs = len(found["columns"]), found["inputs"]
+        encoded = "" if inputs == columns else f", {inputs} inputs with a number for each text"
+        return f"{columns} columns beside the target{encoded}"
+    if found["kind"] == "images":
+        return f"images of {' x '.join(map(str, found['shape']))}"
+    return f"{found['inputs']} numbers in each"
+
+
+def _target(found: dict[str, Any]) -> str:
+    name = "" if found["target"] is None else f"{found['target']}: "
+    if found["task"] == REGRESSION:
+        low, high = found["target_range"]
+        outputs = f"{found['outputs']} numbers" if found["outputs"] > 1 else "a number"
+        return f"{name}{outputs} from {low:g} to {high:g}"
+    if "classes" not in found:
+        return f"{name}{found['outputs']} labels, each 0 or 1"
+    counts = [f"{label} {count}" for label, count in found["classes"].items()]
+    return f"{name}{len(counts)} classes: {some(counts)}"
+
+
+def _columns(columns: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for column in columns[:SHOWN]:
+        if column["type"] == "text":
+            what = some(column["categories"])
+        else:
+            low, high = column["range"]
+            what = f"{low:g} to {high:g}"
+        missing = f"; {column['missing']} missing" if column["missing"] else ""
+        rows.append((column["name"], column["type"], what + missing))
+    if len(columns) > SHOWN:
+        rows.append((f"and {len(columns) - SHOWN} more", "", ""))
+    return rows
+
+
+def some(names: Sequence[Any], most: int = 10) -> str:
+    """List the first names, and say how many more there are."""
+    more = [f"and {len(names) - most} more"] if len(names) > most else []
+    return ", ".join([*map(str, names[:most]), *more])

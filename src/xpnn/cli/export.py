@@ -1,0 +1,37 @@
+"""``xpnn export MODEL OUT.onnx``: a model for programs without Python."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from .describe import some
+from .models import Model
+from .train import check_file
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "export",
+        help="export a model to ONNX",
+        description="Write the network of a model as an ONNX file, which runs without Python, and "
+        "say which numbers it takes.",
+    )
+    add = parser.add_argument
+    add("model", metavar="MODEL", type=Path, help="a file that xpnn train wrote")
+    add("output", metavar="OUT.onnx", type=Path, help="the file to write")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Export."""
+    check_file("OUT.onnx", arguments.output, ".onnx")
+    model = Model.load(arguments.model)
+    model.estimator.to_onnx(arguments.output)
+    print(f"file      {arguments.output}")
+    inputs = some(model.inputs)
+    print(f"input     X, float32, shape (rows, {model.estimator.n_features_in_}): {inputs}")
+    if model.classes is None:
+        print(f"output    Y, float32, shape (rows, {model.n_outputs})")
+    else:
+        print(f"output    label; probabilities of {some(model.classes)}")

@@ -1,0 +1,172 @@
+"""The way from examples to a model: split, make rows, scale, fit, fold the scales in."""
+
+import warnings
+from dataclasses import replace
+from math import isfinite
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._typing import Array
+from ..errors import ArgumentError, DivergenceError
+from ..estimators import MLPClassifier, MLPRegressor
+from ..estimators.rows import ImageRows, TableRows, categories_of
+from ..network import Network
+from .models import Model
+from .progress import Progress
+from .reading import Examples
+from .targets import CLASSIFICATION, REGRESSION
+
+DIVERGED = (
+    "training diverged: the cost or the parameters are no longer finite; lower --learning-rate, or "
+    "leave --standardize on."
+)
+INTERRUPTED = "Training interrupted by user."
+AT_LAST = "Maximum iterations"
+"""What the estimators' warnings say."""
+STILL_FALLING = "the cost was still falling after the last epoch; more --epochs may help"
+
+
+class Fitted(NamedTuple):
+    """A model, and how its training went."""
+
+    model: Model
+    costs: list[float]
+    interrupted: bool
+    notes: list[str]
+
+
+def typed(examples: Examples, drop: list[str]) -> Examples:
+    """Give columns of text the dtype ``category``: what a part lacks, the whole may have."""
+    frame = examples.X.copy(deep=False)
+    for name in frame.columns:
+        if name == examples.target or name in drop:
+            continue
+        categories = categories_of(name, frame[name])
+        if categories is not None:
+            texts = frame[name].astype(object).map(str, na_action="ignore")
+            frame[name] = texts.astype("category").cat.set_categories(categories)
+    return replace(examples, X=frame)
+
+
+def split(y: Array, task: str, test_size: float, seed: int) -> tuple[Array, Array]:
+    """Return the positions of the examples to train on, and of those to test on."""
+    from sklearn.model_selection import train_test_split
+
+    everything = np.arange(len(y))
+    if test_size == 0.0:
+        return everything, everything[:0]
+    by_class = task == CLASSIFICATION and y.ndim == 1
+    if by_class:
+        labels, counts = np.unique(y, return_counts=True)
+        if counts.min() < 2:
+            raise ArgumentError(
+                "expected each class in at least two rows, one to train on and one to test on, "
+                f"found {labels[counts.argmin()]!r} once; add rows of it, or pass --test-size 0."
+            )
+    try:
+        train, test = train_test_split(
+            everything, test_size=test_size, random_state=seed, stratify=y if by_class else None
+        )
+    except ValueError as error:
+        raise ArgumentError(
+            f"--test-size: {test_size:g} of {len(y)} rows cannot be set aside, some of each "
+            f"class ({error}) add rows, or pass --test-size 0."
+        ) from error
+    return train, test
+
+
+def rows_for(
+    examples: Examples, train: Examples, drop: list[str], *, impute: bool
+) -> TableRows | ImageRows | None:
+    """Return what turns the examples into rows; it imputes what those to train on tell."""
+    if examples.kind == "table":
+        return TableRows(examples.target, tuple(drop), impute).fit(
+            train.X if impute else examples.X
+        )
+    return ImageRows(examples.X.shape[1:]) if examples.kind == "images" else None
+
+
+def network(
+    train: Examples,
+    rows: TableRows | ImageRows | None,
+    y: Array,
+    task: str,
+    hidden: list[int],
+    activation: str,
+) -> Network:
+    """Return the network that will be trained."""
+    n_x = train.X.shape[1] if rows is None else rows.n_features_out
+    if y.ndim == 2:
+        n_y, output = y.shape[1], "sigmoid"
+    elif len(classes := np.unique(y)) > 2:
+        n_y, output = len(classes), "softmax"
+    else:
+        n_y, output = 1, "sigmoid"
+    if task == REGRESSION:
+        n_y, output = 1 if y.ndim == 1 else n_y, "identity"
+    return Network([n_x, *hidden, n_y], hidden=activation, output=output)
+
+
+def dtype_of(examples: Examples) -> str:
+    """Return the dtype of the rows: images are float32, numbers what they are."""
+    if examples.kind == "images":
+        return "float32"
+    return "float32" if getattr(examples.X, "dtype", None) == np.float32 else "float64"
+
+
+def fit(
+    train: Examples,
+    y: Array,
+    task: str,
+    rows: TableRows | ImageRows | None,
+    settings: dict[str, Any],
+    progress: Progress,
+    *,
+    standardize: bool,
+) -> Fitted:
+    """Train a network; the returned model takes raw data and predicts raw targets."""
+    from sklearn.preprocessing import StandardScaler
+
+    X = _numbers(train) if rows is None else rows.transform(train.X)
+    scaler = target_scaler = None
+    if standardize:
+        scaler = StandardScaler().fit(X)
+        if isinstance(rows, TableRows):  # the 0s and 1s of categories stay what they are
+            scaler.mean_[rows.n_numbers :], scaler.scale_[rows.n_numbers :] = 0.0, 1.0
+        X = scaler.transform(X)
+    if task == REGRESSION:
+        columns = y.reshape(len(y), -1)
+        target_scaler = StandardScaler().fit(columns)
+        y = target_scaler.transform(columns).reshape(y.shape)
+    kind = MLPRegressor if task == REGRESSION else MLPClassifier
+    estimator: Any = kind(**settings, callbacks=[progress])
+    with progress, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            estimator.fit(X, y)
+        except DivergenceError as error:
+            raise DivergenceError(DIVERGED) from error
+    costs = getattr(estimator, "loss_curve_", progress.costs)
+    if costs and not isfinite(costs[-1]):
+        raise DivergenceError(DIVERGED)
+    if scaler is not None:
+        estimator = estimator.fold_scaler(scaler)
+    if target_scaler is not None:
+        estimator = estimator.fold_target_scaler(target_scaler)
+    notes = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+    interrupted = INTERRUPTED in notes
+    notes = [STILL_FALLING if AT_LAST in note else note for note in notes if note != INTERRUPTED]
+    return Fitted(Model(rows, estimator), list(costs), interrupted, notes)
+
+
+def _numbers(train: Examples) -> Array:
+    """Return rows of numbers as floats, finite."""
+    X = np.asarray(train.X, dtype=dtype_of(train))
+    finite = np.isfinite(X).all(axis=1)
+    if not finite.all():
+        raise ArgumentError(
+            f"{train.name}: expected finite numbers, found others, in {int((~finite).sum())} rows; "
+            "remove such rows, or put missing values into a table (.csv) and pass --impute."
+        )
+    return X

@@ -1,0 +1,84 @@
+"""``xpnn info MODEL``: what a file holds."""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .._table import Table
+from .describe import some
+from .models import Model
+
+PARAMETERS = ("solver", "learning_rate_init", "batch_size", "alpha", "random_state")
+"""What is shown of how a model was trained."""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "info",
+        help="say what a model is",
+        description="Say what a model was trained on, what it predicts, and how it is built.",
+    )
+    add = parser.add_argument
+    add("model", metavar="MODEL", type=Path, help="a file that xpnn train wrote")
+    add("--json", action="store_true", help="print one JSON object, nothing else")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print what the file says of its model."""
+    model = Model.load(arguments.model)
+    found = _found(model) | {"file": str(arguments.model)}
+    if arguments.json:
+        print(json.dumps(found))
+        return
+    print("\n".join(_lines(found)))
+    print(f"\n{model.network.table()}")
+
+
+def _found(model: Model) -> dict[str, Any]:
+    """Return what is known of a model, as plain values."""
+    estimator, net = model.estimator, model.network
+    params = estimator.get_params(deep=False)
+    return {
+        "model": type(estimator).__name__,
+        "predicts": getattr(model.rows, "target", None),
+        "classes": model.classes,
+        "takes": {"kind": "numbers"} if model.rows is None else model.rows.describe(),
+        "inputs": model.inputs,
+        "sizes": list(net.sizes),
+        "activations": [g.name for g in net.activations],
+        "cost": net.loss.name,
+        "dtype": model.dtype,
+        "epochs": estimator.n_iter_,
+        "last_cost": getattr(estimator, "loss_", None),
+        "parameters": {name: params[name] for name in PARAMETERS if name in params},
+    }
+
+
+def _lines(found: dict[str, Any]) -> Iterator[str]:
+    predicts = "" if found["predicts"] is None else f"{found['predicts']}: "
+    if found["classes"] is None:
+        yield f"predicts  {predicts}{found['sizes'][-1]} number(s)"
+    else:
+        yield f"predicts  {predicts}{len(found['classes'])} classes: {some(found['classes'])}"
+    yield f"takes     {found['takes']['kind']}, {found['sizes'][0]} numbers in a row"
+    parameters = ", ".join(f"{name} {value}" for name, value in found["parameters"].items())
+    cost = "" if found["last_cost"] is None else f", last cost {found['last_cost']:.4g}"
+    yield f"trained   {found['epochs']} epochs{cost}; {parameters}"
+    yield f"model     {found['model']}, {found['dtype']}"
+    if "columns" in found["takes"]:
+        yield ""
+        yield str(Table(("column", "type", "values", "if missing"), _columns(found["takes"])))
+
+
+def _columns(takes: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    for column in takes["columns"]:
+        texts = column["categories"]
+        kind, values = ("number", "") if texts is None else ("text", some(texts))
+        fill = column["fill"]
+        yield column["name"], kind, values, "refused" if fill is None else f"{fill}"
+    for name in takes["drop"]:
+        yield name, "left out", "", ""

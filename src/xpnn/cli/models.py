@@ -1,0 +1,130 @@
+"""MODEL on the command line: a file that ``xpnn train`` or an estimator's `save` wrote."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from .._typing import Array
+from ..errors import ArgumentError
+from ..estimators import load
+from ..estimators.base import NetworkEstimator
+from ..estimators.classifier import NetworkClassifier
+from ..estimators.rows import ImageRows, TableRows
+from ..estimators.saving import save_pipeline
+from ..network import Network
+from .reading import Examples, read_for
+from .targets import CLASSIFICATION, REGRESSION, classes_or_numbers, scores
+
+
+class Model(NamedTuple):
+    """A trained model, and what turns raw data into its rows."""
+
+    rows: TableRows | ImageRows | None
+    """None if it takes rows of numbers as they are"""
+    estimator: NetworkEstimator
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a model from its file."""
+        loaded = load(path)
+        if isinstance(loaded, tuple):
+            raise ArgumentError(
+                f"{path}: expected a model of xpnn train or of an estimator, found a bare network; "
+                "use it in Python: net, params = xpnn.load(path)."
+            )
+        if isinstance(loaded, NetworkEstimator):
+            return cls(None, loaded)
+        return cls(*(step for _, step in loaded.steps))
+
+    def save(self, path: Path) -> None:
+        """Write it to a file."""
+        if self.rows is None:
+            self.estimator.save(path)
+        else:
+            save_pipeline(self.rows, self.estimator, path)
+
+    @property
+    def classes(self) -> list[Any] | None:
+        """The classes, or None of a regression."""
+        estimator = self.estimator
+        return estimator.classes_.tolist() if isinstance(estimator, NetworkClassifier) else None
+
+    @property
+    def network(self) -> Network:
+        """The architecture."""
+        return self.estimator._network()
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the parameters."""
+        return self.estimator._place().dtype_name
+
+    @property
+    def n_outputs(self) -> int:
+        """How many values are predicted of one example."""
+        multilabel = self.classes is None or self.estimator._multilabel
+        return self.network.sizes[-1] if multilabel else 1
+
+    @property
+    def inputs(self) -> list[str]:
+        """The numbers of a row in words."""
+        if isinstance(self.rows, TableRows):
+            return [str(name) for name in self.rows.get_feature_names_out()]
+        if self.rows is not None:
+            return [f"pixels of {' x '.join(map(str, self.rows.shape))}, bytes / 255, row by row"]
+        return ["numbers"]
+
+    def read(self, where: str, labels: str | None = None) -> Examples:
+        """Read DATA as this model has to be given it."""
+        rows = self.rows
+        examples = read_for(
+            tuple(rows.shape) if isinstance(rows, ImageRows) else None,
+            rows.target if isinstance(rows, TableRows) else None,
+            where,
+            labels,
+        )
+        expected = "numbers" if rows is None else rows.kind
+        if examples.kind != expected:
+            raise ArgumentError(
+                f"{where}: expected {expected}, as the model was trained on, found {examples.kind}."
+            )
+        return examples
+
+    def outputs(self, examples: Examples) -> Iterator[tuple[Array, Array | None]]:
+        """Return the predictions, with the probabilities if there are classes, chunk by chunk."""
+        model: Any = self.estimator
+        for chunk in examples.chunks():
+            X = chunk if self.rows is None else self.rows.transform(chunk)
+            if self.classes is None:
+                yield model.predict(X), None
+                continue
+            P = model.predict_proba(X)
+            yield (P > 0.5).astype(int) if model._multilabel else model.classes_[P.argmax(1)], P
+
+    def predict(self, examples: Examples) -> tuple[Array, Array | None]:
+        """Return the predictions for all examples, and the probabilities or None."""
+        predicted, probabilities = zip(*self.outputs(examples), strict=True)
+        P = None if self.classes is None else np.concatenate(probabilities)
+        return np.concatenate(predicted), P
+
+    def labels(self, examples: Examples) -> Array:
+        """Return what the examples are labelled with, as the model has its classes, or raise."""
+        if self.classes is None:
+            return classes_or_numbers(examples, REGRESSION)
+        y = classes_or_numbers(examples, CLASSIFICATION)
+        known = self.estimator.classes_
+        if known.dtype.kind in "OU" and y.dtype.kind != "O":
+            y = y.astype(str).astype(object)
+        unknown = [label for label in np.unique(y).tolist() if label not in known]
+        if unknown:
+            raise ArgumentError(
+                f"{examples.name}: expected the classes of the model, "
+                f"{', '.join(map(str, known))}, found {unknown[0]!r}."
+            )
+        return y
+
+    def scores(self, examples: Examples) -> dict[str, Any]:
+        """Return how well it predicts the labels of examples."""
+        return scores(self.labels(examples), *self.predict(examples), self.classes)

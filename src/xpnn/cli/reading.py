@@ -1,0 +1,394 @@
+"""DATA on the command line: a name, a file or a folder, read as examples in rows.
+
+`read` gives whatever it is as `Examples`. What a trained model has to be given is read by
+`read_for`, which knows from the model the size of its images and the column it has learnt.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from .. import data
+from .._optional import optional
+from .._typing import Array
+from ..data.idx import is_idx, labels_beside
+from ..data.images import existing_file, image_files, visible
+from ..errors import ArgumentError, unknown_name
+
+SIZE = (64, 64)
+"""Of images whose size nobody says."""
+MADE = {
+    "digits": data.digits,
+    "flower": data.flower,
+    "moons": data.moons,
+    "circles": data.circles,
+    "blobs": data.blobs,
+    "spirals": data.spirals,
+}
+OF_SKLEARN = {
+    "iris": "species",
+    "wine": "cultivar",
+    "breast_cancer": "diagnosis",
+    "diabetes": "progression",
+}
+"""Tables that come with scikit-learn, and what their target is."""
+TABLES = (".csv", ".tsv", ".parquet")
+SEPARATED = {".csv": "commas", ".tsv": "tabs"}
+CHUNK_BYTES = 2**26
+FORMATS = (
+    f"one of {', '.join([*MADE, *OF_SKLEARN])}; a file .csv, .tsv, .parquet, .npz, .npy, .h5, IDX "
+    "or an image; or a folder of images"
+)
+
+
+class Pictures:
+    """Files of images as one array, shape (m, h, w) or (m, h, w, 3), read when it is indexed.
+
+    Parameters
+    ----------
+    files : list of Path
+    shape : tuple of int
+        Of one image: (h, w) for grey levels, (h, w, 3) for colours.
+    """
+
+    def __init__(self, files: list[Path], shape: tuple[int, ...]) -> None:
+        self.files = files
+        self.shape = (len(files), *shape)
+        self.dtype = np.dtype(np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, rows: slice) -> Array:
+        height, width = self.shape[1:3]
+        images = [data.read_image(path, (height, width)) for path in self.files[rows]]
+        if len(self.shape) == 3:
+            Image = optional("PIL.Image", "reading images", "data")
+            images = [np.asarray(Image.fromarray(image).convert("L")) for image in images]
+        return np.stack(images)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Examples in rows, and what is known of them.
+
+    Attributes
+    ----------
+    name : str
+        Where they come from, for people.
+    kind : {"table", "images", "numbers"}
+    X : DataFrame; array of images, shape (m, h, w) or (m, h, w, 3), uint8; or array, (m, n_x)
+    y : Series or array, shape (m,) or (m, n_y), or None
+    target : str or None
+        The column of the table that y was.
+    files : list of Path, or None
+        One an image, if it was files that were read.
+    """
+
+    name: str
+    kind: str
+    X: Any
+    y: Any = None
+    target: str | None = None
+    files: list[Path] | None = None
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def loaded(self) -> "Examples":
+        """Return the examples with their images read."""
+        return replace(self, X=self.X[:]) if isinstance(self.X, Pictures) else self
+
+    def take(self, indices: Array) -> "Examples":
+        """Return some of the examples, by their positions."""
+        X = self.X.iloc[indices] if self.kind == "table" else self.X[indices]
+        y = self.y.iloc[indices] if hasattr(self.y, "iloc") else self.y[indices]
+        return replace(self, X=X, y=y, files=None)
+
+    def chunks(self) -> Iterator[Any]:
+        """Return X in pieces of at most 64 MiB, so that it may be larger than memory."""
+        if self.kind == "table":
+            yield self.X
+            return
+        row_bytes = max(1, int(np.prod(self.X.shape[1:])) * self.X.dtype.itemsize)
+        rows = max(1, CHUNK_BYTES // row_bytes)
+        for start in range(0, len(self), rows):
+            yield self.X[start : start + rows]
+
+
+def read(
+    where: str,
+    labels: str | None = None,
+    target: str | None = None,
+    size: tuple[int, int] | None = None,
+) -> Examples:
+    """Read DATA, with what is to be learnt from it.
+
+    Parameters
+    ----------
+    where : str
+        DATA.
+    labels : str, optional
+        The file that belongs to it: of two .npy or IDX files, the second.
+    target : str, optional
+        The column of a table to be learnt.
+    size : (int, int), optional
+        (height, width) of the images of a folder.
+    """
+    path = Path(where)
+    kind = _kind(where, path)
+    if labels is not None and kind not in {".npy", "idx"}:
+        raise ArgumentError(
+            f"LABELS: expected none beside {where}, which has its own, found {labels}; a second "
+            "file belongs to a .npy or an IDX file."
+        )
+    if target is not None and kind not in {*TABLES, "sklearn"}:
+        raise ArgumentError(f"--target: expected none, as {where} is no table, found {target!r}.")
+    if size is not None and kind != "folder":
+        raise ArgumentError(
+            f"--image-size: expected none, as {where} is no folder of images, found {size}."
+        )
+    if kind in {".npy", "idx"}:
+        return _pair(path, kind, labels)
+    if kind in TABLES:
+        return _table(path, kind, target)
+    if kind == "folder":
+        return _folder(path, (*(size or SIZE), 3))
+    return READERS[kind](path)
+
+
+def with_target(examples: Examples) -> Examples:
+    """Return examples that have what is to be learnt, or raise."""
+    if examples.y is not None:
+        return examples
+    if examples.kind == "table":
+        columns = ", ".join(examples.X.columns)
+        raise ArgumentError(f"--target: expected a column of {examples.name}: {columns}.")
+    raise ArgumentError(
+        f"{examples.name}: expected labels beside the examples, found none; name their file as a "
+        "second argument, or put the images of each class into a folder of its own."
+    )
+
+
+def read_for(
+    shape: tuple[int, ...] | None, target: str | None, where: str, labels: str | None = None
+) -> Examples:
+    """Read DATA for a model whose images have a shape, or whose table had a target column."""
+    path = Path(where)
+    kind = _kind(where, path)
+    if kind in TABLES:
+        table = _table(path, kind, None)
+        if target in table.X:
+            return replace(table, y=table.X[target], target=target)
+        return table
+    if kind not in {"folder", "image"}:
+        return read(where, labels)
+    if shape is None:
+        raise ArgumentError(f"expected data like those of the model, found images: {where}.")
+    return _image(path, shape) if kind == "image" else _folder(path, shape)
+
+
+def _kind(where: str, path: Path) -> str:
+    """Return which reader DATA is for."""
+    if path.is_dir():
+        return "folder"
+    if not path.exists():
+        if where in MADE:
+            return "made"
+        if where in OF_SKLEARN:
+            return "sklearn"
+        if not path.suffix:
+            raise unknown_name("data", where, [*MADE, *OF_SKLEARN])
+        raise ArgumentError(f"{where}: expected a file or a folder, found none of that name.")
+    suffix = _suffix(path)
+    if suffix in {*TABLES, ".npy", ".npz", ".h5"}:
+        return suffix
+    if suffix == ".hdf5":
+        return ".h5"
+    if is_idx(path):
+        return "idx"
+    Image = optional("PIL.Image", "reading images", "data")
+    if suffix in Image.registered_extensions():
+        return "image"
+    raise ArgumentError(f"{where}: expected {FORMATS}.")
+
+
+def _suffix(path: Path) -> str:
+    return Path(path.name.removesuffix(".gz")).suffix.lower()
+
+
+# ---- the readers ------------------------------------------------------------
+
+
+def _made(path: Path) -> Examples:
+    X, y = MADE[path.name](rows=True)
+    return Examples(path.name, "numbers", X, y)
+
+
+def _of_sklearn(path: Path) -> Examples:
+    from sklearn import datasets
+
+    optional("pandas", "reading tables", "data")
+    bunch = getattr(datasets, f"load_{path.name}")(as_frame=True)
+    y = bunch.target.rename(OF_SKLEARN[path.name])
+    if "target_names" in bunch:
+        y = y.map(dict(enumerate(map(str, bunch.target_names))))
+    return Examples(path.name, "table", bunch.data, y, y.name)
+
+
+def _table(path: Path, kind: str, target: str | None) -> Examples:
+    pandas = optional("pandas", "reading tables", "data")
+    try:
+        if kind == ".parquet":
+            frame = pandas.read_parquet(path)
+        else:
+            separator = "\t" if kind == ".tsv" else ","
+            frame = pandas.read_csv(path, sep=separator, encoding="utf-8-sig", low_memory=False)
+    except pandas.errors.EmptyDataError:
+        raise ArgumentError(f"{path}: expected a table, found an empty file.") from None
+    except (ValueError, OSError) as error:  # ParserError and UnicodeDecodeError are ValueErrors
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise
+        raise ArgumentError(f"{path}: expected a table that can be read ({error}).") from error
+    frame.columns = [str(name) for name in frame.columns]
+    if not len(frame):
+        raise ArgumentError(f"{path}: expected rows of data, found a header without any.")
+    if kind != ".parquet" and all(map(_is_number, frame.columns)):
+        raise ArgumentError(
+            f"{path}: expected the names of the columns in its first line, found numbers: "
+            f"{', '.join(frame.columns[:5])}; add a line of names."
+        )
+    if kind != ".parquet" and len(frame.columns) == 1 and set(frame.columns[0]) & set(";\t,|"):
+        raise ArgumentError(
+            f"{path}: expected columns separated by {SEPARATED[kind]}, found a single column "
+            f"{frame.columns[0]!r}; save it as .csv with commas, or as .tsv with tabs."
+        )
+    if target is None:
+        return Examples(path.name, "table", frame)
+    if target not in frame:
+        raise ArgumentError(
+            f"--target: expected a column of {path.name} ({', '.join(frame.columns)}), found "
+            f"{target!r}."
+        )
+    return Examples(path.name, "table", frame, frame[target], target)
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _npz(path: Path) -> Examples:
+    loaded = _load(path)
+    if not hasattr(loaded, "files"):
+        raise ArgumentError(f"{path}: expected several arrays, X and y, found one; call it .npy.")
+    with loaded as arrays, _complaining(path):
+        X, y = (_of_npz(path, arrays, name) for name in "xy")
+    return _of_arrays(path.name, X, y)
+
+
+def _of_npz(path: Path, arrays: Any, name: str) -> Any:
+    """Return the array of a file that is called like x, X or x_train."""
+    found = [key for key in arrays if key.lower() in {name, f"{name}_train"}]
+    if len(found) > 1:
+        found = [key for key in found if key.lower() == name]
+    if found:
+        return arrays[found[0]]
+    if name == "y":
+        return None
+    raise ArgumentError(
+        f"{path}: expected arrays named X and y, found {', '.join(arrays) or 'none'}."
+    )
+
+
+def _pair(path: Path, kind: str, labels: str | None) -> Examples:
+    load = data.read_idx if kind == "idx" else _load
+    beside = labels_beside(path) if kind == "idx" and labels is None else labels
+    y = None if beside is None else load(existing_file(beside))
+    return _of_arrays(path.name, load(path), y)
+
+
+def _load(path: Path) -> Any:
+    """Return what a file of NumPy holds; a single array is mapped, not read."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start not in {b"\x93NUM", b"PK\x03\x04"}:
+        raise ArgumentError(
+            f"{path}: expected arrays that numpy.save or numpy.savez wrote, found another format."
+        )
+    with _complaining(path):
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+@contextmanager
+def _complaining(path: Path) -> Iterator[None]:
+    """Say which file it is that NumPy cannot read."""
+    try:
+        yield
+    except ArgumentError:
+        raise
+    except (ValueError, OSError, EOFError, BadZipFile) as error:
+        raise ArgumentError(f"{path}: expected whole arrays of numbers ({error}).") from error
+
+
+def _of_arrays(name: str, X: Any, y: Any) -> Examples:
+    """Return arrays as examples: images if they are bytes of more than two dimensions."""
+    y = None if y is None else np.asarray(y)
+    if X.ndim == 2 and y is not None and y.shape == (1, X.shape[1]) and len(X) != 1:
+        X, y = X.T, y[0]  # one example a column, as in the notes
+    if y is not None and y.ndim == 2 and 1 in y.shape:
+        y = y.ravel()
+    if X.dtype.kind not in "buif":
+        raise ArgumentError(f"{name}: expected real numbers, found {X.dtype}.")
+    images = X.dtype == np.uint8 and (X.ndim == 3 or (X.ndim == 4 and X.shape[3] == 3))
+    if not images and X.ndim != 2:
+        raise ArgumentError(
+            f"{name}: expected one example a row, shape (m, n), or images of bytes (uint8), shape "
+            f"(m, h, w) or (m, h, w, 3), found {X.dtype} of shape {X.shape}."
+        )
+    if y is not None and len(y) != len(X):
+        raise ArgumentError(
+            f"{name}: expected as many labels as examples, found {len(X)} examples (shape "
+            f"{X.shape}) and {len(y)} labels."
+        )
+    if len(X) == 0:
+        raise ArgumentError(f"{name}: expected examples, found none.")
+    return Examples(name, "images" if images else "numbers", X, y)
+
+
+def _h5(path: Path) -> Examples:
+    found = data.read_h5(path)
+    return Examples(path.name, "images", found.images, np.asarray(found.classes)[found.labels])
+
+
+def _folder(path: Path, shape: tuple[int, ...]) -> Examples:
+    """Read a folder of images; of one without sub-folders, the images have no labels."""
+    classes = [folder for folder in visible(path) if folder.is_dir()]
+    if not classes:
+        files = image_files(path)
+        return Examples(path.name, "images", Pictures(files, shape), None, None, files)
+    by_class = [image_files(folder) for folder in classes]
+    files = [file for found in by_class for file in found]
+    y = np.repeat([folder.name for folder in classes], [len(found) for found in by_class])
+    return Examples(path.name, "images", Pictures(files, shape), y, None, files)
+
+
+def _image(path: Path, shape: tuple[int, ...] = (*SIZE, 3)) -> Examples:
+    return Examples(path.name, "images", Pictures([path], shape), None, None, [path])
+
+
+READERS = {
+    "made": _made,
+    "sklearn": _of_sklearn,
+    ".npz": _npz,
+    ".h5": _h5,
+    "image": _image,
+}

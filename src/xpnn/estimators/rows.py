@@ -1,0 +1,419 @@
+"""From raw data to the rows of numbers that a network takes.
+
+`TableRows`   the columns of a pandas frame: numbers stay numbers, text becomes one-hot
+`ImageRows`   images of bytes: each becomes a row of numbers from 0 to 1
+
+Both are transformers of scikit-learn that a model file can hold (`describe`, `rows_of`): what
+`xpnn train` saves, `xpnn.load` returns as a Pipeline of one of them and an estimator.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import isfinite, prod
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.preprocessing import OneHotEncoder
+from sklearn.utils.validation import check_is_fitted
+
+from .._optional import optional
+from .._typing import Array
+from ..errors import ArgumentError, ArgumentTypeError, FileFormatError
+from ..files import container
+
+NUMBERS = {"boolean", "decimal", "floating", "integer", "mixed-integer-float"}
+TEXTS = {"categorical", "string"}
+"""What pandas calls columns that can be used."""
+FEW = 10
+"""So many categories are never too many."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a table had in one of its columns.
+
+    Attributes
+    ----------
+    name : str
+    categories : list of str, or None if the column has numbers
+    fill : float, str or None
+        What stands for a missing value; None if none may be missing.
+    """
+
+    name: str
+    categories: list[str] | None
+    fill: float | str | None
+
+    @property
+    def features(self) -> list[str]:
+        """Name the numbers that one value becomes."""
+        if self.categories is None:
+            return [self.name]
+        return [f"{self.name}={category}" for category in self.categories]
+
+
+class TableRows(TransformerMixin, BaseEstimator):
+    """The columns of a pandas frame as rows of numbers, float64.
+
+    Numbers and truth values come first, in the order of their columns; then of each column of text
+    one number a category, 1 for the category of the row and 0 for the others. A frame with other
+    columns is refused, their order is of no account.
+
+    Parameters
+    ----------
+    target : str, optional
+        The column to learn. It is passed over, and need not be there.
+    drop : sequence of str
+        Columns that are passed over likewise.
+    impute : bool
+        Whether a missing number becomes the median of its column, and missing text the most
+        frequent. Otherwise a missing value is refused.
+
+    Attributes
+    ----------
+    columns_ : list of Column
+        Those of numbers first.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from xpnn.estimators.rows import TableRows
+    >>> frame = pd.DataFrame({"colour": ["red", "blue", "red"], "weight": [1.5, None, 2.5]})
+    >>> rows = TableRows(impute=True).fit(frame)
+    >>> rows.get_feature_names_out().tolist()
+    ['weight', 'colour=blue', 'colour=red']
+    >>> rows.transform(frame)
+    array([[1.5, 0. , 1. ],
+           [2. , 1. , 0. ],
+           [2.5, 0. , 1. ]])
+    """
+
+    kind = "table"
+
+    def __init__(
+        self, target: str | None = None, drop: Sequence[str] = (), impute: bool = False
+    ) -> None:
+        self.target = target
+        self.drop = drop
+        self.impute = impute
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the columns of a frame: types, categories, and what stands for a missing value.
+
+        A column of dtype ``category`` has the categories of its dtype, whether or not they occur.
+        """
+        self._check_frame(X)
+        missing = [repr(name) for name in self.drop if name not in X]
+        if missing:
+            raise ArgumentError(
+                f"drop: expected columns of the table ({_listed(X.columns)}), found "
+                f"{', '.join(missing)}."
+            )
+        names = [name for name in X.columns if name not in self._passed_over]
+        if not names:
+            raise ArgumentError(
+                f"expected at least one column beside the target, found {_listed(X.columns)}. Are "
+                "the values separated by something else than a comma (.csv) or a tab (.tsv)?"
+            )
+        columns = [self._learn(name, X[name]) for name in names]
+        self.columns_ = sorted(columns, key=lambda column: column.categories is not None)
+        self._prepare()
+        return self
+
+    def transform(self, X: Any) -> Array:
+        """Return a frame as rows, shape (m, n_features)."""
+        check_is_fitted(self)
+        self._check_frame(X)
+        self._check_names(list(X.columns))
+        numbers = [_numbers(c, X[c.name]) for c in self.columns_ if c.categories is None]
+        texts = [_texts(c, X[c.name]) for c in self.columns_ if c.categories is not None]
+        rows = np.empty((len(X), self.n_features_out), dtype=np.float64)
+        for j, column in enumerate(numbers):
+            rows[:, j] = column
+        if texts:
+            rows[:, len(numbers) :] = self._encoder.transform(np.stack(texts, axis=1))
+        return rows
+
+    def get_feature_names_out(self, input_features: Any = None) -> Array:
+        """Name the numbers of a row: ``weight`` for a number, ``colour=red`` for a category."""
+        check_is_fitted(self)
+        names = [name for column in self.columns_ for name in column.features]
+        return np.asarray(names, dtype=object)
+
+    @property
+    def n_features_out(self) -> int:
+        """How many numbers a row has."""
+        return sum(len(column.features) for column in self.columns_)
+
+    @property
+    def n_numbers(self) -> int:
+        """How many of them are numbers of the table; they come first."""
+        return sum(column.categories is None for column in self.columns_)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what `rows_of` makes it from, as plain values."""
+        return {
+            "kind": self.kind,
+            "target": self.target,
+            "drop": list(self.drop),
+            "impute": self.impute,
+            "columns": [asdict(column) for column in self.columns_],
+        }
+
+    @classmethod
+    def from_description(cls, described: dict[str, Any]) -> Self:
+        """Make it from what `describe` returned; trust nothing in it."""
+        keys = {"kind", "target", "drop", "impute", "columns"}
+        container.expect("rows", described.keys() == keys)
+        target, drop, impute = described["target"], described["drop"], described["impute"]
+        container.expect("target", target is None or isinstance(target, str))
+        container.expect("drop", isinstance(drop, list) and all(isinstance(d, str) for d in drop))
+        container.expect("impute", isinstance(impute, bool))
+        rows = cls(target, drop, impute)
+        rows.columns_ = [Column(**column) for column in described["columns"]]
+        for column in rows.columns_:
+            _check_column(column, impute=impute)
+        names = [column.name for column in rows.columns_]
+        container.expect("columns", 0 < len(names) == len(set(names)))
+        numeric = [column.categories is None for column in rows.columns_]
+        container.expect("columns", numeric == sorted(numeric, reverse=True))
+        rows._prepare()
+        return rows
+
+    @property
+    def _passed_over(self) -> set[str]:
+        return {*self.drop, *(() if self.target is None else (self.target,))}
+
+    def _prepare(self) -> None:
+        categories = [c.categories for c in self.columns_ if c.categories is not None]
+        if categories:
+            arrays = [np.asarray(each, dtype=object) for each in categories]
+            first = np.asarray([[each[0] for each in categories]], dtype=object)
+            self._encoder = OneHotEncoder(categories=arrays, sparse_output=False).fit(first)
+
+    def _learn(self, name: str, values: Any) -> Column:
+        categories = categories_of(name, values)
+        present = values.dropna()
+        if present.empty:
+            raise ArgumentError(f"column {name!r}: expected values, found none; drop it (--drop).")
+        if categories is None:
+            fill: Any = float(_floats(present).median()) if self.impute else None
+        else:
+            fill = str(present.mode()[0]) if self.impute else None
+        column = Column(name, categories, fill)
+        if not self.impute:
+            _check_missing(name, values)
+        return column
+
+    def _check_names(self, names: list[str]) -> None:
+        expected = [column.name for column in self.columns_]
+        missing = [repr(name) for name in expected if name not in names]
+        surplus = [repr(name) for name in names if name not in {*expected, *self._passed_over}]
+        if missing or surplus:
+            found = [f"without {', '.join(missing)}"] if missing else []
+            found += [f"with {', '.join(surplus)}"] if surplus else []
+            raise ArgumentError(
+                f"expected the columns the model was trained on, {_listed(sorted(expected))}, found"
+                f" a table {' and '.join(found)}."
+            )
+
+    @staticmethod
+    def _check_frame(X: Any) -> None:
+        pandas = optional("pandas", "reading tables", "data")
+        if not isinstance(X, pandas.DataFrame):
+            raise ArgumentTypeError(
+                f"X: expected a pandas DataFrame with named columns, found {type(X).__name__}."
+            )
+        if not len(X):
+            raise ArgumentError("expected a table with rows, found one without any.")
+        repeated = X.columns[X.columns.duplicated()].tolist()
+        if repeated:
+            raise ArgumentError(
+                f"expected columns of different names, found {repeated[0]!r} twice."
+            )
+
+
+class ImageRows(TransformerMixin, BaseEstimator):
+    """Images of bytes as rows of numbers from 0 to 1, float32: pixel by pixel, row by row.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (h, w) for grey levels, (h, w, 3) for red, green and blue.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpnn.estimators.rows import ImageRows
+    >>> ImageRows((1, 2)).fit_transform(np.array([[[0, 255]], [[51, 0]]], dtype=np.uint8))
+    array([[0. , 1. ],
+           [0.2, 0. ]], dtype=float32)
+    """
+
+    kind = "images"
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+    def fit(self, X: Any = None, y: Any = None) -> Self:
+        """Do nothing: there is nothing to learn."""
+        return self
+
+    def transform(self, X: Any) -> Array:
+        """Return images, shape (m, h, w) or (m, h, w, 3), as rows, shape (m, n_features)."""
+        X = np.asarray(X)
+        if X.dtype != np.uint8 or X.shape[1:] != tuple(self.shape):
+            raise ArgumentError(
+                f"expected images of bytes (uint8), shape (m, {', '.join(map(str, self.shape))}), "
+                f"found {X.dtype} of shape {X.shape}."
+            )
+        return X.reshape(len(X), -1) / np.float32(255.0)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    @property
+    def n_features_out(self) -> int:
+        """How many numbers a row has."""
+        return prod(self.shape)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what `rows_of` makes it from, as plain values."""
+        return {"kind": self.kind, "shape": list(self.shape)}
+
+    @classmethod
+    def from_description(cls, described: dict[str, Any]) -> Self:
+        """Make it from what `describe` returned; trust nothing in it."""
+        container.expect("rows", described.keys() == {"kind", "shape"})
+        shape = described["shape"]
+        whole = isinstance(shape, list) and all(type(n) is int and n > 0 for n in shape)
+        container.expect("shape", whole and len(shape) in (2, 3))
+        return cls(tuple(shape))
+
+
+KINDS: dict[str, type[TableRows] | type[ImageRows]] = {
+    kind.kind: kind for kind in (TableRows, ImageRows)
+}
+
+
+def rows_of(described: Any) -> TableRows | ImageRows:
+    """Return what `describe` described, or raise `FileFormatError`."""
+    try:
+        return KINDS[described["kind"]].from_description(described)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = f"damaged: it does not describe what its model is given ({error})."
+        raise FileFormatError(reason) from error
+
+
+def categories_of(name: str, values: Any) -> list[str] | None:
+    """Return the categories of a column of text, None for one of numbers, or raise.
+
+    A column of text that looks like numbers with exceptions, or like names, is refused.
+    """
+    pandas = optional("pandas", "reading tables", "data")
+    found = pandas.api.types.infer_dtype(values, skipna=True)
+    if found in NUMBERS:
+        return None
+    if found not in TEXTS:
+        raise ArgumentError(
+            f"column {name!r}: expected numbers or text, found {found}; convert it, or drop it "
+            "(--drop)."
+        )
+    if found == "categorical":
+        return sorted(map(str, values.cat.categories))
+    numeric = pandas.to_numeric(values, errors="coerce").notna()
+    share = numeric.sum() / max(1, values.notna().sum())
+    if 0.5 < share < 1.0:
+        row = int(np.argmax(values.notna() & ~numeric))
+        raise ArgumentError(
+            f"column {name!r}: expected numbers, or text, found {values.iloc[row]!r} among numbers "
+            f"(row {row + 1}); correct it, or leave the cell empty if the value is missing."
+        )
+    categories = sorted(values.dropna().unique())
+    if len(categories) > max(FEW, len(values) // 2):
+        raise ArgumentError(
+            f"column {name!r}: expected numbers, or categories that occur again and again, found "
+            f"{len(categories)} different texts in {len(values)} rows, as names have; drop it "
+            "(--drop)."
+        )
+    return categories
+
+
+# ---- one column -------------------------------------------------------------
+
+
+def _numbers(column: Column, values: Any) -> Any:
+    pandas = optional("pandas", "reading tables", "data")
+    try:
+        numbers = _floats(values)
+    except (TypeError, ValueError) as error:
+        wrong = values.notna() & pandas.to_numeric(values, errors="coerce").isna()
+        row = int(np.argmax(wrong))
+        raise ArgumentError(
+            f"column {column.name!r}: expected numbers, as the model was trained on, found "
+            f"{values.iloc[row]!r} (row {row + 1})."
+        ) from error
+    infinite = np.isinf(numbers)
+    if infinite.any():
+        row = int(np.argmax(infinite))
+        raise ArgumentError(
+            f"column {column.name!r}: expected finite numbers, found {numbers.iloc[row]} "
+            f"(row {row + 1})."
+        )
+    if column.fill is None:
+        _check_missing(column.name, numbers)
+    else:
+        numbers = numbers.fillna(column.fill)
+    return numbers.to_numpy()
+
+
+def _texts(column: Column, values: Any) -> Any:
+    if column.fill is None:
+        _check_missing(column.name, values)
+    texts = values.astype(object).map(str, na_action="ignore")
+    if column.fill is not None:
+        texts = texts.fillna(column.fill)
+    unknown = ~texts.isin(column.categories)
+    if unknown.any():
+        row = int(np.argmax(unknown))
+        raise ArgumentError(
+            f"column {column.name!r}: expected one of {_listed(column.categories or ())}, as the "
+            f"model was trained on, found {texts.iloc[row]!r} (row {row + 1})."
+        )
+    return texts.to_numpy(dtype=object)
+
+
+def _floats(values: Any) -> Any:
+    pandas = optional("pandas", "reading tables", "data")
+    return pandas.to_numeric(values).astype("Float64").astype("float64")
+
+
+def _check_missing(name: str, values: Any) -> None:
+    missing = values.isna()
+    if missing.any():
+        n = int(missing.sum())
+        raise ArgumentError(
+            f"column {name!r}: expected a value in every row, found {n} missing (the first in row "
+            f"{int(np.argmax(missing)) + 1}); remove such rows, or train with impute (--impute)."
+        )
+
+
+def _check_column(column: Any, *, impute: bool) -> None:
+    """Raise `ValueError` unless a column of a file is one."""
+    name, categories, fill = column.name, column.categories, column.fill
+    container.expect("name", isinstance(name, str))
+    if categories is None:
+        filled = type(fill) is float and isfinite(fill)
+    else:
+        container.expect(name, isinstance(categories, list) and len(categories) > 0)
+        container.expect(name, all(isinstance(category, str) for category in categories))
+        container.expect(name, len(set(categories)) == len(categories))
+        filled = fill in categories
+    container.expect(name, filled if impute else fill is None)
+
+
+def _listed(names: Any) -> str:
+    names = [str(name) for name in names]
+    shown = names if len(names) <= 8 else [*names[:8], f"and {len(names) - 8} more"]
+    return ", ".join(shown)
