@@ -17,6 +17,9 @@ from ..network import Network
 from .reading import Examples, read_for
 from .targets import CLASSIFICATION, REGRESSION, classes_or_numbers, scores
 
+ROWS = 65_536
+"""So many are predicted at once."""
+
 
 class Model(NamedTuple):
     """A trained model, and what turns raw data into its rows."""
@@ -96,12 +99,15 @@ class Model(NamedTuple):
         """Return the predictions, with the probabilities if there are classes, chunk by chunk."""
         model: Any = self.estimator
         for chunk in examples.chunks():
-            X = chunk if self.rows is None else self.rows.transform(chunk)
-            if self.classes is None:
-                yield model.predict(X), None
-                continue
-            P = model.predict_proba(X)
-            yield (P > 0.5).astype(int) if model._multilabel else model.classes_[P.argmax(1)], P
+            rows = chunk if self.rows is None else self.rows.transform(chunk)
+            for start in range(0, len(rows), ROWS):
+                X = rows[start : start + ROWS]
+                if self.classes is None:
+                    yield model.predict(X), None
+                else:
+                    P = model.predict_proba(X)
+                    multi = model._multilabel
+                    yield (P > 0.5).astype(int) if multi else model.classes_[P.argmax(axis=1)], P
 
     def predict(self, examples: Examples) -> tuple[Array, Array | None]:
         """Return the predictions for all examples, and the probabilities or None."""

@@ -111,7 +111,10 @@ class Examples:
         return replace(self, X=X, y=y, files=None)
 
     def chunks(self) -> Iterator[Any]:
-        """Return X in pieces of at most 64 MiB, so that it may be larger than memory."""
+        """Return X in pieces of at most 64 MiB, so that it may be larger than memory.
+
+        A table is one piece: an error in its last row comes before anything is made of the first.
+        """
         if self.kind == "table":
             yield self.X
             return
@@ -251,7 +254,9 @@ def _table(path: Path, kind: str, target: str | None) -> Examples:
             frame = pandas.read_csv(path, sep=separator, encoding="utf-8-sig", low_memory=False)
     except pandas.errors.EmptyDataError:
         raise ArgumentError(f"{path}: expected a table, found an empty file.") from None
-    except (ValueError, OSError) as error:  # ParserError and UnicodeDecodeError are ValueErrors
+    except UnicodeDecodeError as error:
+        raise ArgumentError(f"{path}: expected text in UTF-8 ({error}); save it so.") from error
+    except (ValueError, OSError) as error:  # ParserError is a ValueError
         if isinstance(error, FileNotFoundError | PermissionError):
             raise
         raise ArgumentError(f"{path}: expected a table that can be read ({error}).") from error

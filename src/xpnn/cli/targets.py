@@ -14,7 +14,10 @@ MANY = 20
 
 
 def task_of(examples: Examples, asked: str | None) -> str:
-    """Return the task: as asked, or classification for texts and few different whole numbers."""
+    """Return the task: as asked, or by what y holds.
+
+    Texts, few different whole numbers, and any whole numbers of images are classes.
+    """
     y = _present(examples)
     if y.ndim == 2:
         guessed = CLASSIFICATION if set(np.unique(y).tolist()) <= {0, 1} else REGRESSION
@@ -22,7 +25,7 @@ def task_of(examples: Examples, asked: str | None) -> str:
         guessed = CLASSIFICATION
     else:
         different = np.unique(y)
-        few = len(different) <= min(MANY, max(2, len(y) // 2))
+        few = len(different) <= min(MANY, max(2, len(y) // 2)) or examples.kind == "images"
         guessed = CLASSIFICATION if few and (different == np.floor(different)).all() else REGRESSION
     if asked == REGRESSION and y.dtype.kind not in "iufb":
         raise ArgumentError(
