@@ -4,6 +4,7 @@ The oracles are the model itself, scikit-learn's and PyTorch's predictions, and 
 """
 
 import pickle
+import threading
 import tracemalloc
 import warnings
 from functools import cache
@@ -651,6 +652,22 @@ def test_a_scaler_of_a_frame_brings_its_names(pandas):
     folded = make(LogisticRegression).fit(scaler.transform(frame), y).fold_scaler(scaler)
     assert folded.feature_names_in_.tolist() == list("abcd")
     assert folded.predict(frame).shape == y.shape
+
+
+def test_what_cannot_be_copied_may_be_a_callback():
+    X, y = raw(MLPClassifier, "float64")
+    scaler = StandardScaler().fit(X)
+
+    class Log:
+        def __init__(self):
+            self.lock = threading.Lock()
+
+        def __call__(self, report):
+            return False
+
+    log = Log()
+    model = make(MLPClassifier, callbacks=[log]).fit(scaler.transform(X), y)
+    assert model.fold_scaler(scaler).callbacks[0] is log
 
 
 def test_training_what_was_folded_leaves_the_model_alone():

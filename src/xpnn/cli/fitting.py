@@ -115,8 +115,22 @@ def dtype_of(examples: Examples) -> str:
     return "float32" if getattr(examples.X, "dtype", None) == np.float32 else "float64"
 
 
+def numbers(examples: Examples, rows: TableRows | ImageRows | None) -> Array:
+    """Return the rows of numbers that examples become, finite, or raise."""
+    if rows is not None:
+        return rows.transform(examples.X)
+    X = np.asarray(examples.X, dtype=dtype_of(examples))
+    finite = np.isfinite(X).all(axis=1)
+    if not finite.all():
+        raise ArgumentError(
+            f"{examples.name}: expected finite numbers, found others, in {int((~finite).sum())} "
+            "rows; remove such rows, or put missing values into a table (.csv) and pass --impute."
+        )
+    return X
+
+
 def fit(
-    train: Examples,
+    X: Array,
     y: Array,
     task: str,
     rows: TableRows | ImageRows | None,
@@ -125,10 +139,9 @@ def fit(
     *,
     standardize: bool,
 ) -> Fitted:
-    """Train a network; the returned model takes raw data and predicts raw targets."""
+    """Train a network on rows of numbers; the model takes raw data and predicts raw targets."""
     from sklearn.preprocessing import StandardScaler
 
-    X = _numbers(train) if rows is None else rows.transform(train.X)
     scaler = target_scaler = None
     if standardize:
         scaler = StandardScaler().fit(X)
@@ -158,15 +171,3 @@ def fit(
     interrupted = INTERRUPTED in notes
     notes = [STILL_FALLING if AT_LAST in note else note for note in notes if note != INTERRUPTED]
     return Fitted(Model(rows, estimator), list(costs), interrupted, notes)
-
-
-def _numbers(train: Examples) -> Array:
-    """Return rows of numbers as floats, finite."""
-    X = np.asarray(train.X, dtype=dtype_of(train))
-    finite = np.isfinite(X).all(axis=1)
-    if not finite.all():
-        raise ArgumentError(
-            f"{train.name}: expected finite numbers, found others, in {int((~finite).sum())} rows; "
-            "remove such rows, or put missing values into a table (.csv) and pass --impute."
-        )
-    return X

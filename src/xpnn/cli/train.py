@@ -114,6 +114,9 @@ def run(arguments: argparse.Namespace) -> bool:
     at_train, at_test = fitting.split(y, task, arguments.test_size, arguments.seed)
     train, test = examples.take(at_train), examples.take(at_test)
     rows = fitting.rows_for(examples, train, arguments.drop, impute=arguments.impute)
+    X = fitting.numbers(train, rows)
+    if len(test):
+        fitting.numbers(test, rows)  # whatever is wrong with a row is told before the training
     place = widest(backend.spec, fitting.dtype_of(examples))
     net = fitting.network(train, rows, y, task, arguments.hidden, arguments.activation)
     settings["batch_size"] = min(settings["batch_size"], len(train))
@@ -131,7 +134,7 @@ def run(arguments: argparse.Namespace) -> bool:
     progress = Progress(arguments.epochs, lines=not arguments.json)
     began = perf_counter()
     fitted = fitting.fit(
-        train, y[at_train], task, rows, settings, progress, standardize=arguments.standardize
+        X, y[at_train], task, rows, settings, progress, standardize=arguments.standardize
     )
     report |= {
         "epochs": len(fitted.costs),

@@ -159,7 +159,7 @@ class NetworkEstimator(BaseEstimator):
     def _with(self, params: Params) -> Self:
         """Return a copy with other parameters, given on the host, where this one has its own."""
         backend = self._place()
-        model = copy.deepcopy(self)
+        model = copy.deepcopy(self, {id(self.callbacks): self.callbacks})  # they may hold files
         model.__dict__.pop("_optimizer", None)  # its moments are those of other weights
         with backend.current():
             moved = (Layer(*(backend.asarray(a, backend.dtype) for a in l)) for l in params)
