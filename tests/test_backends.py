@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import importlib.metadata
 import json
 import operator
 import os
@@ -572,13 +573,13 @@ class FakeEntryPoint:
 
 def plug_in(monkeypatch, **loaded):
     """Pretend that other packages registered these in the group ``xpnn.backends``."""
-    points = [FakeEntryPoint(name, value) for name, value in loaded.items()]
+    fakes = [FakeEntryPoint(name, value) for name, value in loaded.items()]
 
-    def entry_points(*, group, name=None):
-        assert group == "xpnn.backends"
-        return [point for point in points if name in (None, point.name)]
+    def entry_points(*, group):
+        return fakes if group == "xpnn.backends" else real(group=group)
 
-    monkeypatch.setattr(selection, "entry_points", entry_points)
+    real = importlib.metadata.entry_points
+    monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
     fresh_caches(monkeypatch)
 
 

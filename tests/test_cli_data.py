@@ -325,7 +325,7 @@ def test_several_targets(run, rng):
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_a_file_larger_than_allowed_memory_streams_through_predict(run, rng):
-    """128 MiB of numbers in less than half of that of private memory (2 GiB by hand, in the notes)."""
+    """128 MiB of numbers are predicted in less than half as much private memory."""
     m, n = 2**19, 64
     rows = np.lib.format.open_memmap("X.npy", "w+", np.float32, (m, n))
     rows[:] = rng.standard_normal(n, dtype=np.float32)

@@ -77,15 +77,13 @@ def test_import_loads_nothing_optional():
 
 
 def test_import_is_cheap():
-    """Under 0.25 s beyond NumPy's own import; by importtime's own count, so no other process's."""
-    trace = run("import numpy, xpnn", "-X", "importtime").stderr
-    cumulative = {}
-    for line in trace.splitlines():
-        match = re.match(r"import time:\s+\d+ \|\s+(\d+) \| ( *)(\S+)", line)
-        if match and match[2] == "":
-            cumulative[match[3]] = int(match[1]) / 1e6
-    assert cumulative["numpy"] > 0.0
-    assert cumulative["xpnn"] < 0.25
+    """Under 0.25 s beyond NumPy's own import; the best of three, as the machine may be busy."""
+    seconds = []
+    for _ in range(3):
+        trace = run("import numpy, xpnn", "-X", "importtime").stderr
+        (microseconds,) = re.findall(r"^import time: +\d+ \| +(\d+) \| xpnn$", trace, re.MULTILINE)
+        seconds.append(int(microseconds) / 1e6)
+    assert min(seconds) < 0.25
 
 
 def test_version():

@@ -5,9 +5,9 @@ the same equations run on NumPy, CuPy, PyTorch, JAX, or any conforming library.
 """
 
 from importlib import import_module as _import_module
-from importlib.metadata import version as _version
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from . import course, data, graph, optimizers, plot, schedules
+from . import data, graph, optimizers, plot, schedules
 from .backends import (
     Backend,
     BackendStatus,
@@ -34,6 +34,17 @@ from .training.checkpoint import Checkpoint
 from .training.fit import fit
 from .training.gradient_check import GradientCheck, gradient_check
 from .training.history import History, Report
+
+if _TYPE_CHECKING:  # what `__getattr__` imports when it is asked for
+    from . import course
+    from .estimators import (
+        LogisticRegression,
+        MLPClassifier,
+        MLPRegressor,
+        from_sklearn,
+        from_torch,
+        load,
+    )
 
 _ESTIMATORS = (
     "MLPClassifier",
@@ -88,15 +99,19 @@ __all__ = [
     "MissingLibraryError",
 ]
 
-__version__ = _version("xpnn")
-
 
 def __getattr__(name: str) -> object:
-    """Import the estimators when they are asked for: scikit-learn takes a second."""
+    """Look up what takes time only when it is asked for: scikit-learn takes a second."""
     if name in _ESTIMATORS:
         return getattr(_import_module(".estimators", __name__), name)
+    if name == "course":
+        return _import_module(".course", __name__)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version(__name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_ESTIMATORS})
+    return sorted({*globals(), *_ESTIMATORS, "course", "__version__"})

@@ -6,7 +6,6 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache, lru_cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from threading import Lock
 from typing import Any
 
@@ -216,8 +215,7 @@ def first_usable() -> str:
 @cache
 def known_names() -> tuple[str, ...]:
     """Return the built-in names and those of installed plug-ins."""
-    plugins = sorted(point.name for point in entry_points(group="xpnn.backends"))
-    return (*BUILT_IN, *(name for name in plugins if name not in BUILT_IN))
+    return (*BUILT_IN, *(name for name in sorted(_plugins()) if name not in BUILT_IN))
 
 
 @cache
@@ -227,9 +225,15 @@ def backend_class(name: str) -> type[Backend]:
         module, _, attribute = BUILT_IN[name].partition(":")
         found: type[Backend] = getattr(import_module(module), attribute)
     else:
-        (point,) = entry_points(group="xpnn.backends", name=name)
-        found = point.load()
+        found = _plugins()[name].load()
     return found
+
+
+def _plugins() -> dict[str, Any]:
+    """Return the entry points through which other packages join, by name."""
+    from importlib.metadata import entry_points  # which takes 50 ms
+
+    return {point.name: point for point in entry_points(group="xpnn.backends")}
 
 
 def backend_class_of(x: Any) -> type[Backend] | None:

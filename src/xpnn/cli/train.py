@@ -76,20 +76,53 @@ def add_parser(commands: Any) -> None:
         default="128,64",
         help="units of each hidden layer, '' for none (default: %(default)s)",
     )
-    add("--activation", default="relu", help=f"{', '.join(HIDDEN)} (default: %(default)s)")
-    add("--optimizer", default="adam", help=f"{', '.join(OPTIMIZERS)} (default: %(default)s)")
+    add(
+        "--activation",
+        metavar="NAME",
+        default="relu",
+        help=f"{', '.join(HIDDEN)} (default: %(default)s)",
+    )
+    add(
+        "--optimizer",
+        metavar="NAME",
+        default="adam",
+        help=f"{', '.join(OPTIMIZERS)} (default: %(default)s)",
+    )
     add("--learning-rate", type=float, metavar="RATE", help="(default: 0.001; sgd 0.01)")
-    add("--batch-size", type=int, default=32, help="rows a step (default: %(default)s)")
-    add("--l2", type=float, default=1e-4, help="weight λ of the penalty (default: %(default)s)")
+    add(
+        "--batch-size",
+        metavar="ROWS",
+        type=int,
+        default=32,
+        help="rows a step (default: %(default)s)",
+    )
+    add(
+        "--l2",
+        metavar="WEIGHT",
+        type=float,
+        default=1e-4,
+        help="of the penalty on the squares of W (default: %(default)s)",
+    )
     add(
         "--epochs",
+        metavar="N",
         type=int,
         default=200,
         help="passes over the data at most; fewer if the cost no longer falls (default: "
         "%(default)s)",
     )
-    add("--seed", type=int, default=0, help="of all that is random (default: %(default)s)")
-    add("--backend", help="numpy, cupy, torch:cuda, jax, ... (default: XPNN_BACKEND, else numpy)")
+    add(
+        "--seed",
+        metavar="N",
+        type=int,
+        default=0,
+        help="of all that is random (default: %(default)s)",
+    )
+    add(
+        "--backend",
+        metavar="NAME",
+        help="numpy, cupy, torch:cuda, jax, ... (default: XPNN_BACKEND, else numpy)",
+    )
     add = parser.add_argument_group("files").add_argument
     add(
         "-o",
