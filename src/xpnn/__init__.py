@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from . import data, graph, optimizers, plot, schedules
 from .backends import (
+    Audit,
     Backend,
     BackendStatus,
+    audit,
     backends,
     get_backend,
     set_backend,
@@ -63,6 +65,8 @@ __all__ = [
     "backends",
     "Backend",
     "BackendStatus",
+    "audit",
+    "Audit",
     # networks and training
     "Network",
     "Layer",

@@ -277,8 +277,8 @@ class Network:
             elif self.output == "sigmoid":
                 right = xp.all((predicted == 1) == (Y > 0.5), axis=0)
             else:
-                return _r2(Y, predicted, xp)
-            return float(xp.sum(xp.astype(right, backend.dtype))) / int(Y.shape[1])
+                return 1.0 - backend.number(_missed(Y, predicted, xp))
+            return backend.number(xp.sum(xp.astype(right, backend.dtype))) / int(Y.shape[1])
 
     def _examples(
         self, X: Any, Y: Any, l2: float, sample_weight: Any, backend: Backend
@@ -317,13 +317,14 @@ class Network:
         return Table(("layer", "g", "W, dW", "b, db", "Z, A, dZ", "parameters"), rows)
 
 
-def _r2(Y: Array, A: Array, xp: Namespace) -> float:
+def _missed(Y: Array, A: Array, xp: Namespace) -> Array:
+    """Return 1 − R², the mean over the outputs."""
     residual = xp.sum((Y - A) ** 2, axis=1)
     total = xp.sum((Y - xp.mean(Y, axis=1, keepdims=True)) ** 2, axis=1)
     first = Y[:, :1]
     constant = xp.all(first == Y, axis=1)
     missed = xp.where(constant, xp.astype(residual > 0.0, Y.dtype), residual / total)
-    return 1.0 - float(xp.mean(missed))
+    return xp.mean(missed)
 
 
 def host_rng(rng: Rng) -> Any:

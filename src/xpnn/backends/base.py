@@ -18,6 +18,7 @@ import numpy as np
 
 from .._typing import Array, Namespace
 from ..errors import ArgumentError, ArgumentTypeError, BackendError, unknown_name
+from .audit import READ, TO_DEVICE, TO_HOST, WAIT, record
 
 DTYPES = ("float32", "float64")
 TRY_OUT_FAILED = "a tiny computation failed"
@@ -199,7 +200,7 @@ class Backend:
         """Compute something tiny on the device: to allocate, to multiply, to read back."""
         with self.current():
             a = self.asarray([[1.0, 1.0], [1.0, 1.0]], self.xp.float32)
-            total = float(self.xp.sum(a @ a))
+            total = self.number(self.xp.sum(a @ a))
         if total != 8.0:
             raise ArithmeticError(f"[[1, 1], [1, 1]] @ [[1, 1], [1, 1]] sums to {total}, not 8")
 
@@ -271,6 +272,7 @@ class Backend:
             x = host_array(x)
             if dtype is None:
                 dtype = self.dtype if x.dtype.kind == "f" else self.integer_dtype(x)
+            self.note(TO_DEVICE, x.nbytes)
             with np.errstate(all="ignore"):  # a number too large becomes infinite, on all alike
                 return self.from_host(x, dtype, copy)
         check_real(x.dtype, self.xp.isdtype(x.dtype, ("bool", "integral", "real floating")))
@@ -306,7 +308,18 @@ class Backend:
 
     def to_numpy(self, a: Array) -> Any:
         """Return an array of this backend as a NumPy array, which may share its memory."""
+        host = self.fetch(a)
+        self.note(TO_HOST, host.nbytes)
+        return host
+
+    def fetch(self, a: Array) -> Any:
+        """Move an array of this backend to the host; `to_numpy` without the record of it."""
         return np.asarray(a)
+
+    def number(self, a: Array) -> float:
+        """Read a 0-d array on the host."""
+        self.note(READ, 8)
+        return float(a)
 
     @classmethod
     def owns(cls, x: Any) -> bool:
@@ -317,6 +330,10 @@ class Backend:
     def index_dtype(self) -> Any:
         """The integer dtype that ``xp.take`` wants."""
         return self.xp.__array_namespace_info__().default_dtypes(device=self.device)["indexing"]
+
+    def note(self, kind: str, nbytes: int) -> None:
+        """Tell `xpnn.audit` of what crosses between host and device."""
+        record(kind, nbytes)
 
     # ---- computing ----------------------------------------------------------
 
@@ -330,6 +347,11 @@ class Backend:
 
     def synchronize(self) -> None:
         """Wait until everything asked of the device is done."""
+        self.note(WAIT, 0)
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait for the device; `synchronize` without the record of it."""
 
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Make a function of arrays fast where the library has a compiler, else return it."""
@@ -337,6 +359,7 @@ class Backend:
 
     def all_true(self, condition: Array) -> bool:
         """Read ``all(condition)`` on the host."""
+        self.note(READ, 1)
         return bool(self.xp.all(condition))
 
     def contiguous(self, a: Array) -> Array:
@@ -429,7 +452,7 @@ def to_host(x: Any) -> Any:
     """Return anything as a NumPy array, whatever its dtype."""
     from .selection import backend_class_of
 
-    owner = backend_class_of(x)
+    owner = None if isinstance(x, np.ndarray) else backend_class_of(x)
     if owner is not None:
         return owner.of(x).to_numpy(x)
     try:

@@ -45,7 +45,7 @@ class CupyBackend(Backend):
         cupy = sys.modules.get("cupy")
         return cupy is not None and isinstance(x, cupy.ndarray)
 
-    def to_numpy(self, a: Array) -> Any:
+    def fetch(self, a: Array) -> Any:
         return a.get()
 
     def contiguous(self, a: Array) -> Array:
@@ -57,5 +57,5 @@ class CupyBackend(Backend):
         # a new object: a Device remembers one previous device and is not re-entrant
         return cast(AbstractContextManager[Any], type(self.device)(self.device.id))
 
-    def synchronize(self) -> None:
+    def wait(self) -> None:
         self.device.synchronize()

@@ -9,6 +9,7 @@ import numpy as np
 
 from .._typing import Array
 from ..errors import BackendError
+from .audit import TO_DEVICE
 from .base import Backend, Carry, Reshape, Run, Step, same
 
 
@@ -69,7 +70,7 @@ class JaxBackend(Backend):
         jax = sys.modules.get("jax")
         return jax is not None and isinstance(x, jax.Array)
 
-    def synchronize(self) -> None:
+    def wait(self) -> None:
         """Wait for every live array: JAX has no way to wait for a device."""
         import jax
 
@@ -123,6 +124,8 @@ class JaxBackend(Backend):
                 _padded(a, steps + padding, np.int32 if a.dtype.kind == "i" else self.dtype)
                 for a in host
             )
+            for a in rows:
+                self.note(TO_DEVICE, a.nbytes)
             return cast(tuple[Carry, Array], compiled(carry, data, rows, steps))
 
         return run

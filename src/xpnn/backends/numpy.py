@@ -37,6 +37,9 @@ class NumpyBackend(Backend):
     def current(self) -> AbstractContextManager[Any]:
         return quiet()
 
+    def note(self, kind: str, nbytes: int) -> None:
+        """Tell nothing: host and device are one."""
+
     def contiguous(self, a: Array) -> Array:
         return np.ascontiguousarray(a) if isinstance(a, np.ndarray) else a
 

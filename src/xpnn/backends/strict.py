@@ -32,8 +32,8 @@ class StrictBackend(Backend):
     def device_name(self) -> str:
         return str(self.device).split("'")[1]
 
-    def to_numpy(self, a: Array) -> Any:
-        return super().to_numpy(self.xp.asarray(a, device=self.xp.Device("CPU_DEVICE")))
+    def fetch(self, a: Array) -> Any:
+        return super().fetch(self.xp.asarray(a, device=self.xp.Device("CPU_DEVICE")))
 
     def current(self) -> AbstractContextManager[Any]:
         return quiet()

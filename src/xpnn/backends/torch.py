@@ -44,7 +44,7 @@ class TorchBackend(Backend):
             x = x.copy()
         return super().from_host(x, dtype, copy)
 
-    def to_numpy(self, a: Array) -> Any:
+    def fetch(self, a: Array) -> Any:
         return a.detach().cpu().numpy()
 
     def no_grad(self) -> AbstractContextManager[Any]:
@@ -55,7 +55,7 @@ class TorchBackend(Backend):
     def contiguous(self, a: Array) -> Array:
         return a.contiguous()
 
-    def synchronize(self) -> None:
+    def wait(self) -> None:
         import torch
 
         if self.device.type == "cuda":

@@ -25,7 +25,7 @@ SCALES = {"small": "small", "sqrt": "lecun", "he": "he", "zeros": "zeros"}
 
 
 @contextmanager
-def together(**named: Any) -> Iterator[tuple[Any, ...]]:
+def together(**named: Any) -> Iterator[tuple[Backend, *tuple[Any, ...]]]:
     """Bring the arrays of one call to one library, device and floating dtype.
 
     Yields the backend and the arrays, in a context in which its device is the current one.
@@ -179,7 +179,7 @@ def accuracy(predicted: Any, Y: Any) -> float:
     with together(Y=Y, predicted=predicted) as (backend, Y, predicted):
         boundary.check_shape("Y", Y, tuple(predicted.shape))
         right = backend.xp.astype(predicted == Y, backend.dtype)
-        return float(backend.xp.sum(right)) / int(prod(right.shape))
+        return backend.number(backend.xp.sum(right)) / int(prod(right.shape))
 
 
 # ---- shapes -----------------------------------------------------------------

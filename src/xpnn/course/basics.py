@@ -255,7 +255,7 @@ def L1(yhat: Any, y: Any) -> float:
     """
     with together(yhat=yhat, y=y) as (backend, yhat, y):
         _check_shape("y", y, tuple(yhat.shape))
-        return float(backend.xp.sum(backend.xp.abs(y - yhat)))
+        return backend.number(backend.xp.sum(backend.xp.abs(y - yhat)))
 
 
 def L2(yhat: Any, y: Any) -> float:
@@ -273,7 +273,7 @@ def L2(yhat: Any, y: Any) -> float:
     """
     with together(yhat=yhat, y=y) as (backend, yhat, y):
         _check_shape("y", y, tuple(yhat.shape))
-        return float(backend.xp.sum((y - yhat) ** 2))
+        return backend.number(backend.xp.sum((y - yhat) ** 2))
 
 
 # ---- explicit loops and their vectorised twins ------------------------------
@@ -313,9 +313,9 @@ def dot(a: Any, b: Any) -> float:
     >>> dot([1.0, 2.0], [3.0, 4.0])
     11.0
     """
-    with together(a=a, b=b) as (_, a, b):
+    with together(a=a, b=b) as (backend, a, b):
         _check_vectors(a, b)
-        return float(a @ b)
+        return backend.number(a @ b)
 
 
 def loop_outer(a: Any, b: Any) -> Array:

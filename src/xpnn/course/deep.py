@@ -217,7 +217,7 @@ def compute_cost(AL: Any, Y: Any) -> float:
     with together(AL=AL, Y=Y) as (backend, AL, Y):
         check_output(AL, Y)
         losses = CROSS_ENTROPY.of_output(AL, Y, backend.xp)
-        return float(backend.xp.sum(losses)) / int(AL.shape[1])
+        return backend.number(backend.xp.sum(losses)) / int(AL.shape[1])
 
 
 # ---- backward ---------------------------------------------------------------

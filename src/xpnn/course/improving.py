@@ -69,7 +69,7 @@ def compute_cost_with_regularization(
     J = compute_cost(AL, Y)
     with together(AL=AL, **by_layer(parameters)) as (backend, AL, *arrays):
         decay = at_least_0("lambd", lambd) / AL.shape[1]
-        return J + float(propagation.penalty(pairs(arrays), decay, backend.xp))
+        return J + backend.number(propagation.penalty(pairs(arrays), decay, backend.xp))
 
 
 def backward_propagation_with_regularization(

@@ -88,7 +88,7 @@ def propagate(w: Any, b: float, X: Any, Y: Any) -> tuple[dict[str, Any], float]:
         common = (1.0 / X.shape[1], None, net.activations, net.loss, backend.xp)
         J = propagation.cost(params, caches, Y, *common)
         ((dW, db),) = propagation.backward(params, caches, Y, *common)
-        return {"dw": dW.T, "db": float(db[0, 0])}, float(J)
+        return {"dw": dW.T, "db": backend.number(db[0, 0])}, backend.number(J)
 
 
 def loop_propagate(w: Any, b: float, X: Any, Y: Any) -> tuple[dict[str, Any], float]:

@@ -236,7 +236,7 @@ class LogisticRegression(NetworkClassifier):
 
     def _loop(self, X: Array, Y: Array, s: Array | None, backend: Backend) -> Loop:
         net = self._network()
-        total = X.shape[0] if s is None else float(backend.xp.sum(s))
+        total = X.shape[0] if s is None else backend.number(backend.xp.sum(s))
         rate: Any = self.learning_rate
         if rate == "auto":
             bound = 0.25 if Y.shape[1] == 1 else 0.5
@@ -297,10 +297,10 @@ def _squared_norm(X: Array, s: Array | None, backend: Backend) -> float:
             projected = projected * s.T
         v = xp.concat((X.T @ projected, xp.reshape(xp.sum(projected), (1, 1))))
         norm = xp.sqrt(xp.sum(v * v))
-    return float(norm)
+    return backend.number(norm)
 
 
 def _steepest(trainer: Trainer, theta: Array) -> float:
     """Return the largest absolute entry of the gradient."""
     g = trainer.gradient(theta)
-    return float(trainer.backend.xp.max(trainer.backend.xp.abs(g)))
+    return trainer.backend.number(trainer.backend.xp.max(trainer.backend.xp.abs(g)))

@@ -214,7 +214,7 @@ def lbfgs(
     from scipy.optimize import OptimizeResult, minimize
 
     xp = backend.xp
-    total = X.shape[0] if s is None else float(xp.sum(s))
+    total = X.shape[0] if s is None else backend.number(xp.sum(s))
     share = 1.0 / total if s is None else s / total
     decay = l2 / total
 
@@ -222,7 +222,7 @@ def lbfgs(
 
     def objective(theta: Any) -> tuple[float, Any]:
         J, g = evaluate(backend.asarray(theta, backend.dtype), X, Y, share, decay)
-        return float(J), backend.to_numpy(g).astype(np.float64)
+        return backend.number(J), backend.to_numpy(g).astype(np.float64)
 
     epoch = 0
 

@@ -102,7 +102,7 @@ def gradient_check(
 
         J = wide.compile(shifted_cost) if wide.compiled else shifted_cost
         g_tilde = central_differences(
-            lambda i, shift: float(J(theta, i, shift)), theta.shape[0], epsilon
+            lambda i, shift: wide.number(J(theta, i, shift)), theta.shape[0], epsilon
         )
     worst = int(np.argmax(np.abs(g - g_tilde)))
     name = entry_name(worst, net.sizes)

@@ -138,8 +138,8 @@ class Trainer:
 
     def check_finite(self, carry: Carry, epoch: int) -> None:
         """Raise `DivergenceError` if the last update left parameters that are not finite."""
-        l = self._first_bad_layer(self.params(carry))
-        if l:
+        if not self._finite(carry[0]):
+            l = self._first_bad_layer(self.params(carry))
             raise DivergenceError(
                 f"training diverged in epoch {epoch}: after its last step, layer {l} is the first "
                 f"whose parameters are not finite. {CURE}"
@@ -170,7 +170,7 @@ class Trainer:
                 indices = self.backend.asarray(arrays[0][before], self.backend.index_dtype)
                 X = self.backend.take_rows(X, indices).T
             _, caches = forward(params, X, self.net.activations, self.backend.xp)
-            finite = [self._finite(cache.Z, cache.A) for cache in caches]
+            finite = [self._finite(cache.Z) and self._finite(cache.A) for cache in caches]
             if all(finite):
                 what = f"the cost of layer {len(params)}, the output, is not finite"
             else:
@@ -178,12 +178,11 @@ class Trainer:
         raise DivergenceError(f"{place}: {what}. The learning rate was {rate:g}. {CURE}")
 
     def _first_bad_layer(self, params: Params) -> int:
-        finite = [self._finite(*layer) for layer in params]
+        finite = [self._finite(W) and self._finite(b) for W, b in params]
         return 0 if all(finite) else finite.index(False) + 1
 
-    def _finite(self, *arrays: Array) -> bool:
-        xp = self.backend.xp
-        return all(self.backend.all_true(xp.isfinite(a)) for a in arrays)
+    def _finite(self, a: Array) -> bool:
+        return self.backend.all_true(self.backend.xp.isfinite(a))
 
 
 CURE = "Lower the learning rate, or standardise the rows of X (mean 0, standard deviation 1)."
