@@ -1,4 +1,5 @@
 import importlib.metadata
+from pathlib import Path
 
 project = "xpnn"
 author = "The xpnn developers"
@@ -22,4 +23,15 @@ autosummary_generate = True
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 numpydoc_show_class_members = False
-suppress_warnings = ["myst.xref_missing"]  # the README links to files outside docs/
+
+
+def name_the_newest_results(app, page, source):
+    """Put the name of the newest file of results into the page of benchmarks."""
+    if page == "benchmarks":
+        results = Path(app.srcdir).parent / "benchmarks" / "results"
+        newest = max(path.name for path in results.glob("*.md"))  # they are named by their dates
+        source[0] = source[0].replace("NEWEST", newest)
+
+
+def setup(app):
+    app.connect("source-read", name_the_newest_results)
