@@ -17,7 +17,10 @@ templates_path = ["_templates"]
 exclude_patterns = ["_build", "_templates"]
 html_theme = "furo"
 html_title = f"xpnn {release}"
+html_static_path = ["_static"]
+html_css_files = ["width.css"]
 
+default_role = "py:obj"  # `fit` in a docstring is a link
 autodoc_typehints = "none"  # the docstrings state types together with shapes
 autosummary_generate = True
 myst_enable_extensions = ["dollarmath"]
