@@ -47,9 +47,10 @@ class Section(NamedTuple):
 
     def blocks(self):
         """Return (kind, text, line) of each fenced block but the directives of Sphinx."""
-        for found in re.finditer(r"^```(.*)\n((?:.*\n)*?)```$", self.text, re.MULTILINE):
-            if not found[1].startswith("{"):
-                yield found[1], found[2], self.line + self.text.count("\n", 0, found.start(2))
+        for found in re.finditer(r"^(```+)(.*)\n((?:.*\n)*?)\1$", self.text, re.MULTILINE):
+            _, kind, text = found.groups()
+            if not kind.startswith("{"):
+                yield kind, text, self.line + self.text.count("\n", 0, found.start(3))
 
 
 def sections(page):
