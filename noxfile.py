@@ -96,9 +96,10 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def doctest(session: nox.Session) -> None:
-    """Run the examples in the docstrings and in the README."""
+    """Run the examples in the docstrings, in the README and in docs/."""
     install(session, ".[jax,plot,data,onnx]", groups=("test",))
     session.run("pytest", "--doctest-modules", "--doctest-glob=README.md", "src", "README.md")
+    session.run("pytest", "tests/test_docs.py")
 
 
 @nox.session(default=False)

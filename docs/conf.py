@@ -1,4 +1,5 @@
 import importlib.metadata
+from pathlib import Path
 
 project = "xpnn"
 author = "The xpnn developers"
@@ -16,10 +17,24 @@ templates_path = ["_templates"]
 exclude_patterns = ["_build", "_templates"]
 html_theme = "furo"
 html_title = f"xpnn {release}"
+html_static_path = ["_static"]
+html_css_files = ["width.css"]
 
+default_role = "py:obj"  # `fit` in a docstring is a link
 autodoc_typehints = "none"  # the docstrings state types together with shapes
 autosummary_generate = True
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 numpydoc_show_class_members = False
-suppress_warnings = ["myst.xref_missing"]  # the README links to files outside docs/
+
+
+def name_the_newest_results(app, page, source):
+    """Put the name of the newest file of results into the page of benchmarks."""
+    if page == "benchmarks":
+        results = Path(app.srcdir).parent / "benchmarks" / "results"
+        newest = max(path.name for path in results.glob("*.md"))  # they are named by their dates
+        source[0] = source[0].replace("NEWEST", newest)
+
+
+def setup(app):
+    app.connect("source-read", name_the_newest_results)
