@@ -118,6 +118,7 @@ class Network:
         >>> layer.W
         array([[0., 0.]], dtype=float32)
         """
+        boundary.check_memory("sizes", self.sizes)
         drawn = parameters.initial_weights(self.sizes, weights, host_rng(rng))
         return boundary.layers_of(drawn, get_backend())
 

@@ -404,7 +404,7 @@ def _name_of(library: str, dtype: Any) -> str:
 
 def host_array(x: Any) -> Any:
     """Return lists, numbers, frames and arrays of any library as a NumPy array of real numbers."""
-    if isinstance(x, np.ma.MaskedArray):
+    if is_masked(x):
         raise ArgumentTypeError(
             "expected an array without a mask, found a masked array, whose mask other libraries "
             "drop silently; fill it first: x.filled(0.0)."
@@ -412,8 +412,16 @@ def host_array(x: Any) -> Any:
     a = to_host(x)
     check_real(a.dtype, a.dtype.kind in "buif")
     if a.dtype == np.longdouble:  # no other library has it
-        a = a.astype(np.float64)
+        with np.errstate(over="ignore"):
+            a = a.astype(np.float64)
     return a.astype(a.dtype.newbyteorder("="), copy=False)
+
+
+def is_masked(x: Any) -> bool:
+    """Whether ``x`` is a masked array, or a list of them: NumPy would drop their masks."""
+    if isinstance(x, list | tuple):
+        return any(isinstance(row, np.ma.MaskedArray) for row in x)
+    return isinstance(x, np.ma.MaskedArray)
 
 
 def check_real(dtype: Any, real: bool) -> None:

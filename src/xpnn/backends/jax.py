@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any, Self, cast
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from .._typing import Array
 from ..errors import BackendError
 from .base import Backend, Carry, Reshape, Run, Step, same
+from .numpy import quiet
 
 
 class JaxBackend(Backend):
@@ -68,6 +69,9 @@ class JaxBackend(Backend):
     def owns(cls, x: Any) -> bool:
         jax = sys.modules.get("jax")
         return jax is not None and isinstance(x, jax.Array)
+
+    def current(self) -> AbstractContextManager[Any]:
+        return quiet()  # of Python's numbers that NumPy casts to float32
 
     def synchronize(self) -> None:
         """Wait for every live array: JAX has no way to wait for a device."""

@@ -45,7 +45,11 @@ class TorchBackend(Backend):
         return super().from_host(x, dtype, copy)
 
     def to_numpy(self, a: Array) -> Any:
-        return a.detach().cpu().numpy()
+        import torch
+
+        if a.dtype == torch.bfloat16:  # NumPy has no such dtype
+            a = a.float()
+        return a.numpy(force=True)
 
     def no_grad(self) -> AbstractContextManager[Any]:
         import torch

@@ -200,7 +200,9 @@ def _read(arguments: argparse.Namespace) -> tuple[Examples, Any, str]:
     task = task_of(examples, arguments.task)
     y = classes_or_numbers(examples, task)
     if task == CLASSIFICATION and y.ndim == 1 and len(np.unique(y)) < 2:
-        raise ArgumentError(f"{where}: expected at least two classes, found only {y[0]!r}.")
+        raise ArgumentError(
+            f"{where}: expected at least two classes, found only {y.tolist()[0]!r}."
+        )
     if examples.kind == "table":
         return fitting.typed(examples, arguments.drop), y, task
     for name in ("drop", "impute"):
