@@ -47,6 +47,7 @@ def classes_or_numbers(examples: Examples, task: str) -> Array:
             )
         return numbers
     if y.dtype.kind == "f":
+        y = y.astype(np.float64)
         if (y != np.floor(y)).any():
             raise ArgumentError(
                 f"{_named(examples)}: expected classes, found numbers that are not whole, such as "

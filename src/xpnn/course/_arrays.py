@@ -71,8 +71,9 @@ def _joined(name: str, x: Any, found: Backend | None, backend: Backend) -> Array
 
 
 def _is_plain(x: Any) -> bool:
-    """Whether an array needs no looking into: it is no masked array, no matrix, no scalar."""
-    return type(x) is np.ndarray or not isinstance(x, np.ndarray | np.generic)
+    """Whether an array needs no looking into: not masked, no matrix, no scalar, not sparse."""
+    plain = type(x) is np.ndarray or not isinstance(x, np.ndarray | np.generic)
+    return plain and not boundary.is_sparse(x)
 
 
 @contextmanager

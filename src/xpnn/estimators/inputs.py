@@ -47,6 +47,18 @@ def refuse_mask(name: str, x: Any) -> None:
         )
 
 
+def refuse_missing(y: Any) -> None:
+    """Raise for None and NaN among objects, of which scikit-learn says something else."""
+    if isinstance(y, list | tuple) or getattr(getattr(y, "dtype", None), "kind", "") == "O":
+        objects = np.ravel(np.asarray(y, dtype=object))
+        missing = sum(v is None or (isinstance(v, float) and np.isnan(v)) for v in objects)
+        if missing:
+            raise ArgumentError(
+                f"y: expected a label or a number for every example, found {missing} of "
+                f"{len(objects)} missing; leave those examples out."
+            )
+
+
 def refuse_other_sparse(name: str, x: Any) -> None:
     """Raise for sparse arrays of other libraries than SciPy."""
     if not issparse(x):
@@ -92,6 +104,7 @@ def fit_rows(estimator: Any, X: Any, y: Any, *, reset: bool, **y_checks: Any) ->
     refuse_other_sparse("y", y)
     refuse_kinds(X)
     y = on_host(y)
+    refuse_missing(y)
     if home_of(X) is None:
         X, y = validate_data(
             estimator,
