@@ -26,6 +26,7 @@ from .errors import (
     DivergenceError,
     FileFormatError,
     MissingLibraryError,
+    OutOfMemoryError,
     XpnnError,
 )
 from .files import save
@@ -97,6 +98,7 @@ __all__ = [
     "DivergenceError",
     "FileFormatError",
     "MissingLibraryError",
+    "OutOfMemoryError",
 ]
 
 

@@ -120,7 +120,9 @@ class Network:
         """
         boundary.check_memory("sizes", self.sizes)
         drawn = parameters.initial_weights(self.sizes, weights, host_rng(rng))
-        return boundary.layers_of(drawn, get_backend())
+        backend = get_backend()
+        with backend.current():
+            return boundary.layers_of(drawn, backend)
 
     # ---- equations ----------------------------------------------------------
 

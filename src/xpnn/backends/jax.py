@@ -1,8 +1,8 @@
 """JAX: compiled by XLA, on the CPU, CUDA GPUs or TPUs."""
 
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Self, cast
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from .._typing import Array
 from ..errors import BackendError
 from .base import Backend, Carry, Reshape, Run, Step, same
+from .faults import explaining
 from .numpy import quiet
 
 
@@ -70,8 +71,10 @@ class JaxBackend(Backend):
         jax = sys.modules.get("jax")
         return jax is not None and isinstance(x, jax.Array)
 
-    def current(self) -> AbstractContextManager[Any]:
-        return quiet()  # of Python's numbers that NumPy casts to float32
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        with explaining(self), quiet():  # of Python's numbers that NumPy casts to float32
+            yield
 
     def synchronize(self) -> None:
         """Wait for every live array: JAX has no way to wait for a device."""

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from collections.abc import Iterator
 from math import isfinite
 from pathlib import Path
@@ -307,6 +308,8 @@ def check_file(option: str, path: Path, ending: str) -> None:
         raise ArgumentError(f"{option}: expected a name that ends in {ending}, found {path}.")
     if not path.parent.is_dir():
         raise ArgumentError(f"{option}: expected a file in a folder that exists, found {path}.")
+    if not os.access(path.parent, os.W_OK):
+        raise ArgumentError(f"{option}: expected a folder that can be written, found {path}.")
 
 
 def _sizes(text: str) -> list[int]:
