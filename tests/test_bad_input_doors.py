@@ -6,7 +6,10 @@ Nothing that is passed is altered.
 
 import copy
 import json
+import os
 import re
+import subprocess
+import sys
 import warnings
 from functools import cache
 
@@ -272,6 +275,64 @@ def test_numbers_beyond_32_bits(place, door):
         expected = DOORS[door](X * float(large // 2**8), Y, None)
         for a, b in zip(found, expected, strict=True):
             np.testing.assert_array_equal(on_host(a), on_host(b))
+
+
+X64_OFF = """
+import sys, warnings
+import numpy as np
+import xpnn
+from xpnn.course import shallow
+warnings.simplefilter("ignore")
+X = np.asarray([[0, 1, 2, 3], [3, 0, 1, 2]])
+Y = np.asarray([[0, 1, 1, 0]])
+net = xpnn.Network([2, 3, 1], hidden="tanh", output="sigmoid")
+course = shallow.initialize_parameters(2, 3, 1, rng=0)
+
+def doors(X):
+    params, _ = xpnn.fit(net, net.init(rng=0), X, Y, epochs=2)
+    yield params[0].W
+    yield net.forward(net.init(rng=0), X)[0]
+    here = {name: xpnn.get_backend().asarray(a) for name, a in course.items()}
+    yield shallow.forward_propagation(X, here)[0]
+    model = xpnn.MLPClassifier((3,), max_iter=2, random_state=0, dtype="float32").fit(X.T, Y[0])
+    yield model.predict_proba(X.T)
+
+for large, dtype in ((2**31, "int64"), (2**40, "int64"), (2**62, "uint64")):
+    expected, found = [], []
+    for spec, into in (("numpy", expected), ("jax", found)):
+        with xpnn.use_backend(spec):
+            into += [np.asarray(a) for a in doors(X.astype(dtype) * large)]
+    for a, b in zip(expected, found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+with xpnn.use_backend("jax"):
+    for bad in (X * 1e300, np.where(X, 1e39, 0.0)):
+        door = doors(bad)
+        try:
+            next(door)
+        except xpnn.ArgumentError as error:
+            assert "as float32" in str(error), error
+        else:
+            raise AssertionError("1e300 was taken")
+    try:
+        net.cost(net.init(), X, Y * 2**40)
+    except xpnn.ArgumentError as error:
+        assert "0 to 1.09951e+12" in str(error) or "integers" in str(error), error
+    else:
+        raise AssertionError("a label was wrapped")
+import jax
+assert not jax.config.jax_enable_x64
+print("ok")
+"""
+
+
+def test_jax_without_64_bits():
+    """Where JAX itself makes 0 of 2**32: in a process of its own, since others switch it on."""
+    if unusable("jax"):
+        pytest.skip(unusable("jax"))
+    environment = {**os.environ, "JAX_ENABLE_X64": "0", "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-c", X64_OFF]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.stdout.strip() == "ok", done.stderr
 
 
 # ---- what is refused -------------------------------------------------------------------------
