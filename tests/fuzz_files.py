@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 import xpnn
 
@@ -70,10 +71,25 @@ def save_checkpoint(path):
     go_on(path)
 
 
+def save_checkpoint_of_estimator(path):
+    path.unlink(missing_ok=True)
+    go_on_with_estimator(path)
+
+
 def go_on(path):
     """Go on from a checkpoint that has all its epochs."""
     checkpoint = xpnn.Checkpoint(path, resume=True)
     xpnn.fit(NET, NET.init(rng=0), X, LABELS, epochs=3, batch_size=5, checkpoint=checkpoint)
+
+
+def go_on_with_estimator(path):
+    """Go on from a checkpoint of NumPy's older random numbers, one epoch further."""
+    checkpoint = xpnn.Checkpoint(path, resume=True)
+    epochs = 3 if path.exists() else 2
+    model = xpnn.MLPClassifier((4,), random_state=0, max_iter=epochs, checkpoint=checkpoint)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X.T, LABELS[0])
 
 
 def open_model(path):
@@ -88,14 +104,16 @@ def open_model(path):
         model.predict(np.ones((2, model.n_features_in_)))
 
 
-SAVERS = (
-    save_network,
-    save_classifier,
-    save_regressor,
-    save_logistic,
-    save_images,
-    save_checkpoint,
-)
+KINDS = {
+    save_network: open_model,
+    save_classifier: open_model,
+    save_regressor: open_model,
+    save_logistic: open_model,
+    save_images: open_model,
+    save_checkpoint: go_on,
+    save_checkpoint_of_estimator: go_on_with_estimator,
+}
+"""What writes a file -> what reads it."""
 
 
 # ---- damage, each a function (rng, raw, other) -> bytes --------------------------------------
@@ -251,26 +269,27 @@ def run(files, seed, folder):
     """Damage and open so many files."""
     path = Path(folder) / "fuzzed.safetensors"
     whole = []
-    for save in SAVERS:
+    for save in KINDS:
         save(path)
         whole.append(path.read_bytes())
     by_type, wrong, slowest = Counter(), [], 0.0
     for number in range(files):
         rng = np.random.default_rng([seed, number])  # each file by itself, to be made again
-        kind = number % len(SAVERS)
+        kind = number % len(KINDS)
+        save, opening = list(KINDS.items())[kind]
         damage = DAMAGE[rng.integers(len(DAMAGE))]
         path.write_bytes(damage(rng, whole[kind], whole[rng.integers(len(whole))]))
         began = time.perf_counter()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
-                (go_on if SAVERS[kind] is save_checkpoint else open_model)(path)
+                opening(path)
             by_type["loaded"] += 1
         except xpnn.XpnnError as error:
             by_type[type(error).__name__] += 1
         except Exception as error:  # noqa: BLE001 - this is what is looked for
             by_type[type(error).__name__] += 1
-            wrong.append((SAVERS[kind].__name__, damage.__name__, number, repr(error)[:200]))
+            wrong.append((save.__name__, damage.__name__, number, repr(error)[:200]))
         slowest = max(slowest, time.perf_counter() - began)
     return Outcome(files, by_type, wrong, slowest)
 

@@ -20,6 +20,7 @@ from conftest import to_numpy, unusable
 from sklearn.exceptions import ConvergenceWarning
 
 import xpnn
+from xpnn import _boundary as boundary
 from xpnn.cli import main
 from xpnn.course import deep, logistic, shallow
 
@@ -708,6 +709,19 @@ def test_absurd_layers_are_refused_before_memory_is_asked_for(place, hidden):
         deep.L_layer_model(X, Y, (3, *hidden, 1))
     with pytest.raises(xpnn.ArgumentError, match=f"layers_dims: {words}"):
         shallow.nn_model(X, Y, n_h=int(hidden[0]) ** 2)
+
+
+def test_the_memory_of_the_machine_is_the_limit(monkeypatch):
+    """16 bytes a parameter: drawn in float64, and scaled."""
+    net = xpnn.Network([9, 10, 1], output="sigmoid")  # 10 (9 + 1) + 1 (10 + 1) parameters
+    assert 2**24 < boundary.host_memory() < 2**50
+    for there, fits in ((16 * 111, True), (16 * 111 - 1, False)):
+        monkeypatch.setattr(boundary, "host_memory", lambda there=there: there)
+        if fits:
+            assert len(net.init()) == 2
+        else:
+            with pytest.raises(xpnn.ArgumentError, match=r"found \[9, 10, 1\] with 111 parameters"):
+                net.init()
 
 
 # ---- the command line ------------------------------------------------------------------------

@@ -595,6 +595,49 @@ def test_damaged_files(kind, damage, tmp_path, capsys):
     assert path.read_bytes() == damage(raw)
 
 
+def of_state(rng, **changes):
+    """Return the state of a random generator, in plain values, with something else in it."""
+    if isinstance(rng, np.random.RandomState):
+        state = rng.get_state(legacy=False)
+    else:
+        state = rng.bit_generator.state
+    inner, outer = (
+        {k: changes.get(k, v.tolist() if isinstance(v, np.ndarray) else v) for k, v in part.items()}
+        for part in (state["state"], state)
+    )
+    return outer | {"state": inner}
+
+
+RANDOM = {
+    # NumPy reads at these positions without a look at them, and crashes where they are far out
+    "RandomState, beyond": (np.random.RandomState, {"pos": 625}),
+    "RandomState, below": (np.random.RandomState, {"pos": -1}),
+    "RandomState, no number": (np.random.RandomState, {"pos": "0"}),
+    "RandomState, too few": (np.random.RandomState, {"key": [1, 2, 3]}),
+    "Philox, beyond": (lambda seed: np.random.Generator(np.random.Philox(seed)), {"buffer_pos": 5}),
+    "Philox, below": (lambda seed: np.random.Generator(np.random.Philox(seed)), {"buffer_pos": -1}),
+    "PCG64, negative": (np.random.default_rng, {"uinteger": -1}),
+    "PCG64, too large": (np.random.default_rng, {"uinteger": 10**30}),
+}
+
+
+@pytest.mark.parametrize("kind", RANDOM)
+def test_random_states_that_numpy_would_take_or_stumble_over(kind, tmp_path):
+    make, changes = RANDOM[kind]
+    path = tmp_path / "run.safetensors"
+    start = NET.init(rng=0)
+    given = {"batch_size": 8, "checkpoint": xpnn.Checkpoint(path, resume=True)}
+    xpnn.fit(NET, start, X, Y, epochs=2, rng=make(0), **given)
+    found = container.read(path, ("checkpoint",))
+    for state, fits in ((of_state(make(0)), True), (of_state(make(0), **changes), False)):
+        container.write(path, "checkpoint", found.content | {"rng": state}, found.tensors)
+        if fits:
+            xpnn.fit(NET, start, X, Y, epochs=3, rng=make(0), **given)
+        else:
+            with pytest.raises(xpnn.FileFormatError, match=r"run\.safetensors: damaged"):
+                xpnn.fit(NET, start, X, Y, epochs=4, rng=make(0), **given)
+
+
 # ---- signals and callbacks -------------------------------------------------------------------
 
 
