@@ -594,7 +594,8 @@ def test_half_precision_of_torch():
 # ---- two libraries in one call ---------------------------------------------------------------
 
 
-OTHERS = [("numpy", "torch"), ("torch", "jax"), ("jax", "torch"), ("torch", "array_api_strict")]
+DEVICES = ("array_api_strict:device1", "array_api_strict:device2")
+OTHERS = [("numpy", "torch"), ("torch", "jax"), ("jax", "torch"), DEVICES]
 
 
 @pytest.mark.parametrize(("here", "there"), OTHERS)

@@ -731,9 +731,10 @@ SWITCHES = 1000
 PAIRS = [("numpy", "array_api_strict:device1"), ("numpy", "torch"), ("torch", "jax")]
 
 
-def switch_and_compute(spec, dtype, expected):
-    """Enter a backend, compute on it, and raise unless all was there."""
+def switch_and_compute(spec, dtype, expected, meet):
+    """Enter a backend, wait until others have entered theirs, and raise unless all is there."""
     with xpnn.use_backend(spec, dtype) as backend:
+        meet()
         assert xpnn.get_backend() is backend
         params = NET.init(rng=0)
         assert (type(backend).of(params[0].W).spec, backend.dtype_name) == (backend.spec, dtype)
@@ -751,30 +752,25 @@ def test_two_threads_on_different_backends(pair):
     for spec in pair:
         needs(spec)
     expected, errors, done = first_output(), [], []
-    start = threading.Barrier(2)
+    both = threading.Barrier(2, timeout=60)
 
     def work(spec, dtype):
         try:
-            start.wait()
             for _ in range(SWITCHES):
-                switch_and_compute(spec, dtype, expected)
+                switch_and_compute(spec, dtype, expected, both.wait)
             done.append(spec)
         except BaseException as error:  # noqa: BLE001 - handed to the test
             errors.append(error)
+            both.abort()
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    try:
-        threads = [
-            threading.Thread(target=work, args=each)
-            for each in zip(pair, ("float64", "float32"), strict=True)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
+    threads = [
+        threading.Thread(target=work, args=each)
+        for each in zip(pair, ("float64", "float32"), strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert errors == []
     assert sorted(done) == sorted(pair)
 

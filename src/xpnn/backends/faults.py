@@ -5,7 +5,7 @@ that was forked after CUDA had begun. `explaining` stands around what is compute
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from traceback import clear_frames
 
 from ..errors import BackendError, OutOfMemoryError, XpnnError
@@ -35,7 +35,8 @@ def explaining(backend: Backend) -> Iterator[None]:
         text = str(error)
         if isinstance(error, MemoryError) or any(sign in text for sign in FULL):
             clear_frames(error.__traceback__)  # what they hold could not be freed
-            backend.free_cached_memory()
+            with suppress(Exception):  # it may fail, too, and would hide what has happened
+                backend.free_cached_memory()
             raise OutOfMemoryError(
                 f"{backend.spec} has too little memory ({first_line(error)}). What the library "
                 "kept for later has been freed: try a smaller batch_size, or fewer examples at "
