@@ -687,7 +687,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # noqa: D101
         >>> model = xpnn.MLPRegressor(hidden_layer_sizes=(), solver="lbfgs")
         >>> model = model.fit(X, scaler.transform(y[:, None])[:, 0]).fold_target_scaler(scaler)
         >>> round(model.score(X, y), 2)
-        0.51
+        0.52
         """
         check_is_fitted(self)
         if self.out_activation_ != "identity":
