@@ -688,10 +688,13 @@ def test_what_a_callback_of_an_estimator_raises(model, error):
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers on this system")
-@pytest.mark.filterwarnings("ignore:Training interrupted by user")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("spec", ["numpy", "torch", "jax"])
 def test_ctrl_c_at_any_moment(spec):
-    """A real signal after 0 to 40 ms: parameters of whole epochs, or nothing was begun."""
+    """A real signal after 2 to 40 ms: parameters of whole epochs, or nothing was begun.
+
+    One that arrives in a destructor or a callback of JAX is lost there, by Python's own rule.
+    """
     needs(spec)
 
     def interrupt(*_):
@@ -707,7 +710,7 @@ def test_ctrl_c_at_any_moment(spec):
             for _ in range(12):
                 signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.002, 0.04))
                 try:
-                    fitted, history = xpnn.fit(NET, params, X, Y, epochs=10**6, progress=False)
+                    fitted, history = xpnn.fit(NET, params, X, Y, epochs=20_000, progress=False)
                 except KeyboardInterrupt:  # before the first epoch
                     continue
                 finally:
