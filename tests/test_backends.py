@@ -12,6 +12,7 @@ import sys
 import threading
 import types
 from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -307,7 +308,12 @@ def test_use_backend_reaches_init():
 
 def fresh_caches(monkeypatch):
     """Forget what is known of backends, now and when the test ends."""
-    caches = (selection.known_names, selection.backend_class, selection._made)
+    caches = (
+        selection.known_names,
+        selection.backend_class,
+        selection._loaded,
+        selection._made,
+    )
     for cache in caches:
         monkeypatch.setattr(selection, cache.__name__, uncached(cache))
 
@@ -488,8 +494,17 @@ def test_create_tries_the_chosen_device_out():
 class FakeDevice:
     """As much of ``cupy.cuda.Device`` as is used."""
 
+    entered: ClassVar[list[int]] = []
+
     def __init__(self, id=1):  # noqa: A002 - CuPy's own name
         self.id = id
+
+    def __enter__(self):
+        self.before = list(self.entered)
+        self.entered.append(self.id)
+
+    def __exit__(self, *_):
+        self.entered[:] = self.before
 
 
 def fake_cupy(monkeypatch, count):
@@ -546,8 +561,10 @@ def test_cupy_current_is_a_device_object_of_its_own(monkeypatch):
     fake_cupy(monkeypatch, lambda: 2)
     backend = CupyBackend(np, FakeDevice(0), np.dtype("float32"))
     assert backend.spec == "cupy:cuda:0"
-    assert backend.current() is not backend.device
-    assert backend.current().id == 0
+    with backend.current(), backend.current():
+        assert FakeDevice.entered == [0, 0]
+    assert FakeDevice.entered == []
+    assert not hasattr(backend.device, "before")  # it is never entered itself
 
 
 # ---- plug-ins --------------------------------------------------------------------------------

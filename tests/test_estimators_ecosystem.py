@@ -497,7 +497,7 @@ def test_a_sparse_tensor_is_refused_with_the_cure(estimator, layout):
     sparse = getattr(torch.from_numpy(X.copy()), layout)()
     for backend in (None, "numpy"):
         model = make(estimator, backend=backend)
-        with pytest.raises(TypeError, match=r"X: expected a dense tensor.*X\.to_dense\(\)"):
+        with pytest.raises(TypeError, match=r"X: expected a dense array.*X\.to_dense\(\)"):
             model.fit(sparse, y)
         model.fit(X, y)
         with pytest.raises(TypeError, match=r"X\.to_dense\(\)"):

@@ -28,6 +28,7 @@ from .errors import (
     DivergenceError,
     FileFormatError,
     MissingLibraryError,
+    OutOfMemoryError,
     XpnnError,
 )
 from .files import save
@@ -101,6 +102,7 @@ __all__ = [
     "DivergenceError",
     "FileFormatError",
     "MissingLibraryError",
+    "OutOfMemoryError",
 ]
 
 

@@ -5,20 +5,24 @@ device are refused with the call that moves them. Shapes and values are checked 
 so that ``core`` may trust them.
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
 from itertools import pairwise
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ._typing import Array
-from .backends.base import Backend
+from .backends.base import DTYPES, Backend
 from .backends.numpy import NumpyBackend
 from .backends.selection import backend_class_of, backend_of, mixed
 from .core.activations import ACTIVATIONS, Activation
 from .core.losses import LOSSES, Loss
-from .core.parameters import Layer, Params
+from .core.parameters import Layer, Params, count
 from .errors import ArgumentError, ArgumentTypeError
 
 
@@ -47,15 +51,44 @@ def check_params(params: Any, sizes: tuple[int, ...]) -> tuple[Params, Backend]:
         for symbol, array in zip("Wb", layer, strict=True)
     }
     backend = backend_of(arrays)
-    if not backend.xp.isdtype(backend.dtype, "real floating"):
+    for name, array in arrays.items():
+        if isinstance(array, np.ma.MaskedArray | np.matrix):  # whose * is another
+            cure = "numpy.asarray(x)" if isinstance(array, np.matrix) else "x.filled(0.0)"
+            raise ArgumentTypeError(
+                f"{name}: expected a plain array, found {type(array).__name__}; pass {cure}."
+            )
+    if backend.dtype_name not in DTYPES:
         raise ArgumentTypeError(
-            f"params: expected real floating arrays, found {backend.dtype}; "
-            "make them with net.init()."
+            f"params: expected real floating arrays, float32 or float64, found {backend.dtype}; "
+            "cast them, or make them with net.init()."
         )
     for l, (n_prev, n) in enumerate(pairwise(sizes), 1):
         check_shape(f"W[{l}]", arrays[f"W[{l}]"], (n, n_prev))
         check_shape(f"b[{l}]", arrays[f"b[{l}]"], (n, 1))
     return layers, backend
+
+
+def check_memory(name: str, sizes: Sequence[int]) -> None:
+    """Raise, before memory is asked for, unless this machine has enough to draw the parameters."""
+    sizes = tuple(map(int, sizes))  # NumPy's integers overflow
+    needed, there = 16 * count(sizes), host_memory()  # two float64 each: drawn, and scaled
+    if needed > there:
+        raise ArgumentError(
+            f"{name}: expected layers whose parameters fit into the memory of this machine "
+            f"({there >> 30} GiB), found {list(sizes)} with {count(sizes):,} parameters, for which "
+            f"{needed >> 30:,} GiB are needed; use fewer units."
+        )
+
+
+@cache
+def host_memory() -> int:
+    """Bytes that this process may use; where the system does not tell, more than any has."""
+    limits = [2**50]
+    with suppress(AttributeError, OSError, ValueError):  # Windows has no sysconf
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    with suppress(OSError, ValueError):  # "max" if a container is not limited
+        limits.append(int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    return min(limits)
 
 
 def layers_of(weights: list[Any], backend: Backend) -> Params:
@@ -71,6 +104,7 @@ def layers_of(weights: list[Any], backend: Backend) -> Params:
 
 def place(name: str, x: Any, backend: Backend, dtype: Any = None) -> Array:
     """Return ``x`` on the backend: host data are moved, arrays of other devices refused."""
+    check_dense(name, x)
     owner = backend_class_of(x)
     if owner is not None and owner is not NumpyBackend:
         found = owner.of(x)
@@ -80,6 +114,21 @@ def place(name: str, x: Any, backend: Backend, dtype: Any = None) -> Array:
         return backend.asarray(x, dtype)
     except (ArgumentError, ArgumentTypeError) as error:
         raise type(error)(f"{name}: {error}") from error
+
+
+def check_dense(name: str, x: Any) -> None:
+    """Raise for a sparse matrix or tensor of any library."""
+    if is_sparse(x):
+        cure = next(name for name in ("toarray", "todense", "to_dense") if hasattr(x, name))
+        raise ArgumentTypeError(
+            f"{name}: expected a dense array, found a sparse one ({type(x).__name__}); call "
+            f"{name}.{cure}()."
+        )
+
+
+def is_sparse(x: Any) -> bool:
+    """Whether ``x`` is a sparse matrix of SciPy, CuPy or JAX, or a sparse tensor of PyTorch."""
+    return hasattr(x, "todense") or "sparse" in str(getattr(x, "layout", ""))
 
 
 def check_X(X: Any, n_x: int, backend: Backend) -> Array:

@@ -27,6 +27,10 @@ class BackendError(XpnnError, RuntimeError):
     """A backend is known but cannot be used on this machine."""
 
 
+class OutOfMemoryError(XpnnError, MemoryError):
+    """A device has too little memory."""
+
+
 class MissingLibraryError(XpnnError, ImportError):
     """An optional library is needed and is not installed."""
 

@@ -118,8 +118,11 @@ class Network:
         >>> layer.W
         array([[0., 0.]], dtype=float32)
         """
+        boundary.check_memory("sizes", self.sizes)
         drawn = parameters.initial_weights(self.sizes, weights, host_rng(rng))
-        return boundary.layers_of(drawn, get_backend())
+        backend = get_backend()
+        with backend.current():
+            return boundary.layers_of(drawn, backend)
 
     # ---- equations ----------------------------------------------------------
 

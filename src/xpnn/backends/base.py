@@ -85,6 +85,8 @@ class Backend:
     """What may be installed to provide it."""
     cure: ClassVar[str]
     """The line that installs it."""
+    no_device: ClassVar[str] = "A GPU needs its driver, and the library's build for it."
+    """What to do where there is no device."""
     compiled: ClassVar[bool] = False
     """Whether `scan` compiles: then every step must have the same shapes."""
 
@@ -143,14 +145,19 @@ class Backend:
         try:
             cls.namespace()
         except Exception as error:  # a broken installation may raise anything
-            reason = f"installed ({installed}) but does not import: {first_line(error)}"
+            reason = (
+                f"installed ({installed}) but does not import: {first_line(error)}. Install it "
+                f"anew: {cls.cure}"
+            )
             return BackendStatus(cls.name, installed, False, (), reason)
         try:
             devices = cls.devices()
         except Exception as error:  # so may a missing or mismatched driver
-            return BackendStatus(cls.name, installed, False, (), f"no device: {first_line(error)}")
+            reason = f"no device: {first_line(error)}. {cls.no_device}"
+            return BackendStatus(cls.name, installed, False, (), reason)
         if not devices:
-            return BackendStatus(cls.name, installed, False, (), "no device: none was found")
+            reason = f"no device: none was found. {cls.no_device}"
+            return BackendStatus(cls.name, installed, False, (), reason)
         return BackendStatus(cls.name, installed, True, devices, "")
 
     @classmethod
@@ -181,8 +188,7 @@ class Backend:
         if name not in ("", *cls.devices()):
             raise ArgumentError(
                 f"backend {cls.name!r} has no device {name!r} here: expected one of "
-                f"{', '.join(cls.devices())}. A GPU needs its driver, and the library's build "
-                "for it."
+                f"{', '.join(cls.devices())}. {cls.no_device}"
             )
         return name or cls.devices()[0]
 
@@ -345,6 +351,9 @@ class Backend:
         """Return a context in which the library records nothing for its own differentiation."""
         return nullcontext()
 
+    def free_cached_memory(self) -> None:
+        """Give back what the library keeps of the device's memory for later."""
+
     def synchronize(self) -> None:
         """Wait until everything asked of the device is done."""
         self.note(WAIT, 0)
@@ -427,7 +436,7 @@ def _name_of(library: str, dtype: Any) -> str:
 
 def host_array(x: Any) -> Any:
     """Return lists, numbers, frames and arrays of any library as a NumPy array of real numbers."""
-    if isinstance(x, np.ma.MaskedArray):
+    if is_masked(x):
         raise ArgumentTypeError(
             "expected an array without a mask, found a masked array, whose mask other libraries "
             "drop silently; fill it first: x.filled(0.0)."
@@ -435,8 +444,16 @@ def host_array(x: Any) -> Any:
     a = to_host(x)
     check_real(a.dtype, a.dtype.kind in "buif")
     if a.dtype == np.longdouble:  # no other library has it
-        a = a.astype(np.float64)
+        with np.errstate(over="ignore"):
+            a = a.astype(np.float64)
     return a.astype(a.dtype.newbyteorder("="), copy=False)
+
+
+def is_masked(x: Any) -> bool:
+    """Whether ``x`` is a masked array, or a list of them: NumPy would drop their masks."""
+    if isinstance(x, list | tuple):
+        return any(isinstance(row, np.ma.MaskedArray) for row in x)
+    return isinstance(x, np.ma.MaskedArray)
 
 
 def check_real(dtype: Any, real: bool) -> None:
@@ -462,6 +479,9 @@ def to_host(x: Any) -> Any:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the type and the first line of an exception's message."""
-    text = str(error).strip().partition("\n")[0]
+    """Return the type and the first line of an exception's message, which may stand in a frame."""
+    first, _, original = str(error).partition("Original error:")  # as CuPy tells of an import
+    lines = [line.strip() for text in (first, original) for line in text.splitlines()]
+    told = [line for line in lines if any(map(str.isalnum, line))]
+    text = f"{told[0]} ({told[-1]})" if original and told else "".join(told[:1])
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -6,11 +6,13 @@ so that `CupyBackend.current` stands around everything done on another one.
 """
 
 import sys
-from contextlib import AbstractContextManager
-from typing import Any, cast
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from .._typing import Array
 from .base import Backend
+from .faults import explaining
 
 
 class CupyBackend(Backend):
@@ -19,6 +21,9 @@ class CupyBackend(Backend):
     name = "cupy"
     module = "array_api_compat.cupy"
     distributions = ("cupy-cuda12x", "cupy-cuda13x", "cupy-cuda11x", "cupy")
+    no_device = (
+        "Install or update NVIDIA's driver, and CuPy for the CUDA version that nvidia-smi shows."
+    )
     cure = "pip install 'xpnn[cuda12]' or 'xpnn[cuda13]', by the CUDA version nvidia-smi shows"
 
     @classmethod
@@ -53,9 +58,17 @@ class CupyBackend(Backend):
 
         return cupy.ascontiguousarray(a)
 
-    def current(self) -> AbstractContextManager[Any]:
+    @contextmanager
+    def current(self) -> Iterator[None]:
         # a new object: a Device remembers one previous device and is not re-entrant
-        return cast(AbstractContextManager[Any], type(self.device)(self.device.id))
+        with explaining(self), type(self.device)(self.device.id):
+            yield
+
+    def free_cached_memory(self) -> None:
+        import cupy
+
+        cupy.get_default_memory_pool().free_all_blocks()
+        cupy.get_default_pinned_memory_pool().free_all_blocks()
 
     def wait(self) -> None:
         self.device.synchronize()

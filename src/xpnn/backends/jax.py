@@ -1,8 +1,8 @@
 """JAX: compiled by XLA, on the CPU, CUDA GPUs or TPUs."""
 
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Self, cast
 
 import numpy as np
@@ -11,6 +11,8 @@ from .._typing import Array
 from ..errors import BackendError
 from .audit import TO_DEVICE
 from .base import Backend, Carry, Reshape, Run, Step, same
+from .faults import explaining
+from .numpy import quiet
 
 
 class JaxBackend(Backend):
@@ -69,6 +71,11 @@ class JaxBackend(Backend):
     def owns(cls, x: Any) -> bool:
         jax = sys.modules.get("jax")
         return jax is not None and isinstance(x, jax.Array)
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        with explaining(self), quiet():  # of Python's numbers that NumPy casts to float32
+            yield
 
     def wait(self) -> None:
         """Wait for every live array: JAX has no way to wait for a device."""

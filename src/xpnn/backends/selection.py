@@ -225,7 +225,25 @@ def backend_class(name: str) -> type[Backend]:
         module, _, attribute = BUILT_IN[name].partition(":")
         found: type[Backend] = getattr(import_module(module), attribute)
     else:
-        found = _plugins()[name].load()
+        found = _plug_in(name)
+    return found
+
+
+@cache
+def _loaded(name: str) -> Any:
+    """Return what a plug-in's entry point holds, or the exception it raises: it is tried once."""
+    try:
+        return _plugins()[name].load()
+    except Exception as error:
+        return error
+
+
+def _plug_in(name: str) -> type[Backend]:
+    found = _loaded(name)
+    if isinstance(found, Exception):
+        raise found.with_traceback(None)  # or it would grow with every call
+    if not (isinstance(found, type) and issubclass(found, Backend)):
+        raise ArgumentTypeError(f"expected a class derived from xpnn.Backend, found {found!r}")
     return found
 
 
@@ -241,9 +259,10 @@ def backend_class_of(x: Any) -> type[Backend] | None:
     for name in known_names():
         try:
             found = backend_class(name)
-        except Exception:  # a plug-in that does not load owns nothing
+            owned = found.owns(x)
+        except Exception:  # a plug-in that does not load, or a broken CuPy, owns nothing
             continue
-        if found.owns(x):
+        if owned:
             return found
     return None
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from .._typing import Array
 from .base import Backend
+from .faults import explaining
 
 
 class TorchBackend(Backend):
@@ -45,7 +46,21 @@ class TorchBackend(Backend):
         return super().from_host(x, dtype, copy)
 
     def fetch(self, a: Array) -> Any:
-        return a.detach().cpu().numpy()
+        import torch
+
+        if a.dtype == torch.bfloat16:  # NumPy has no such dtype
+            a = a.float()
+        return a.numpy(force=True)
+
+    def current(self) -> AbstractContextManager[Any]:
+        return explaining(self)
+
+    def free_cached_memory(self) -> None:
+        import torch
+
+        torch.cuda.empty_cache()  # does nothing where CUDA has not begun
+        if self.device.type == "mps":
+            torch.mps.empty_cache()
 
     def no_grad(self) -> AbstractContextManager[Any]:
         import torch

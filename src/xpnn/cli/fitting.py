@@ -60,9 +60,10 @@ def split(y: Array, task: str, test_size: float, seed: int) -> tuple[Array, Arra
     if by_class:
         labels, counts = np.unique(y, return_counts=True)
         if counts.min() < 2:
+            rare = labels.tolist()[counts.argmin()]
             raise ArgumentError(
                 "expected each class in at least two rows, one to train on and one to test on, "
-                f"found {labels[counts.argmin()]!r} once; add rows of it, or pass --test-size 0."
+                f"found {rare!r} once; add rows of it, or pass --test-size 0."
             )
     try:
         train, test = train_test_split(
@@ -129,6 +130,20 @@ def numbers(examples: Examples, rows: TableRows | ImageRows | None) -> Array:
     return X
 
 
+def _scaler(what: str, columns: Array) -> Any:
+    """Return a fitted StandardScaler, or raise if numbers are too large to have a deviation."""
+    from sklearn.preprocessing import StandardScaler
+
+    with np.errstate(all="ignore"):
+        scaler = StandardScaler().fit(columns)
+    if not (np.isfinite(scaler.mean_).all() and np.isfinite(scaler.scale_).all()):
+        raise ArgumentError(
+            f"{what}: expected numbers whose squares are finite, found {np.abs(columns).max():g}; "
+            "remove such rows, or rescale the column."
+        )
+    return scaler
+
+
 def fit(
     X: Array,
     y: Array,
@@ -140,17 +155,15 @@ def fit(
     standardize: bool,
 ) -> Fitted:
     """Train a network on rows of numbers; the model takes raw data and predicts raw targets."""
-    from sklearn.preprocessing import StandardScaler
-
     scaler = target_scaler = None
     if standardize:
-        scaler = StandardScaler().fit(X)
+        scaler = _scaler("the data", X)
         if isinstance(rows, TableRows):  # the 0s and 1s of categories stay what they are
             scaler.mean_[rows.n_numbers :], scaler.scale_[rows.n_numbers :] = 0.0, 1.0
         X = scaler.transform(X)
     if task == REGRESSION:
         columns = y.reshape(len(y), -1)
-        target_scaler = StandardScaler().fit(columns)
+        target_scaler = _scaler("the target", columns)
         y = target_scaler.transform(columns).reshape(y.shape)
     kind = MLPRegressor if task == REGRESSION else MLPClassifier
     estimator: Any = kind(**settings, callbacks=[progress])

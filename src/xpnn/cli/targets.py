@@ -39,14 +39,24 @@ def classes_or_numbers(examples: Examples, task: str) -> Array:
     y = _present(examples)
     if task == REGRESSION:
         numbers = y.astype(np.float64)
-        if not np.isfinite(numbers).all():
-            raise ArgumentError(f"{_named(examples)}: expected finite numbers.")
+        finite = np.isfinite(numbers)
+        if not finite.all():
+            raise ArgumentError(
+                f"{_named(examples)}: expected finite numbers, found {int(np.sum(~finite))} NaN or "
+                "infinite; remove such rows."
+            )
         return numbers
     if y.dtype.kind == "f":
+        y = y.astype(np.float64)
         if (y != np.floor(y)).any():
             raise ArgumentError(
                 f"{_named(examples)}: expected classes, found numbers that are not whole, such as "
                 f"{y[y != np.floor(y)].flat[0]:g}; pass --task regression."
+            )
+        if (np.abs(y) >= 2.0**53).any():
+            raise ArgumentError(
+                f"{_named(examples)}: expected classes, found {y[np.abs(y).argmax()]:g}; number "
+                "the classes, or pass --task regression."
             )
         y = y.astype(np.int64)
     return y

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from collections.abc import Iterator
 from math import isfinite
 from pathlib import Path
@@ -200,7 +201,9 @@ def _read(arguments: argparse.Namespace) -> tuple[Examples, Any, str]:
     task = task_of(examples, arguments.task)
     y = classes_or_numbers(examples, task)
     if task == CLASSIFICATION and y.ndim == 1 and len(np.unique(y)) < 2:
-        raise ArgumentError(f"{where}: expected at least two classes, found only {y[0]!r}.")
+        raise ArgumentError(
+            f"{where}: expected at least two classes, found only {y.tolist()[0]!r}."
+        )
     if examples.kind == "table":
         return fitting.typed(examples, arguments.drop), y, task
     for name in ("drop", "impute"):
@@ -305,6 +308,8 @@ def check_file(option: str, path: Path, ending: str) -> None:
         raise ArgumentError(f"{option}: expected a name that ends in {ending}, found {path}.")
     if not path.parent.is_dir():
         raise ArgumentError(f"{option}: expected a file in a folder that exists, found {path}.")
+    if not os.access(path.parent, os.W_OK):
+        raise ArgumentError(f"{option}: expected a folder that can be written, found {path}.")
 
 
 def _sizes(text: str) -> list[int]:

@@ -12,7 +12,7 @@ import numpy as np
 from .. import _boundary as boundary
 from .._typing import Array, Rng
 from ..backends import get_backend
-from ..backends.base import Backend, to_host
+from ..backends.base import Backend
 from ..backends.numpy import NumpyBackend
 from ..backends.selection import backend_class_of, mixed
 from ..core.losses import LOSSES
@@ -29,7 +29,6 @@ def together(**named: Any) -> Iterator[tuple[Backend, *tuple[Any, ...]]]:
     """Bring the arrays of one call to one library, device and floating dtype.
 
     Yields the backend and the arrays, in a context in which its device is the current one.
-    None stays None.
     """
     found = owners(named)
     backend = meeting_place(found)
@@ -65,15 +64,16 @@ def meeting_place(found: Mapping[str, Backend]) -> Backend:
     return with_dtype(meeting, "float32" if floating == {"float32"} else "float64")
 
 
-def _joined(name: str, x: Any, found: Backend | None, backend: Backend) -> Array | None:
-    if x is None or (found == backend and _is_plain(x)):
+def _joined(name: str, x: Any, found: Backend | None, backend: Backend) -> Array:
+    if found == backend and _is_plain(x):
         return x
     return boundary.place(name, x, backend, backend.dtype)
 
 
 def _is_plain(x: Any) -> bool:
-    """Whether an array needs no looking into: it is no masked array, no matrix, no scalar."""
-    return type(x) is np.ndarray or not isinstance(x, np.ndarray | np.generic)
+    """Whether an array needs no looking into: not masked, no matrix, no scalar, not sparse."""
+    plain = type(x) is np.ndarray or not isinstance(x, np.ndarray | np.generic)
+    return plain and not boundary.is_sparse(x)
 
 
 @contextmanager
@@ -164,6 +164,7 @@ def initial_parameters(
         raise ArgumentError(
             f"layers_dims: expected at least inputs and outputs, like (64, 10), found {sizes}."
         )
+    boundary.check_memory("layers_dims", sizes)
     if isinstance(scale, str):
         if scale not in SCALES:
             raise unknown_name("scale", scale, SCALES)
@@ -195,8 +196,8 @@ def check_examples(name: str, x: Array) -> None:
     boundary.check_columns(name, x, x.shape[0])
 
 
-def check_training_set(X: Array, Y: Array, given: Any, backend: Backend, part: str = "") -> None:
-    """Raise unless X and Y can train a model; ``given`` is Y before it became floats."""
+def check_training_set(X: Array, Y: Array, backend: Backend, part: str = "") -> None:
+    """Raise unless X and Y can train a model."""
     check_examples(f"X{part}", X)
     check_examples(f"Y{part}", Y)
     m = X.shape[1]
@@ -212,18 +213,26 @@ def check_training_set(X: Array, Y: Array, given: Any, backend: Backend, part: s
             f"{tuple(Y.shape)}{cure}."
         )
     boundary.check_finite(f"X{part}", X, backend)
+    check_targets(Y, backend, part)
+
+
+def check_targets(Y: Array, backend: Backend, part: str = "") -> None:
+    """Raise for targets that are not finite, and for whole numbers other than 0 and 1."""
     boundary.check_finite(f"Y{part}", Y, backend)
-    labels = to_host(given)
-    if labels.dtype.kind in "iu" and not np.isin(labels, (0, 1)).all():
+    xp = backend.xp
+    # the notes try their functions on targets drawn from N(0, 1) too
+    whole = backend.all_true(xp.floor(Y) == Y)
+    if whole and not backend.all_true((Y == 0.0) | (Y == 1.0)):
         raise ArgumentError(
-            f"Y{part}: expected labels 0 and 1, found {labels.min()} to {labels.max()}; for more "
-            "classes use xpnn.Network with output='softmax'."
+            f"Y{part}: expected labels 0 and 1, found {float(xp.min(Y)):g} to "
+            f"{float(xp.max(Y)):g}; for more classes use xpnn.Network with output='softmax'."
         )
 
 
-def check_layers(layers: Params, X: Array) -> None:
-    """Raise unless X fits the first W, and every W[l] and b[l] the layer before it."""
+def check_layers(layers: Params, X: Array, backend: Backend) -> None:
+    """Raise unless X is finite and fits the first W, and each W[l] and b[l] the layer before."""
     check_examples("X", X)
+    boundary.check_finite("X", X, backend)
     W1 = layers[0].W
     n_prev = W1.shape[1] if W1.ndim == 2 else X.shape[0]
     boundary.check_columns("X", X, n_prev)

@@ -49,6 +49,7 @@ def descend(
         costs[start] = J[0]
         if print_cost:
             print(f"Cost after iteration {start}: {J[0]:.6f}")
+    trainer.check_finite(carry, num_iterations)
     return Descent(trainer.params(carry), trainer.params(previous), costs)
 
 

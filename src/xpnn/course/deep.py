@@ -13,6 +13,7 @@ from typing import Any
 
 from .. import _boundary as boundary
 from .._typing import Array, Rng
+from ..backends.base import Backend
 from ..core import propagation
 from ..core.activations import ACTIVATIONS, Activation
 from ..core.activations import activation as look_up
@@ -27,6 +28,7 @@ from ._arrays import (
     check_examples,
     check_layer,
     check_layers,
+    check_targets,
     check_training_set,
     initial_parameters,
     to_dict,
@@ -192,7 +194,7 @@ def L_model_forward(X: Any, parameters: Mapping[str, Any]) -> tuple[Array, list[
     """
     with together(X=X, **by_layer(parameters)) as (backend, X, *arrays):
         layers = pairs(arrays)
-        check_layers(layers, X)
+        check_layers(layers, X, backend)
         activations = (*(RELU,) * (len(layers) - 1), SIGMOID)
         AL, caches = propagation.forward(layers, X, activations, backend.xp)
         return AL, [
@@ -215,7 +217,7 @@ def compute_cost(AL: Any, Y: Any) -> float:
     0.3993
     """
     with together(AL=AL, Y=Y) as (backend, AL, Y):
-        check_output(AL, Y)
+        check_output(AL, Y, backend)
         losses = CROSS_ENTROPY.of_output(AL, Y, backend.xp)
         return backend.number(backend.xp.sum(losses)) / int(AL.shape[1])
 
@@ -348,7 +350,7 @@ def L_model_backward(AL: Any, Y: Any, caches: Sequence[Any]) -> dict[str, Array]
     ['dA0', 'dA1', 'dW1', 'dW2', 'db1', 'db2']
     """
     with together(AL=AL, Y=Y) as (backend, AL, Y):
-        check_output(AL, Y)
+        check_output(AL, Y, backend)
         dA = propagation.output_dA(AL, Y, CROSS_ENTROPY, backend.xp)
     if not caches:
         raise ArgumentError("caches: expected one cache a layer, of L_model_forward, found none.")
@@ -470,10 +472,10 @@ def L_layer_model(
     >>> len(costs), costs[-1] < 0.1
     (6, True)
     """
-    parameters, given = initial_parameters(layers_dims, scale, rng, X), Y
+    parameters = initial_parameters(layers_dims, scale, rng, X)
     with together(**parameters, X=X, Y=Y) as (backend, *arrays, X, Y):
         layers = pairs(arrays)
-        check_training_set(X, Y, given, backend)
+        check_training_set(X, Y, backend)
         boundary.check_columns("X", X, layers_dims[0])
         boundary.check_shape("Y", Y, (layers_dims[-1], X.shape[1]))
         net = Network(layers_dims, hidden="relu", output="sigmoid")
@@ -526,8 +528,9 @@ def _unpacked(cache: Any, *names: str) -> Any:
     return cache
 
 
-def check_output(AL: Array, Y: Array) -> None:
-    """Raise unless AL and Y have equal shapes (n_y, m)."""
+def check_output(AL: Array, Y: Array, backend: Backend) -> None:
+    """Raise unless AL and Y have equal shapes (n_y, m), and Y is from 0 to 1."""
     check_examples("AL", AL)
     check_examples("Y", Y)
     boundary.check_shape("Y", Y, tuple(AL.shape))
+    check_targets(Y, backend)

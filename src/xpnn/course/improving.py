@@ -20,6 +20,7 @@ from ._arrays import (
     by_layer,
     check_examples,
     check_layers,
+    check_targets,
     entries,
     meeting_place,
     owners,
@@ -106,7 +107,7 @@ def backward_propagation_with_regularization(
     names = [f"{symbol}{i // 4 + 1}" for i, symbol in enumerate("ZAWb" * (len(cache) // 4))]
     with together(X=X, Y=Y, **dict(zip(names, cache, strict=True))) as (backend, X, Y, *flat):
         layers = tuple(map(Layer, flat[2::4], flat[3::4]))
-        check_layers(layers, X)
+        check_layers(layers, X, backend)
         m = X.shape[1]
         caches, A_prev = [], X
         for l, (Z, A, (W, _)) in enumerate(zip(flat[::4], flat[1::4], layers, strict=True), 1):
@@ -115,6 +116,7 @@ def backward_propagation_with_regularization(
             caches.append(Cache(A_prev, Z, A))
             A_prev = A
         boundary.check_shape("Y", Y, tuple(A_prev.shape))
+        check_targets(Y, backend)
         activations = (*(ACTIVATIONS["relu"],) * (len(layers) - 1), ACTIVATIONS["sigmoid"])
         return to_dict(
             propagation.backward(

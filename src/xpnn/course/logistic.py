@@ -13,6 +13,7 @@ from ..network import Network
 from ._arrays import (
     accuracy,
     check_examples,
+    check_targets,
     check_training_set,
     initial_parameters,
     together,
@@ -83,7 +84,7 @@ def propagate(w: Any, b: float, X: Any, Y: Any) -> tuple[dict[str, Any], float]:
     (6.0001, 0.4999, (2, 1))
     """
     with together(w=w, X=X, Y=Y) as (backend, w, X, Y):
-        params, net = _layer(w, b, backend), _network(w, X, Y)
+        params, net = _layer(w, b, backend), _network(w, X, Y, backend=backend)
         _, caches = propagation.forward(params, X, net.activations, backend.xp)
         common = (1.0 / X.shape[1], None, net.activations, net.loss, backend.xp)
         J = propagation.cost(params, caches, Y, *common)
@@ -115,7 +116,7 @@ def loop_propagate(w: Any, b: float, X: Any, Y: Any) -> tuple[dict[str, Any], fl
     (6.0001, 0.4999, (2, 1))
     """
     with together(w=w, X=X, Y=Y) as (backend, w, X, Y):
-        _network(w, X, Y)
+        _network(w, X, Y, backend=backend)
         w, X, Y = (backend.to_numpy(array) for array in (w, X, Y))  # noqa: PLW2901
     n_x, m = X.shape
     b = _number(b)
@@ -175,7 +176,7 @@ def optimize(
     [0.6931, 0.1065]
     """
     with together(w=w, X=X, Y=Y) as (backend, w, X, Y):
-        params, net = _layer(w, b, backend), _network(w, X, Y)
+        params, net = _layer(w, b, backend), _network(w, X, Y, backend=backend)
         descent = descend(
             net, params, X, Y, backend, num_iterations, learning_rate, 100, print_cost
         )
@@ -206,7 +207,7 @@ def predict(w: Any, b: float, X: Any) -> Array:
     array([[1., 0.]])
     """
     with together(w=w, X=X) as (backend, w, X):
-        net = _network(w, X)
+        net = _network(w, X, backend=backend)
         A, _ = propagation.forward(_layer(w, b, backend), X, net.activations, backend.xp)
         return backend.xp.astype(A > 0.5, backend.dtype)
 
@@ -246,11 +247,11 @@ def model(
     array([[0., 1.]])
     """
     with together(X_train=X_train, Y_train=Y_train) as (backend, X, Y):
-        check_training_set(X, Y, Y_train, backend, "_train")
+        check_training_set(X, Y, backend, "_train")
         n_x = X.shape[0]
         boundary.check_shape("Y_train", Y, (1, X.shape[1]))
     with together(X_test=X_test, Y_test=Y_test) as (backend, X, Y):
-        check_training_set(X, Y, Y_test, backend, "_test")
+        check_training_set(X, Y, backend, "_test")
         boundary.check_columns("X_test", X, n_x)
         boundary.check_shape("Y_test", Y, (1, X.shape[1]))
     w, b = _zeros(n_x, X_train)
@@ -283,12 +284,14 @@ def _number(b: Any) -> float:
         raise ArgumentTypeError(f"b: expected a number, found {b!r}.") from None
 
 
-def _network(w: Array, X: Array, Y: Array | None = None) -> Network:
-    """Check the shapes, and return the network: n_x inputs, one sigmoid."""
+def _network(w: Array, X: Array, Y: Array | None = None, *, backend: Backend) -> Network:
+    """Check shapes and numbers, and return the network: n_x inputs, one sigmoid."""
     n_x = w.shape[0] if w.ndim else 0
     boundary.check_shape("w", w, (n_x, 1))
     boundary.check_columns("X", X, n_x)
+    boundary.check_finite("X", X, backend)
     if Y is not None:
         check_examples("Y", Y)
         boundary.check_shape("Y", Y, (1, X.shape[1]))
+        check_targets(Y, backend)
     return Network([n_x, 1], output="sigmoid")

@@ -19,6 +19,7 @@ from ._arrays import (
     by_layer,
     check_examples,
     check_layers,
+    check_targets,
     check_training_set,
     entries,
     initial_parameters,
@@ -89,7 +90,7 @@ def forward_propagation(X: Any, parameters: Mapping[str, Any]) -> tuple[Array, d
     with together(X=X, **by_layer(parameters)) as (backend, X, *arrays):
         layers = pairs(arrays)
         _check_two(layers)
-        check_layers(layers, X)
+        check_layers(layers, X, backend)
         A2, (first, second) = propagation.forward(layers, X, ACTIVATIONS_OF_LAYERS, backend.xp)
         return A2, {"Z1": first.Z, "A1": first.A, "Z2": second.Z, "A2": second.A}
 
@@ -149,6 +150,7 @@ def backward_propagation(
             check_examples(name, array)
         (n_y, n_h), m = (Y.shape[0], A1.shape[0]), X.shape[1]
         boundary.check_shape("Y", Y, (n_y, m))
+        check_targets(Y, backend)
         boundary.check_shape("A1", A1, (n_h, m))
         boundary.check_shape("A2", A2, (n_y, m))
         boundary.check_shape("W2", W2, (n_y, n_h))
@@ -225,10 +227,10 @@ def nn_model(
     >>> float((predict(parameters, X) == Y).mean())
     0.8975
     """
-    (n_x, _, n_y), given = layer_sizes(X, Y), Y
+    n_x, _, n_y = layer_sizes(X, Y)
     parameters = initial_parameters((n_x, n_h, n_y), "small", rng, X)
     with together(**parameters, X=X, Y=Y) as (backend, *arrays, X, Y):
-        check_training_set(X, Y, given, backend)
+        check_training_set(X, Y, backend)
         net = Network([n_x, n_h, n_y], hidden="tanh", output="sigmoid")
         layers = pairs(arrays)
         return to_dict(

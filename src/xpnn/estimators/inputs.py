@@ -8,6 +8,7 @@ lines below, because without its array-API dispatch scikit-learn turns them into
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_consistent_length,
@@ -17,11 +18,13 @@ from sklearn.utils.validation import (
 from .. import _boundary as boundary
 from .._typing import Array
 from ..backends import selection
-from ..backends.base import Backend, to_host
+from ..backends.base import Backend, is_masked, to_host
 from ..backends.numpy import NumpyBackend
 from ..errors import ArgumentError, ArgumentTypeError
 
 FLOATS = (np.float64, np.float32)
+DATES = ("date", "time", "duration")
+"""How the names of the dtypes of dates and times begin, in NumPy, pandas and polars."""
 
 
 def home_of(X: Any) -> Backend | None:
@@ -35,13 +38,44 @@ def spec_of(home: Backend | None) -> str:
     return "numpy" if home is None else home.spec
 
 
-def refuse_mask(X: Any) -> None:
+def refuse_mask(name: str, x: Any) -> None:
     """Raise for masked arrays, whose mask scikit-learn would drop."""
-    if isinstance(X, np.ma.MaskedArray):
+    if is_masked(x):
         raise ArgumentTypeError(
-            "X: expected an array without a mask, found a masked array; fill it first: "
-            "X.filled(0.0)."
+            f"{name}: expected an array without a mask, found a masked array; fill it first: "
+            f"{name}.filled(0.0)."
         )
+
+
+def refuse_missing(y: Any) -> None:
+    """Raise for None and NaN among objects, of which scikit-learn says something else."""
+    if isinstance(y, list | tuple) or getattr(getattr(y, "dtype", None), "kind", "") == "O":
+        objects = np.ravel(np.asarray(y, dtype=object))
+        missing = sum(v is None or (isinstance(v, float) and np.isnan(v)) for v in objects)
+        if missing:
+            raise ArgumentError(
+                f"y: expected a label or a number for every example, found {missing} of "
+                f"{len(objects)} missing; leave those examples out."
+            )
+
+
+def refuse_other_sparse(name: str, x: Any) -> None:
+    """Raise for sparse arrays of other libraries than SciPy."""
+    if not issparse(x):
+        boundary.check_dense(name, x)
+
+
+def refuse_kinds(X: Any) -> None:
+    """Raise for what scikit-learn would take for numbers, or not say clearly that it is none."""
+    refuse_mask("X", X)
+    refuse_other_sparse("X", X)
+    for dtype in [X.dtype] if hasattr(X, "dtype") else getattr(X, "dtypes", []):
+        name = str(dtype).lower()
+        if name.startswith(DATES) or getattr(dtype, "names", None):
+            raise ArgumentTypeError(
+                f"X: expected real numbers, found dtype {dtype}; convert it first, a date for "
+                "example to the days since another one."
+            )
 
 
 def on_host(x: Any) -> Any:
@@ -66,8 +100,11 @@ def where(estimator: Any, home: Backend | None, dtype: str) -> Backend:
 
 def fit_rows(estimator: Any, X: Any, y: Any, *, reset: bool, **y_checks: Any) -> tuple[Any, Any]:
     """Check what `fit` is given: X stays where it is, y becomes a host array."""
+    refuse_mask("y", y)
+    refuse_other_sparse("y", y)
+    refuse_kinds(X)
     y = on_host(y)
-    refuse_mask(X)
+    refuse_missing(y)
     if home_of(X) is None:
         X, y = validate_data(
             estimator,
@@ -87,7 +124,7 @@ def fit_rows(estimator: Any, X: Any, y: Any, *, reset: bool, **y_checks: Any) ->
 
 def predict_rows(estimator: Any, X: Any) -> Any:
     """Check what a fitted estimator is given."""
-    refuse_mask(X)
+    refuse_kinds(X)
     if home_of(X) is None:
         return validate_data(estimator, X, accept_sparse=["csr", "csc"], reset=False)
     check_device_rows(estimator, X, reset=False)
@@ -98,6 +135,7 @@ def check_weights(sample_weight: Any, m: int, backend: Backend) -> Any:
     """Return the sample weights as a host array, shape (m,): finite, not negative; or None."""
     if sample_weight is None:
         return None
+    refuse_mask("sample_weight", sample_weight)
     s = _check_sample_weight(on_host(sample_weight), np.empty((m, 0)))
     if not s.min() >= 0.0:
         raise ArgumentError(
@@ -110,11 +148,6 @@ def check_weights(sample_weight: Any, m: int, backend: Backend) -> Any:
 
 def check_device_rows(estimator: Any, X: Array, *, reset: bool) -> None:
     """Raise unless X is a matrix of real numbers with the features that were fitted."""
-    if "sparse" in str(getattr(X, "layout", "")):
-        raise ArgumentTypeError(
-            "X: expected a dense tensor, or a sparse matrix of SciPy, found a sparse tensor; "
-            "call X.to_dense()."
-        )
     shape = tuple(X.shape)
     if len(shape) != 2:
         raise ArgumentError(

@@ -4,6 +4,7 @@ The cost is convex, so it starts from zeros, and the step may be as long as the 
 """
 
 import warnings
+from math import isfinite
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -240,7 +241,13 @@ class LogisticRegression(NetworkClassifier):
         rate: Any = self.learning_rate
         if rate == "auto":
             bound = 0.25 if Y.shape[1] == 1 else 0.5
-            rate = 1.0 / (bound * _squared_norm(X, s, backend) / total + 1.0 / (self.C * total))
+            squared_norm = _squared_norm(X, s, backend)
+            if not isfinite(squared_norm):
+                raise ArgumentError(
+                    "X: expected features whose squares can be summed in "
+                    f"{backend.dtype_name}, found larger ones; standardise X with StandardScaler."
+                )
+            rate = 1.0 / (bound * squared_norm / total + 1.0 / (self.C * total))
         optimizer = sklearn_sgd(rate, self.momentum, nesterov=True)
         trainer = Trainer(net, backend, optimizer, 1.0 / self.C, X, Y, s, None)
         zeros = backend.xp.zeros(count(net.sizes), dtype=backend.dtype, device=backend.device)

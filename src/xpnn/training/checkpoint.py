@@ -110,7 +110,7 @@ class Checkpoint:
                 _restore(loop, contents.content, contents.tensors)
             except ArgumentError:
                 raise
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
                 raise FileFormatError(
                     f"damaged: it is no state of a training ({error})."
                 ) from error
@@ -239,6 +239,7 @@ def _restore(loop: "Loop", content: dict[str, Any], tensors: dict[str, Any]) -> 
 
     order = tensors["order"]
     container.expect("order", np.array_equal(np.sort(order), np.arange(loop.trainer.plan.m)))
+    _check_random_state(content["rng"])
     loop.shuffle.state = order, content["rng"]
     epochs = index(content["epoch"])
     loop.done = loop.best = loop.done._replace(
@@ -259,6 +260,14 @@ def _restore(loop: "Loop", content: dict[str, Any], tensors: dict[str, Any]) -> 
     loop.stopping.best, loop.stopping.without_improvement = float(best), index(without_improvement)
     if loop.adaptive is not None:
         loop.adaptive.alpha = content["rate"]
+
+
+def _check_random_state(rng: Any) -> None:
+    """Raise for positions beyond the numbers drawn in advance, where NumPy would read and crash."""
+    if rng is not None:
+        for name, place, last in (("pos", rng["state"], 624), ("buffer_pos", rng, 4)):
+            position = place.get(name, 0)
+            container.expect("rng", type(position) is int and 0 <= position <= last)
 
 
 def _plain(value: Any) -> Any:
