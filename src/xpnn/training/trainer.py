@@ -12,7 +12,7 @@ from ..core.propagation import backward, forward
 from ..errors import DivergenceError
 from ..network import Network
 from .batches import Batches, Plan, merged
-from .step import make_run
+from .step import cutting, make_run
 
 
 class Trainer:
@@ -75,7 +75,7 @@ class Trainer:
 
     def params(self, carry: Carry) -> Params:
         """Return the layers that θ holds."""
-        return from_vector(carry[0], self.net.sizes, self.backend.xp)
+        return cutting(self.net.sizes, self.backend)(carry[0])
 
     def run(
         self, carry: Carry, epoch: int, rates: list[float], orders: list[Any]
