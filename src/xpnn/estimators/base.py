@@ -6,7 +6,8 @@ and how the results come back.
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -76,10 +77,8 @@ class NetworkEstimator(BaseEstimator):
         return backend.asarray(theta, backend.dtype)
 
     def _keep(self, params: Params, backend: Backend) -> None:
-        """Hold the parameters as scikit-learn does, in arrays of their own in C order."""
-        xp = backend.xp
-        self.coefs_ = [xp.asarray(backend.contiguous(W.T), copy=True) for W, _ in params]
-        self.intercepts_ = [xp.asarray(b[:, 0], copy=True) for _, b in params]
+        """Hold the parameters as scikit-learn does."""
+        self.coefs_, self.intercepts_ = _turning(backend)(params)
 
     def to(self, backend: str, device: str | None = None) -> Self:
         """Move a fitted estimator to another library or device, where it then stays.
@@ -293,6 +292,21 @@ class NetworkEstimator(BaseEstimator):
             f"X is on {home.spec}, but the model on {here.spec}: move X, or the model with "
             f"model.to({home.spec!r})."
         )
+
+
+@lru_cache(maxsize=64)
+def _turning(backend: Backend) -> Callable[[Params], tuple[list[Array], list[Array]]]:
+    """Return the function layers -> coefs, intercepts; compiled where that is done.
+
+    They are arrays of their own in C order.
+    """
+    xp = backend.xp
+
+    def turn(params: Params) -> tuple[list[Array], list[Array]]:
+        coefs = [xp.asarray(backend.contiguous(W.T), copy=True) for W, _ in params]
+        return coefs, [xp.asarray(b[:, 0], copy=True) for _, b in params]
+
+    return backend.compile(turn) if backend.compiled else turn
 
 
 def moments(scaler: Any, n: int) -> tuple[Array, Array]:

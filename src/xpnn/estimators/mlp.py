@@ -31,13 +31,14 @@ from ..backends.base import Backend
 from ..backends.selection import resolve
 from ..core.activations import Activation
 from ..core.optimizers import Optimizer
-from ..core.parameters import Layer, Params, from_vector
+from ..core.parameters import Layer, Params
 from ..errors import ArgumentError, DivergenceError
 from ..network import Network
 from ..training.batches import Shuffle
 from ..training.checkpoint import Checkpoint
 from ..training.fit import check_callbacks
 from ..training.loop import Loop
+from ..training.step import cutting
 from ..training.stopping import AdaptiveRate, Stopping
 from . import inputs, solvers
 from .base import NetworkEstimator, moments, outputs
@@ -188,7 +189,7 @@ class BaseMLP(NetworkEstimator):
                 theta = self._fit_lbfgs(X, Y, s, backend)
             else:
                 theta = self._fit_stochastic(X, Y, s, backend, incremental=incremental)
-            self._keep(from_vector(theta, self._network().sizes, backend.xp), backend)
+            self._keep(cutting(self._network().sizes, backend)(theta), backend)
             if not backend.all_true(backend.xp.isfinite(theta)):
                 raise DivergenceError(
                     "Solver produced non-finite parameter weights. The input data may contain "

@@ -56,55 +56,42 @@ class Plan:
         """Return Σs of each step, shape (steps,); without weights its number of examples."""
         return self._sums(self.s[order]) if self._same is None else self._same
 
-    def rows(self, order: Any, inverse: Any) -> list[tuple[Any, ...]]:
-        """Cut an epoch's order, and shares s · ``inverse``, into the ``arrays`` of its runs.
+    def runs(
+        self, orders: list[Any], inverse: Any, numbers: list[tuple[float, ...]]
+    ) -> list[Batches]:
+        """Cut the orders of k epochs, shape (m,) each, into as few runs as their shapes allow.
 
-        ``inverse`` is 1/Σs of each step. There is one run; two if the last batch is smaller.
+        ``inverse`` is 1/Σs of each step, shape (k, steps), by which s becomes shares, and
+        ``numbers`` are those of the k · steps steps. There is one run; if the last batch is
+        smaller, two an epoch.
         """
         if self.full:
-            return [()]
-        columns = [order]
+            return [Batches((), numbers)]
+        width = self.steps * self.size if self.pad else self.m
+        indices = np.zeros((len(orders), width), dtype=orders[0].dtype)
+        np.stack(orders, out=indices[:, : self.m])
+        columns = [indices]
         if self.weighted:
-            share = np.repeat(inverse, self.size)[: self.m]
-            columns.append(share if self.s is None else share * self.s[order])
-        if self.pad:
-            filler = np.zeros(self.steps * self.size - self.m, dtype=order.dtype)
-            columns = [np.concatenate((a, filler)) for a in columns]
-        whole = len(columns[0]) // self.size * self.size
-        pieces = [(slice(0, whole), self.size), (slice(whole, None), self.m - whole)]
-        return [
-            tuple(
-                a[piece].reshape(-1, size) if a is columns[0] else a[piece].reshape(-1, 1, size)
-                for a in columns
-            )
-            for piece, size in pieces
-            if size > 0
-        ]
+            shares = np.repeat(inverse, self.size, axis=1)[:, :width]
+            shares[:, self.m :] = 0.0
+            if self.s is not None:
+                shares *= self.s[indices]
+            columns.append(shares)
+        if self.pad or self.m % self.size == 0:
+            return [_batches(columns, self.size, numbers)]
+        runs = []
+        whole = self.m - self.m % self.size
+        for k in range(len(orders)):
+            some = numbers[k * self.steps : (k + 1) * self.steps]
+            runs.append(_batches([a[k, :whole] for a in columns], self.size, some[:-1]))
+            runs.append(_batches([a[k, whole:] for a in columns], self.m - whole, some[-1:]))
+        return runs
 
 
-def merged(runs: list[Batches]) -> list[Batches]:
-    """Return neighbouring runs whose batches have the same size as one."""
-    groups: list[list[Batches]] = []
-    for run in runs:
-        if groups and _shapes(groups[-1][-1]) == _shapes(run):
-            groups[-1].append(run)
-        else:
-            groups.append([run])
-    return [
-        Batches(
-            tuple(
-                np.concatenate(parts) for parts in zip(*(run.arrays for run in group), strict=True)
-            ),
-            [row for run in group for row in run.numbers],
-        )
-        if len(group) > 1
-        else group[0]
-        for group in groups
-    ]
-
-
-def _shapes(run: Batches) -> list[tuple[int, ...]]:
-    return [a.shape[1:] for a in run.arrays]
+def _batches(columns: list[Any], size: int, numbers: list[tuple[float, ...]]) -> Batches:
+    indices, *shares = columns
+    arrays = (indices.reshape(-1, size), *(a.reshape(-1, 1, size) for a in shares))
+    return Batches(arrays, numbers)
 
 
 class Shuffle:

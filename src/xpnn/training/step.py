@@ -5,6 +5,7 @@ step to the next comes in as an argument: the indices of the mini-batch, each
 example's share of its cost, the learning rate and what follows from it.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +15,16 @@ from ..core import propagation
 from ..core.optimizers import Update
 from ..core.parameters import Params, from_vector, pairs, to_vector
 from ..network import Network
+
+
+@lru_cache(maxsize=64)
+def cutting(sizes: tuple[int, ...], backend: Backend) -> Callable[[Array], Params]:
+    """Return `from_vector` for layers of these sizes; compiled where that is done."""
+
+    def cut(theta: Array) -> Params:
+        return from_vector(theta, sizes, backend.xp)
+
+    return backend.compile(cut) if backend.compiled else cut
 
 
 @lru_cache(maxsize=64)

@@ -11,8 +11,8 @@ from ..core.parameters import Params, from_vector, to_vector
 from ..core.propagation import backward, forward
 from ..errors import DivergenceError
 from ..network import Network
-from .batches import Batches, Plan, merged
-from .step import make_run
+from .batches import Batches, Plan
+from .step import cutting, make_run
 
 
 class Trainer:
@@ -75,7 +75,7 @@ class Trainer:
 
     def params(self, carry: Carry) -> Params:
         """Return the layers that θ holds."""
-        return from_vector(carry[0], self.net.sizes, self.backend.xp)
+        return cutting(self.net.sizes, self.backend)(carry[0])
 
     def run(
         self, carry: Carry, epoch: int, rates: list[float], orders: list[Any]
@@ -86,7 +86,7 @@ class Trainer:
         not altered. Costs are read from the device once. Raises `DivergenceError` if one is not
         finite.
         """
-        totals = [self.plan.totals(order) for order in orders]
+        totals = np.stack([self.plan.totals(order) for order in orders])
         runs = self._runs(epoch, rates, orders, totals)
         start, outputs = carry, []
         for batches in runs:
@@ -97,29 +97,20 @@ class Trainer:
         J = J.astype(np.float64).reshape(len(rates), -1)
         if not np.isfinite(J).all():
             self.diverged(start, runs, int(np.argmin(np.isfinite(J))), epoch, rates)
-        return carry, self.mean(J, np.stack(totals)).tolist()
+        return carry, self.mean(J, totals).tolist()
 
     def _runs(
-        self, epoch: int, rates: list[float], orders: list[Any], totals: list[Any]
+        self, epoch: int, rates: list[float], orders: list[Any], totals: Any
     ) -> list[Batches]:
         """Return the steps of some epochs, in as few runs as their shapes allow."""
+        inverse = np.divide(1.0, totals, out=np.zeros_like(totals), where=totals > 0.0)
         t = self.steps_before + epoch * self.plan.steps
-        runs = []
-        heads: list[tuple[float, float]] = []
-        for i, (rate, order) in enumerate(zip(rates, orders, strict=True)):
-            if not heads or self.plan.weighs:
-                sums = totals[i]
-                inverse = np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0.0)
-                heads = [(share, self.l2 * share) for share in inverse.tolist()]
-            numbers = [
-                head + self.optimizer.scalars(rate, t + k) for k, head in enumerate(heads, 1)
-            ]
-            t += self.plan.steps
-            for arrays in self.plan.rows(order, inverse):
-                steps = len(arrays[0]) if arrays else len(numbers)
-                runs.append(Batches(arrays, numbers[:steps]))
-                numbers = numbers[steps:]
-        return merged(runs)
+        numbers = []
+        for rate, shares in zip(rates, inverse.tolist(), strict=True):
+            for share in shares:
+                t += 1
+                numbers.append((share, self.l2 * share, *self.optimizer.scalars(rate, t)))
+        return self.plan.runs(orders, inverse, numbers)
 
     def mean(self, J: Any, totals: Any) -> Any:
         """Return the cost of each epoch, the mean over its steps; J has shape (epochs, steps)."""
