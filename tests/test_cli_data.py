@@ -132,6 +132,38 @@ def test_missing_values_are_imputed_when_asked(table, run):
     assert len(rows_of_csv(run("predict flowers.safetensors flowers.csv"))) == 150
 
 
+def test_text_stays_text_whatever_a_file_has_of_it(run):
+    """A column of true, false and unknown, of which another file has no unknown."""
+    pytest.importorskip("pandas")
+    lines = [f"{('true', 'false', 'unknown')[i % 3]},{('0', '1', 'x')[i % 3]}" for i in range(60)]
+    write("all.csv", "\n".join(["answer,y", *lines]))
+    write("some.csv", "\n".join(["answer,y", *(line for line in lines if "x" not in line)]))
+    run("train all.csv --target y --epochs 5")
+    assert len(rows_of_csv(run("predict all.safetensors some.csv"))) == 40
+    assert "40 rows" in run("evaluate all.safetensors some.csv")
+
+
+def test_a_space_after_a_comma_means_nothing(table, run):
+    run(table)
+    expected = Path("flowers.safetensors").read_bytes()
+    write("flowers.csv", "\n".join(flowers()).replace(",", ", "))
+    run(table)
+    assert Path("flowers.safetensors").read_bytes() == expected
+
+
+def test_a_column_may_be_called_dtype(run):
+    pytest.importorskip("pandas")
+    write("t.csv", "dtype,y\n" + "1,u\n2,v\n" * 10)
+    run("train t.csv --target y --epochs 2")
+
+
+def test_another_target_of_a_table_of_scikit_learn(run):
+    pytest.importorskip("pandas")
+    report = json.loads(run(["train", "wine", "--target", "alcohol", "--epochs", "2", "--json"]))
+    assert (report["target"], report["task"]) == ("alcohol", "regression")
+    assert "cultivar" in [column["name"] for column in report["columns"]]
+
+
 def test_parquet_is_read_like_csv(table, run):
     pandas = pytest.importorskip("pandas")
     pytest.importorskip("pyarrow")
@@ -237,7 +269,7 @@ def test_a_folder_of_images(shapes, run):
     predicted = rows_of_csv(run("predict shapes.safetensors shapes/middle"))
     assert [row["prediction"] for row in predicted] == ["middle"] * 12
     assert "accuracy  1.0000" in run("evaluate shapes.safetensors shapes")
-    assert "takes     images, 240 numbers" in run("info shapes.safetensors")
+    assert "takes     images of 10 x 8 x 3, 240 numbers" in run("info shapes.safetensors")
 
 
 def idx(a):
@@ -439,12 +471,10 @@ def test_export_gives_the_same_probabilities(table, run):
     np.testing.assert_allclose(found, pipeline.predict_proba(frame), atol=1e-4)
 
 
-pty = pytest.importorskip("pty", reason="needs a terminal of Unix")
-termios = pytest.importorskip("termios", reason="needs a terminal of Unix")
-
-
 def on_a_terminal(arguments, seconds=60.0, when=None):
     """Run a command on a terminal of its own; return what appeared there, and the status."""
+    pty = pytest.importorskip("pty", reason="needs a terminal of Unix")
+    termios = pytest.importorskip("termios", reason="needs a terminal of Unix")
     command = [sys.executable, "-m", "xpnn", *arguments]
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 80))
@@ -482,6 +512,41 @@ def test_ctrl_c_keeps_what_there_is():
     epochs = int(re.search(r"stopped by Ctrl-C after (\d+) complete epochs", seen)[1])
     assert epochs >= 1
     assert xpnn.load("digits.safetensors").n_iter_ == epochs
+
+
+def test_ctrl_c_keeps_what_lbfgs_has():
+    pytest.importorskip("pty", reason="needs a terminal of Unix")
+    arguments = ["train", "digits", "--optimizer", "lbfgs", "--epochs", "100000", "--l2", "100"]
+    seen, status = on_a_terminal([*arguments, "--hidden", "512,512"], when=rb"cost=\d")
+    assert status == 130, seen
+    epochs = int(re.search(r"stopped by Ctrl-C after (\d+) complete epochs", seen)[1])
+    assert xpnn.load("digits.safetensors").n_iter_ == epochs >= 1
+
+
+def in_a_shell(command):
+    """Run a line of shell, with output buffered as users have it."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    return subprocess.run(
+        command, check=True, shell=True, capture_output=True, text=True, env=environment
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell of Unix")
+def test_a_reader_that_leaves_does_not_end_a_training():
+    command = f"{sys.executable} -m xpnn train digits --epochs 3 | head -1"
+    done = in_a_shell(command)
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")
+    assert xpnn.load("digits.safetensors").n_iter_ == 3
+    done = in_a_shell(f"{sys.executable} -m xpnn info digits.safetensors | true")
+    assert done.stderr == ""
+
+
+def test_a_terminal_without_these_letters(tmp_path):
+    command = [sys.executable, "-m", "xpnn", "train", "diabetes", "--epochs", "1"]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    pytest.importorskip("pandas")
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    assert done.stderr == ""
 
 
 def test_a_pipe_gets_plain_lines(run):

@@ -37,6 +37,9 @@ def folder(tmp_path, monkeypatch):
         "only_y.csv": "y\n" + "u\nv\n" * 9,
         "dates.csv": "a,y\n" + "".join(f"2026-01-{i + 1:02},{i % 2}\n" for i in range(30)),
         "infinite.csv": "a,y\n" + "".join(f"{i or 'inf'},{i % 2}\n" for i in range(9)),
+        "longer.csv": "a,y\n" + "1,u,5\n2,v,6\n" * 6,
+        "trailing.csv": "a,y\n" + "1,u,\n2,v,\n" * 6,
+        "two.csv": "a,y\n" + "1,u\n" * 98 + "2,v\n" * 2,
         "good.csv": "a,b,y\n" + "".join(f"{i},{'uv'[i % 2]},{i % 2}\n" for i in range(12)),
         "renamed.csv": "A,b\n1,u\n",
         "surplus.csv": "a,b,c\n1,u,1\n",
@@ -54,6 +57,9 @@ def folder(tmp_path, monkeypatch):
     np.save("words.npy", np.array([["a", "b"], ["c", "d"]]))
     np.save("cube.npy", np.ones((2, 3, 4)))
     np.savez("named.npz", a=[1], b=[2])
+    np.savez("cubes.npz", X=np.ones((4, 2)), y=np.ones((4, 2, 2)))
+    np.savez("infinite.npz", X=np.ones((4, 2)), y=[0.0, 1.0, 0.0, np.inf])
+    Path("damaged.gz").write_bytes(b"\x1f\x8b\x08" + NOISE)
     Path("no_images/cat").mkdir(parents=True)
     Path("nothing").mkdir()
     with xpnn.use_backend("numpy"):
@@ -102,6 +108,9 @@ def refused(arguments, capsys):
         ("train X.npy y.npy", "found 4 examples .* and 3 labels"),
         ("train noise.npy y.npy", "noise.npy: expected arrays that numpy.save"),
         ("train noise.npz", "noise.npz: expected arrays that numpy.save"),
+        ("train cubes.npz", "expected one label an example, shape .m,.*found labels of shape"),
+        ("train infinite.npz", "expected finite numbers, found 1 NaN or infinite"),
+        ("train damaged.gz", "damaged.gz: expected one of"),
         ("train named.npz", "expected arrays named X and y, found a, b"),
         ("train words.npy y.npy", "expected real numbers, found <U1"),
         ("train cube.npy y.npy", "found float64 of shape"),
@@ -161,6 +170,12 @@ def test_refusals(arguments, message, capsys):
         ("dates.csv --target y", "30 different texts in 30 rows"),
         ("only_y.csv --target y", "at least one column beside the target"),
         ("infinite.csv --target y", "column 'a': expected finite numbers, found inf .row 1"),
+        ("infinite.csv --target y --impute", "expected finite numbers, found inf .row 1"),
+        ("longer.csv --target y", "as many cells in each line as in the first, 2, found more"),
+        ("trailing.csv --target y", "as many cells in each line as in the first, 2, found more"),
+        ("two.csv --target y --test-size 0.9", "leaves a class without any to train on"),
+        ("good.csv --target y --checkpoint good.safetensors", "expected another file than the mod"),
+        ("good.csv --target y --checkpoint c.safetensors --optimizer lbfgs", "than lbfgs"),
         ("good.csv --target a --task classification --test-size 0.01", "--test-size"),
     ],
 )
@@ -210,9 +225,27 @@ def test_h5_that_is_none(capsys):
     ],
 )
 def test_data_that_are_not_the_models(command, data, message, model, capsys):
-    printed = refused([command, model, data], capsys)
-    if command == "predict" or "column 'y'" not in printed:
-        assert re.search(message, printed)
+    if command == "evaluate" and Path(data).is_file():
+        Path("labelled.csv").write_text(with_a_y(Path(data).read_text("utf-8")), "utf-8")
+        data = "labelled.csv"
+    assert re.search(message, refused([command, model, data], capsys))
+
+
+def with_a_y(text):
+    """Return the text of a table with a column of labels, so that it is the others that matter."""
+    return "".join(f"{line},{'y' if i == 0 else 1}\n" for i, line in enumerate(text.splitlines()))
+
+
+def test_predictions_do_not_replace_their_data(model, capsys):
+    refused(["predict", model, "good.csv", "-o", "good.csv"], capsys)
+    refused(["predict", model, "good.csv", "-o", model], capsys)
+    assert "found the folder" in refused(["predict", model, "good.csv", "-o", "nothing"], capsys)
+
+
+def test_another_number_of_features(capsys):
+    xpnn.LogisticRegression().fit(np.eye(2), [0, 1]).save("two.safetensors")
+    message = refused(["predict", "two.safetensors", "X.npy"], capsys)
+    assert "X.npy: expected 2 numbers in a row, as the model was trained on, found 3" in message
 
 
 def test_predictions_are_written_whole_or_not_at_all(model, capsys):

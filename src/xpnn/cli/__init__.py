@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import NoReturn
 
 from ..errors import XpnnError
@@ -40,8 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     for subparser in commands.choices.values():
         subparser.add_argument("--debug", action="store_true", help="show where an error came from")
     arguments = parser.parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # names are shown where the terminal lacks letters
+            stream.reconfigure(errors="backslashreplace")
     try:
         stopped = arguments.run(arguments)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # whoever read our output has had enough of it

@@ -22,7 +22,7 @@ DIVERGED = (
     "leave --standardize on."
 )
 INTERRUPTED = "Training interrupted by user."
-AT_LAST = "Maximum iterations"
+AT_LAST = ("Maximum iterations", "lbfgs failed to converge")
 """What the estimators' warnings say."""
 STILL_FALLING = "the cost was still falling after the last epoch; more --epochs may help"
 
@@ -74,6 +74,11 @@ def split(y: Array, task: str, test_size: float, seed: int) -> tuple[Array, Arra
             f"--test-size: {test_size:g} of {len(y)} rows cannot be set aside, some of each "
             f"class ({error}) add rows, or pass --test-size 0."
         ) from error
+    if by_class and len(np.unique(y[train])) < len(labels):
+        raise ArgumentError(
+            f"--test-size: {test_size:g} of {len(y)} rows leaves a class without any to train on; "
+            "lower it, or add rows."
+        )
     return train, test
 
 
@@ -111,9 +116,9 @@ def network(
 
 def dtype_of(examples: Examples) -> str:
     """Return the dtype of the rows: images are float32, numbers what they are."""
-    if examples.kind == "images":
-        return "float32"
-    return "float32" if getattr(examples.X, "dtype", None) == np.float32 else "float64"
+    if examples.kind == "table":
+        return "float64"
+    return "float32" if examples.kind == "images" or examples.X.dtype == np.float32 else "float64"
 
 
 def numbers(examples: Examples, rows: TableRows | ImageRows | None) -> Array:
@@ -182,5 +187,9 @@ def fit(
         estimator = estimator.fold_target_scaler(target_scaler)
     notes = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
     interrupted = INTERRUPTED in notes
-    notes = [STILL_FALLING if AT_LAST in note else note for note in notes if note != INTERRUPTED]
+    notes = [
+        STILL_FALLING if any(words in note for words in AT_LAST) else note
+        for note in notes
+        if note != INTERRUPTED
+    ]
     return Fitted(Model(rows, estimator), list(costs), interrupted, notes)

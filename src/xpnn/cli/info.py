@@ -61,10 +61,13 @@ def _found(model: Model) -> dict[str, Any]:
 def _lines(found: dict[str, Any]) -> Iterator[str]:
     predicts = "" if found["predicts"] is None else f"{found['predicts']}: "
     if found["classes"] is None:
-        yield f"predicts  {predicts}{found['sizes'][-1]} number(s)"
+        n = found["sizes"][-1]
+        yield f"predicts  {predicts}{'a number' if n == 1 else f'{n} numbers'}"
     else:
         yield f"predicts  {predicts}{len(found['classes'])} classes: {some(found['classes'])}"
-    yield f"takes     {found['takes']['kind']}, {found['sizes'][0]} numbers in a row"
+    shape = " x ".join(map(str, found["takes"].get("shape", ())))
+    of = f" of {shape}" if shape else ""
+    yield f"takes     {found['takes']['kind']}{of}, {found['sizes'][0]} numbers in a row"
     parameters = ", ".join(f"{name} {value}" for name, value in found["parameters"].items())
     cost = "" if found["last_cost"] is None else f", last cost {found['last_cost']:.4g}"
     yield f"trained   {found['epochs']} epochs{cost}; {parameters}"

@@ -85,6 +85,7 @@ class Model(NamedTuple):
         examples = read_for(
             tuple(rows.shape) if isinstance(rows, ImageRows) else None,
             rows.target if isinstance(rows, TableRows) else None,
+            self._texts,
             where,
             labels,
         )
@@ -93,7 +94,23 @@ class Model(NamedTuple):
             raise ArgumentError(
                 f"{where}: expected {expected}, as the model was trained on, found {examples.kind}."
             )
+        width = self.estimator.n_features_in_
+        if rows is None and examples.X.shape[1] != width:
+            raise ArgumentError(
+                f"{where}: expected {width} numbers in a row, as the model was trained on, found "
+                f"{examples.X.shape[1]}."
+            )
         return examples
+
+    @property
+    def _texts(self) -> set[str]:
+        """The columns of a table that were text when the model was trained."""
+        if not isinstance(self.rows, TableRows):
+            return set()
+        texts = {c.name for c in self.rows.columns_ if c.categories is not None}
+        if self.rows.target is not None and isinstance((self.classes or [0])[0], str):
+            texts.add(self.rows.target)
+        return texts
 
     def outputs(self, examples: Examples) -> Iterator[tuple[Array, Array | None]]:
         """Return the predictions, with the probabilities if there are classes, chunk by chunk."""
@@ -104,10 +121,12 @@ class Model(NamedTuple):
                 X = rows[start : start + ROWS]
                 if self.classes is None:
                     yield model.predict(X), None
-                else:
-                    P = model.predict_proba(X)
-                    multi = model._multilabel
-                    yield (P > 0.5).astype(int) if multi else model.classes_[P.argmax(axis=1)], P
+                    continue
+                P = model.predict_proba(X)
+                if model._multilabel:
+                    yield (P > 0.5).astype(int), P
+                else:  # a model of one class has no second one to be likely
+                    yield model.classes_[P[:, : len(self.classes)].argmax(axis=1)], P
 
     def predict(self, examples: Examples) -> tuple[Array, Array | None]:
         """Return the predictions for all examples, and the probabilities or None."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from ..errors import ArgumentError
 from ..files.atomic import replacing
 from .models import Model
 from .reading import Examples
@@ -33,6 +34,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Predict."""
     model = Model.load(arguments.model)
     examples = model.read(arguments.data)
+    if arguments.output is not None:
+        _check_output(arguments)
     one_image = examples.files is not None and Path(arguments.data).is_file()
     if one_image and arguments.output is None:
         print(_of_image(model, examples))
@@ -44,6 +47,15 @@ def run(arguments: argparse.Namespace) -> None:
         writer.writerow(_header(model, examples))
         writer.writerow(first)
         writer.writerows(rows)
+
+
+def _check_output(arguments: argparse.Namespace) -> None:
+    """Raise if the predictions would replace what they are made of, or a folder."""
+    output = arguments.output.resolve()
+    if output in {Path(arguments.data).resolve(), arguments.model.resolve()}:
+        raise ArgumentError(f"--output: expected another file than DATA and MODEL, found {output}.")
+    if output.is_dir():
+        raise ArgumentError(f"--output: expected a file, found the folder {arguments.output}.")
 
 
 def _of_image(model: Model, examples: Examples) -> str:
@@ -72,7 +84,7 @@ def _rows(model: Model, examples: Examples) -> Iterator[list[Any]]:
 
 
 def _shown(value: Any) -> Any:
-    return f"{value:.7g}" if isinstance(value, float) else value
+    return f"{value:.10g}" if isinstance(value, float) else value
 
 
 @contextmanager
@@ -80,6 +92,10 @@ def _opened(path: Path | None) -> Iterator[TextIO]:
     """Open a file that is replaced whole, or standard output."""
     if path is None:
         yield sys.stdout
+        return
+    if path.exists() and not path.is_file():  # a pipe or a device
+        with path.open("w", encoding="utf-8", newline="") as text:
+            yield text
         return
     with replacing(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")

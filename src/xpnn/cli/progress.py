@@ -1,5 +1,6 @@
 """`Progress`: the running cost, as a bar on a terminal and as plain lines elsewhere."""
 
+import os
 import sys
 from math import isfinite
 from time import monotonic
@@ -11,6 +12,14 @@ LINES = 10
 """About so many lines are printed, unless epochs are long."""
 SECONDS = 10.0
 """A line is printed after so many seconds at the latest, once an epoch is over."""
+
+
+def say(text: str) -> None:
+    """Print at once; what nobody reads any more, as after ``| head``, does not end a training."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Progress:
@@ -50,7 +59,7 @@ class Progress:
             self.bar.set_postfix_str(f"cost={report.cost:.4g}", refresh=False)
             self.bar.update(report.epoch - self.bar.n)
         elif self.lines and self._is_due(report.epoch):
-            print(f"epoch {report.epoch} of {self.epochs}, cost {report.cost:.4g}", flush=True)
+            say(f"epoch {report.epoch} of {self.epochs}, cost {report.cost:.4g}")
             self.printed = monotonic()
         return not isfinite(report.cost)
 

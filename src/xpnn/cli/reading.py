@@ -4,7 +4,8 @@
 `read_for`, which knows from the model the size of its images and the column it has learnt.
 """
 
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -159,7 +160,9 @@ def read(
     if kind in {".npy", "idx"}:
         return _pair(path, kind, labels)
     if kind in TABLES:
-        return _table(path, kind, target)
+        return _with_target(path.name, _table(path, kind), target)
+    if kind == "sklearn":
+        return _of_sklearn(path, target)
     if kind == "folder":
         return _folder(path, (*(size or SIZE), 3))
     return READERS[kind](path)
@@ -179,16 +182,18 @@ def with_target(examples: Examples) -> Examples:
 
 
 def read_for(
-    shape: tuple[int, ...] | None, target: str | None, where: str, labels: str | None = None
+    shape: tuple[int, ...] | None,
+    target: str | None,
+    texts: set[str],
+    where: str,
+    labels: str | None = None,
 ) -> Examples:
-    """Read DATA for a model whose images have a shape, or whose table had a target column."""
+    """Read DATA for a model whose images have a shape, or whose table had a target and texts."""
     path = Path(where)
     kind = _kind(where, path)
     if kind in TABLES:
-        table = _table(path, kind, None)
-        if target in table.X:
-            return replace(table, y=table.X[target], target=target)
-        return table
+        frame = _table(path, kind, texts)
+        return _with_target(path.name, frame, target if target in frame else None)
     if kind not in {"folder", "image"}:
         return read(where, labels)
     if shape is None:
@@ -215,10 +220,14 @@ def _kind(where: str, path: Path) -> str:
         return ".h5"
     if is_idx(path):
         return "idx"
-    Image = optional("PIL.Image", "reading images", "data")
-    if suffix in Image.registered_extensions():
+    if _is_image(path):
         return "image"
     raise ArgumentError(f"{where}: expected {FORMATS}.")
+
+
+def _is_image(path: Path) -> bool:
+    Image = optional("PIL.Image", "reading images", "data")
+    return Image.registered_extensions().get(path.suffix.lower()) in Image.OPEN
 
 
 def _suffix(path: Path) -> str:
@@ -233,7 +242,7 @@ def _made(path: Path) -> Examples:
     return Examples(path.name, "numbers", X, y)
 
 
-def _of_sklearn(path: Path) -> Examples:
+def _of_sklearn(path: Path, target: str | None) -> Examples:
     from sklearn import datasets
 
     optional("pandas", "reading tables", "data")
@@ -241,26 +250,50 @@ def _of_sklearn(path: Path) -> Examples:
     y = bunch.target.rename(OF_SKLEARN[path.name])
     if "target_names" in bunch:
         y = y.map(dict(enumerate(map(str, bunch.target_names))))
-    return Examples(path.name, "table", bunch.data, y, y.name)
+    return _with_target(path.name, bunch.data.assign(**{y.name: y}), target or y.name)
 
 
-def _table(path: Path, kind: str, target: str | None) -> Examples:
+def _with_target(name: str, frame: Any, target: str | None) -> Examples:
+    if target is None:
+        return Examples(name, "table", frame)
+    if target not in frame:
+        raise ArgumentError(
+            f"--target: expected a column of {name} ({', '.join(frame.columns)}), found {target!r}."
+        )
+    return Examples(name, "table", frame, frame[target], target)
+
+
+def _table(path: Path, kind: str, texts: Iterable[str] = ()) -> Any:
+    """Return a table as a pandas frame; what its columns ``texts`` hold is text, whatever it is."""
     pandas = optional("pandas", "reading tables", "data")
     try:
         if kind == ".parquet":
             frame = pandas.read_parquet(path)
         else:
             separator = "\t" if kind == ".tsv" else ","
-            frame = pandas.read_csv(path, sep=separator, encoding="utf-8-sig", low_memory=False)
+            frame = pandas.read_csv(
+                path,
+                sep=separator,
+                encoding="utf-8-sig",
+                low_memory=False,
+                skipinitialspace=True,
+                dtype=dict.fromkeys(texts, str),
+            )
     except pandas.errors.EmptyDataError:
         raise ArgumentError(f"{path}: expected a table, found an empty file.") from None
     except UnicodeDecodeError as error:
         raise ArgumentError(f"{path}: expected text in UTF-8 ({error}); save it so.") from error
-    except (ValueError, OSError) as error:  # ParserError is a ValueError
+    except (ValueError, OSError, EOFError, zlib.error) as error:  # ParserError is a ValueError
         if isinstance(error, FileNotFoundError | PermissionError):
             raise
         raise ArgumentError(f"{path}: expected a table that can be read ({error}).") from error
     frame.columns = [str(name) for name in frame.columns]
+    if kind != ".parquet" and not isinstance(frame.index, pandas.RangeIndex):
+        raise ArgumentError(
+            f"{path}: expected as many cells in each line as in the first, "
+            f"{len(frame.columns)}, found more; give every column a name, and end no line with a "
+            "separator."
+        )
     if not len(frame):
         raise ArgumentError(f"{path}: expected rows of data, found a header without any.")
     if kind != ".parquet" and all(map(_is_number, frame.columns)):
@@ -273,14 +306,7 @@ def _table(path: Path, kind: str, target: str | None) -> Examples:
             f"{path}: expected columns separated by {SEPARATED[kind]}, found a single column "
             f"{frame.columns[0]!r}; save it as .csv with commas, or as .tsv with tabs."
         )
-    if target is None:
-        return Examples(path.name, "table", frame)
-    if target not in frame:
-        raise ArgumentError(
-            f"--target: expected a column of {path.name} ({', '.join(frame.columns)}), found "
-            f"{target!r}."
-        )
-    return Examples(path.name, "table", frame, frame[target], target)
+    return frame
 
 
 def _is_number(name: str) -> bool:
@@ -340,7 +366,7 @@ def _complaining(path: Path) -> Iterator[None]:
         yield
     except ArgumentError:
         raise
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
+    except (ValueError, OSError, EOFError, BadZipFile, zlib.error) as error:
         raise ArgumentError(f"{path}: expected whole arrays of numbers ({error}).") from error
 
 
@@ -358,6 +384,11 @@ def _of_arrays(name: str, X: Any, y: Any) -> Examples:
         raise ArgumentError(
             f"{name}: expected one example a row, shape (m, n), or images of bytes (uint8), shape "
             f"(m, h, w) or (m, h, w, 3), found {X.dtype} of shape {X.shape}."
+        )
+    if y is not None and y.ndim not in {1, 2}:
+        raise ArgumentError(
+            f"{name}: expected one label an example, shape (m,), or several, shape (m, n), found "
+            f"labels of shape {y.shape}."
         )
     if y is not None and len(y) != len(X):
         raise ArgumentError(
@@ -380,6 +411,12 @@ def _folder(path: Path, shape: tuple[int, ...]) -> Examples:
     if not classes:
         files = image_files(path)
         return Examples(path.name, "images", Pictures(files, shape), None, None, files)
+    beside = [found.name for found in visible(path) if found.is_file() and _is_image(found)]
+    if beside:
+        raise ArgumentError(
+            f"{path}: expected images, or a folder of images for each class, found both: "
+            f"{beside[0]} beside the folder {classes[0].name}; move the one or the other."
+        )
     by_class = [image_files(folder) for folder in classes]
     files = [file for found in by_class for file in found]
     y = np.repeat([folder.name for folder in classes], [len(found) for found in by_class])
@@ -392,7 +429,6 @@ def _image(path: Path, shape: tuple[int, ...] = (*SIZE, 3)) -> Examples:
 
 READERS = {
     "made": _made,
-    "sklearn": _of_sklearn,
     ".npz": _npz,
     ".h5": _h5,
     "image": _image,

@@ -38,14 +38,7 @@ def classes_or_numbers(examples: Examples, task: str) -> Array:
     """Return y as an array for the task: texts (object), bool or int; or float64."""
     y = _present(examples)
     if task == REGRESSION:
-        numbers = y.astype(np.float64)
-        finite = np.isfinite(numbers)
-        if not finite.all():
-            raise ArgumentError(
-                f"{_named(examples)}: expected finite numbers, found {int(np.sum(~finite))} NaN or "
-                "infinite; remove such rows."
-            )
-        return numbers
+        return y.astype(np.float64)
     if y.dtype.kind == "f":
         y = y.astype(np.float64)
         if (y != np.floor(y)).any():
@@ -92,6 +85,11 @@ def _present(examples: Examples) -> Array:
     y = np.asarray(y)
     if y.dtype.kind in "OU":
         y = y.astype(str).astype(object)
+    if y.dtype.kind == "f" and not (finite := np.isfinite(y)).all():
+        raise ArgumentError(
+            f"{_named(examples)}: expected finite numbers, found {int(np.sum(~finite))} NaN or "
+            "infinite; remove such rows."
+        )
     if y.dtype.kind not in "iufbO":
         raise ArgumentError(f"{_named(examples)}: expected numbers or text, found {y.dtype}.")
     return y

@@ -19,7 +19,7 @@ from ..errors import ArgumentError, at_least_0, positive_int, unknown_name
 from ..training.checkpoint import Checkpoint
 from . import describe, fitting
 from .demo import check_picture
-from .progress import Progress
+from .progress import Progress, say
 from .reading import MADE, OF_SKLEARN, Examples, read, with_target
 from .targets import CLASSIFICATION, REGRESSION, classes_or_numbers, task_of
 
@@ -162,8 +162,8 @@ def run(arguments: argparse.Namespace) -> bool:
         "sizes": list(net.sizes),
     }
     if not arguments.json:
-        print("\n".join(describe.lines(report)))
-        print(f"\n{net.table(settings['batch_size'])}\n", flush=True)
+        say("\n".join(describe.lines(report)))
+        say(f"\n{net.table(settings['batch_size'])}\n")
 
     progress = Progress(arguments.epochs, lines=not arguments.json)
     began = perf_counter()
@@ -179,18 +179,18 @@ def run(arguments: argparse.Namespace) -> bool:
     }
     if fitted.costs:
         model = fitted.model
-        model.save(output)
-        if arguments.plot:
-            plot.cost_curve(fitted.costs).figure.savefig(arguments.plot)
         report |= {
             "train": model.scores(train),
             "test": model.scores(test) if len(test) else None,
             "model": str(output),
         }
+        model.save(output)
+        if arguments.plot:
+            plot.cost_curve(fitted.costs).figure.savefig(arguments.plot)
     if arguments.json:
-        print(json.dumps(report, allow_nan=False))
+        say(json.dumps(report, allow_nan=False))
     else:
-        print("\n".join(_results(report, arguments, fitted.notes)))
+        say("\n".join(_results(report, arguments, fitted.notes)))
     return fitted.interrupted
 
 
@@ -280,6 +280,8 @@ def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _checkpoint(arguments: argparse.Namespace) -> Checkpoint | None:
     path = arguments.checkpoint
+    if path is not None and arguments.optimizer == "lbfgs":
+        raise ArgumentError("--checkpoint: expected another --optimizer than lbfgs.")
     if path is None:
         if arguments.resume:
             raise ArgumentError("--resume: expected --checkpoint FILE, found none.")
@@ -294,9 +296,13 @@ def _checkpoint(arguments: argparse.Namespace) -> Checkpoint | None:
 
 def _output(arguments: argparse.Namespace) -> Path:
     """Return where the model goes, or raise if it cannot go there."""
-    name = Path(arguments.data).resolve().name.removesuffix(".gz")
+    name = Path(arguments.data).resolve().name.removesuffix(".gz") or "model"
     output = arguments.output or Path(f"{Path(name).stem}.safetensors")
     check_file("--output", output, ".safetensors")
+    if arguments.checkpoint and arguments.checkpoint.resolve() == output.resolve():
+        raise ArgumentError(
+            f"--checkpoint: expected another file than the model's, found {output}."
+        )
     if arguments.plot:
         check_picture(arguments.plot)
     return output

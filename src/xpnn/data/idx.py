@@ -82,7 +82,7 @@ def is_idx(path: Path) -> bool:
     try:
         with _open(path) as file:
             return _is_start(file.read(4))
-    except (EOFError, OSError):
+    except (EOFError, OSError, zlib.error):
         return False
 
 

@@ -325,10 +325,10 @@ def categories_of(name: str, values: Any) -> list[str] | None:
     numeric = pandas.to_numeric(values, errors="coerce").notna()
     share = numeric.sum() / max(1, values.notna().sum())
     if 0.5 < share < 1.0:
-        row = int(np.argmax(values.notna() & ~numeric))
+        where, value = _first(values, values.notna() & ~numeric)
         raise ArgumentError(
-            f"column {name!r}: expected numbers, or text, found {values.iloc[row]!r} among numbers "
-            f"(row {row + 1}); correct it, or leave the cell empty if the value is missing."
+            f"column {name!r}: expected numbers, or text, found {value!r} among numbers ({where}); "
+            "correct it, leave the cell empty if the value is missing, or drop the column (--drop)."
         )
     categories = sorted(values.dropna().unique())
     if len(categories) > max(FEW, len(values) // 2):
@@ -348,18 +348,17 @@ def _numbers(column: Column, values: Any) -> Any:
     try:
         numbers = _floats(values)
     except (TypeError, ValueError) as error:
-        wrong = values.notna() & pandas.to_numeric(values, errors="coerce").isna()
-        row = int(np.argmax(wrong))
+        numeric = pandas.to_numeric(values, errors="coerce").notna()
+        where, value = _first(values, values.notna() & ~numeric)
         raise ArgumentError(
             f"column {column.name!r}: expected numbers, as the model was trained on, found "
-            f"{values.iloc[row]!r} (row {row + 1})."
+            f"{value!r} ({where})."
         ) from error
     infinite = np.isinf(numbers)
     if infinite.any():
-        row = int(np.argmax(infinite))
+        where, value = _first(numbers, infinite)
         raise ArgumentError(
-            f"column {column.name!r}: expected finite numbers, found {numbers.iloc[row]} "
-            f"(row {row + 1})."
+            f"column {column.name!r}: expected finite numbers, found {value} ({where})."
         )
     if column.fill is None:
         _check_missing(column.name, numbers)
@@ -376,10 +375,10 @@ def _texts(column: Column, values: Any) -> Any:
         texts = texts.fillna(column.fill)
     unknown = ~texts.isin(column.categories)
     if unknown.any():
-        row = int(np.argmax(unknown))
+        where, value = _first(texts, unknown)
         raise ArgumentError(
             f"column {column.name!r}: expected one of {_listed(column.categories or ())}, as the "
-            f"model was trained on, found {texts.iloc[row]!r} (row {row + 1})."
+            f"model was trained on, found {value!r} ({where})."
         )
     return texts.to_numpy(dtype=object)
 
@@ -394,9 +393,20 @@ def _check_missing(name: str, values: Any) -> None:
     if missing.any():
         n = int(missing.sum())
         raise ArgumentError(
-            f"column {name!r}: expected a value in every row, found {n} missing (the first in row "
-            f"{int(np.argmax(missing)) + 1}); remove such rows, or train with impute (--impute)."
+            f"column {name!r}: expected a value in every row, found {n} missing (the first in "
+            f"{_first(values, missing)[0]}); remove such rows, or train with impute (--impute)."
         )
+
+
+def _first(values: Any, wanted: Any) -> tuple[str, Any]:
+    """Return where the first wanted value of a column stands, and the value.
+
+    Rows are counted from 1 below the header, also in a part of a table.
+    """
+    position = int(np.argmax(wanted))
+    label = values.index[position]
+    row = label + 1 if isinstance(label, int | np.integer) else position + 1
+    return f"row {row}", values.iloc[position]
 
 
 def _check_column(column: Any, *, impute: bool) -> None:

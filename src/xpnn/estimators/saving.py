@@ -232,7 +232,7 @@ def _set_classes(model: NetworkClassifier, classes: dict[str, Any], net: Network
     container.expect(
         "labels", labels.dtype.kind != "O" or set(map(type, classes["labels"])) == {str}
     )
-    container.expect("labels", len(set(labels.tolist())) == len(labels))
+    container.expect("labels", sorted(set(labels.tolist())) == labels.tolist())
     container.expect("labels", len(labels) in ((1, 2) if n == 1 else (n,)))
     container.expect("multilabel", multilabel is (net.output == "sigmoid" and n > 1))
     container.expect("sparse", isinstance(sparse, bool))

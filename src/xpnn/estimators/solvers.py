@@ -225,10 +225,14 @@ def lbfgs(
         return backend.number(J), backend.to_numpy(g).astype(np.float64)
 
     epoch = 0
+    last = None
 
     def tell(intermediate_result: OptimizeResult) -> None:
-        nonlocal epoch
+        nonlocal epoch, last
         epoch += 1
+        last = intermediate_result
+        if not callbacks:
+            return
         theta = backend.asarray(intermediate_result.x, backend.dtype)
         cost = float(intermediate_result.fun)
         report = Report(epoch, cost, None, float("nan"), float("nan"), theta, net.sizes, backend)
@@ -236,14 +240,20 @@ def lbfgs(
         if any(answer is True for answer in answers):
             raise StopIteration
 
-    result = minimize(
-        objective,
-        backend.to_numpy(theta).astype(np.float64),
-        method="L-BFGS-B",
-        jac=True,
-        callback=tell if callbacks else None,
-        options={"maxfun": max_fun, "maxiter": max_iter, "gtol": tol},
-    )
+    try:
+        result = minimize(
+            objective,
+            backend.to_numpy(theta).astype(np.float64),
+            method="L-BFGS-B",
+            jac=True,
+            callback=tell,
+            options={"maxfun": max_fun, "maxiter": max_iter, "gtol": tol},
+        )
+    except KeyboardInterrupt:
+        if last is None:
+            raise
+        warnings.warn("Training interrupted by user.", stacklevel=6)
+        return backend.asarray(last.x, backend.dtype), float(last.fun), epoch
     stopped = result.status == 99  # by a callback
     if result.status != 0 and not stopped:
         warnings.warn(
