@@ -197,3 +197,9 @@ def test_a_demo_without_matplotlib_says_what_to_install(monkeypatch, capsys):
     capsys.readouterr()
     assert main(["demo", "broadcasting", "--plot", "a.png"]) == 2
     assert "drawing needs matplotlib" in capsys.readouterr().err
+
+
+def test_what_needs_no_scikit_learn_does_not_import_it():
+    code = "import sys, xpnn.cli; xpnn.cli.main(['backends']); print('sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"

@@ -1,7 +1,7 @@
 """The command line, ``xpnn`` or ``python -m xpnn``.
 
-One module a command; each has ``add_parser(commands)``, which sets ``run`` as the
-function that the parsed arguments go to. It returns True if Ctrl-C cut it short.
+One module a command, imported when it is asked for; each has ``add_arguments(parser)`` and
+``run(arguments)``, which returns True if Ctrl-C cut it short.
 
 `reading` reads DATA, `targets` says what is to be learnt from it, `fitting` trains, `models` is
 what was trained, `describe` words all of it.
@@ -12,14 +12,23 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 from io import TextIOWrapper
 from typing import NoReturn
 
 from ..errors import XpnnError
-from . import backends, bench, demo, evaluate, export, info, predict, train
 
-COMMANDS = (train, predict, evaluate, info, export, backends, demo, bench)
+COMMANDS = {
+    "train": "train a network on data, and write the model",
+    "predict": "predict with a model",
+    "evaluate": "test a model on data with labels",
+    "info": "say what a model is",
+    "export": "export a model to ONNX",
+    "backends": "list the backends and their devices",
+    "demo": "show what the notes claim",
+    "bench": "time the backends on this machine",
+}
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
@@ -33,19 +42,12 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return 0, 2 after an error (told in one line), or 130 after Ctrl-C."""
-    parser = Parser(prog="xpnn", description="Neural networks on NumPy, CuPy, PyTorch and JAX.")
-    parser.add_argument("--version", action="version", version=f"xpnn {version('xpnn')}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        command.add_parser(commands)
-    for subparser in commands.choices.values():
-        subparser.add_argument("--debug", action="store_true", help="show where an error came from")
-    arguments = parser.parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # names are shown where the terminal lacks letters
             stream.reconfigure(errors="backslashreplace")
     try:
-        stopped = arguments.run(arguments)
+        stopped = _run(argv)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -53,11 +55,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # noqa: BLE001  whatever it is, it is told in one line
-        if arguments.debug:
+        if "--debug" in argv:
             traceback.print_exc()
         print(f"xpnn: error: {_one_line(error)}", file=sys.stderr)
         return 2
     return INTERRUPTED if stopped else 0
+
+
+def _run(argv: Sequence[str]) -> bool | None:
+    """Parse the arguments and run the command; return whether Ctrl-C cut it short."""
+    parser = Parser(prog="xpnn", description="Neural networks on NumPy, CuPy, PyTorch and JAX.")
+    parser.add_argument("--version", action="version", version=f"xpnn {version('xpnn')}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary)
+        if argv and argv[0] == name:  # of the others, some import scikit-learn for seconds
+            module = import_module(f".{name}", __name__)
+            module.add_arguments(command)
+            command.add_argument(
+                "--debug", action="store_true", help="show where an error came from"
+            )
+    arguments = parser.parse_args(argv)
+    stopped: bool | None = import_module(f".{arguments.command}", __name__).run(arguments)
+    return stopped
 
 
 def _one_line(error: Exception) -> str:

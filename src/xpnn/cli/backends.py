@@ -1,16 +1,14 @@
 """``xpnn backends``: which backends work here, and why others do not."""
 
 import argparse
-from typing import Any
 
 from .._table import Table
 from ..backends import backends
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the command line."""
-    parser = commands.add_parser("backends", help="list the backends and their devices")
-    parser.set_defaults(run=run)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.description = "List the backends: which work here, on which devices, and why not."
 
 
 def run(arguments: argparse.Namespace) -> None:

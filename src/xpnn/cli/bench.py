@@ -1,7 +1,6 @@
 """``xpnn bench``: how fast the backends are on this machine."""
 
 import argparse
-from typing import Any
 
 from .. import demos
 from .._table import Table
@@ -9,16 +8,13 @@ from ..backends.selection import places, resolve
 from ..bench import WORKLOADS, conditions, throughput
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the command line."""
-    parser = commands.add_parser(
-        "bench",
-        help="time the backends on this machine",
-        description="Time loops against vectorised calls, and how many examples a second a "
-        "network is trained on, on every backend that works here.",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.description = (
+        "Time loops against vectorised calls, and how many examples a second a "
+        "network is trained on, on every backend that works here."
     )
     parser.add_argument("--backend", help="train on this one only")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -27,21 +27,17 @@ BACKEND = (
 )
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the command line."""
-    parser = commands.add_parser(
-        "demo",
-        help="show what the notes claim",
-        description="Demonstrations, each with a table and a picture:\n"
-        + "\n".join(f"  {name:<14} {_first_line(function)}" for name, function in DEMOS.items()),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = "Demonstrations, each with a table and a picture:\n" + "\n".join(
+        f"  {name:<14} {_first_line(function)}" for name, function in DEMOS.items()
     )
     parser.add_argument("name", metavar="NAME", nargs="?", default="", help="one of those above")
     parser.add_argument(
         "--plot", metavar="FILE", type=Path, help="write the picture: png, svg, pdf"
     )
     parser.add_argument("--backend", help=BACKEND)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -16,21 +16,18 @@ MOST_CLASSES = 20
 """Of more classes the confusion matrix is not printed."""
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the command line."""
-    parser = commands.add_parser(
-        "evaluate",
-        help="test a model on data with labels",
-        description="Compare the predictions of a model with the labels of data: accuracy, "
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.description = (
+        "Compare the predictions of a model with the labels of data: accuracy, "
         "precision and recall of each class, and which are taken for which; or the errors of "
-        "predicted numbers.",
+        "predicted numbers."
     )
     add = parser.add_argument
     add("model", metavar="MODEL", type=Path, help="a file that xpnn train wrote")
     add("data", metavar="DATA", help="data like those it was trained on, with labels")
     add("labels", metavar="LABELS", nargs="?", help=LABELS)
     add("--json", action="store_true", help="print one JSON object, nothing else")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

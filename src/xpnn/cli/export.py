@@ -2,25 +2,21 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from .describe import some
 from .models import Model
 from .train import check_file
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the command line."""
-    parser = commands.add_parser(
-        "export",
-        help="export a model to ONNX",
-        description="Write the network of a model as an ONNX file, which runs without Python, and "
-        "say which numbers it takes.",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.description = (
+        "Write the network of a model as an ONNX file, which runs without Python, and "
+        "say which numbers it takes."
     )
     add = parser.add_argument
     add("model", metavar="MODEL", type=Path, help="a file that xpnn train wrote")
     add("output", metavar="OUT.onnx", type=Path, help="the file to write")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -14,17 +14,12 @@ PARAMETERS = ("solver", "learning_rate_init", "batch_size", "alpha", "random_sta
 """What is shown of how a model was trained."""
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the command line."""
-    parser = commands.add_parser(
-        "info",
-        help="say what a model is",
-        description="Say what a model was trained on, what it predicts, and how it is built.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.description = "Say what a model was trained on, what it predicts, and how it is built."
     add = parser.add_argument
     add("model", metavar="MODEL", type=Path, help="a file that xpnn train wrote")
     add("--json", action="store_true", help="print one JSON object, nothing else")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -15,19 +15,16 @@ from .models import Model
 from .reading import Examples
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the command line."""
-    parser = commands.add_parser(
-        "predict",
-        help="predict with a model",
-        description="Print a line of CSV for each row of data: the prediction, and the "
-        "probability of each class. Of one image, print its class and the probability.",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.description = (
+        "Print a line of CSV for each row of data: the prediction, and the "
+        "probability of each class. Of one image, print its class and the probability."
     )
     add = parser.add_argument
     add("model", metavar="MODEL", type=Path, help="a file that xpnn train wrote")
     add("data", metavar="DATA", help="data like those it was trained on; of images, also one file")
     add("-o", "--output", metavar="FILE", type=Path, help="write the CSV to a file")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -35,13 +35,10 @@ LABELS = "the file of labels, if DATA is a .npy or an IDX file"
 EVERY = 10  # epochs from one checkpoint to the next
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the command line."""
-    parser = commands.add_parser(
-        "train",
-        help="train a network on data, and write the model",
-        description="Train a network on part of the data, test it on the rest, and write the "
-        "model to a file.",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.description = (
+        "Train a network on part of the data, test it on the rest, and write the model to a file."
     )
     add = parser.add_argument_group("data").add_argument
     parser.add_argument("data", metavar="DATA", help=DATA)
@@ -136,7 +133,6 @@ def add_parser(commands: Any) -> None:
     add("--resume", action="store_true", help="go on from the checkpoint, if there is one")
     add("--plot", metavar="FILE", type=Path, help="draw the cost curve: png, svg, pdf")
     add("--json", action="store_true", help="print one JSON object, nothing else")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> bool:
