@@ -456,6 +456,16 @@ def test_a_training_goes_on_from_its_checkpoint(run):
     assert "belongs to another training" in run(other, status=2)
 
 
+def test_numbers_too_far_from_0_for_float32_are_noted(run):
+    pytest.importorskip("pandas")
+    pytest.importorskip("onnx")
+    write("t.csv", "t,y\n" + "1700000000,u\n1700000100,v\n" * 20)
+    assert "note" not in run("train t.csv --target y --epochs 200")
+    assert "float32 is too coarse" in run("export t.safetensors t.onnx")
+    run("train iris --epochs 2")
+    assert "note" not in run("export iris.safetensors iris.onnx")
+
+
 def test_export_gives_the_same_probabilities(table, run):
     pytest.importorskip("onnx")
     onnxruntime = pytest.importorskip("onnxruntime")

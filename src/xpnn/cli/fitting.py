@@ -192,4 +192,7 @@ def fit(
         for note in notes
         if note != INTERRUPTED
     ]
-    return Fitted(Model(rows, estimator), list(costs), interrupted, notes)
+    model = Model(rows, estimator)
+    if model.dtype == "float32" and model.float32_note:
+        notes.append(model.float32_note)
+    return Fitted(model, list(costs), interrupted, notes)

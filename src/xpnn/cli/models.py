@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from .._typing import Array
+from ..backends.base import to_host
 from ..errors import ArgumentError
 from ..estimators import load
 from ..estimators.base import NetworkEstimator
@@ -17,6 +18,7 @@ from ..network import Network
 from .reading import Examples, read_for
 from .targets import CLASSIFICATION, REGRESSION, classes_or_numbers, scores
 
+EPSILON = float(np.finfo(np.float32).eps)
 ROWS = 65_536
 """So many are predicted at once."""
 
@@ -78,6 +80,21 @@ class Model(NamedTuple):
         if self.rows is not None:
             return [f"pixels of {' x '.join(map(str, self.rows.shape))}, bytes / 255, row by row"]
         return ["numbers"]
+
+    @property
+    def float32_note(self) -> str | None:
+        """A warning, if float32 is too coarse for the numbers that the model takes.
+
+        They are standardised within the first layer, by a b that is large where they lie far from
+        0 and close together: what W x + b loses by rounding is of the size of b.
+        """
+        lost = float(np.abs(to_host(self.estimator.intercepts_[0])).max()) * EPSILON
+        if lost < 1e-2:
+            return None
+        return (
+            f"float32 is too coarse here: some column lies so far from 0 that Z[1] is off by up to "
+            f"{lost:.1g}; subtract a constant from that column, in the file"
+        )
 
     def read(self, where: str, labels: str | None = None) -> Examples:
         """Read DATA as this model has to be given it."""
