@@ -768,7 +768,7 @@ SHELL_BAD_X = {
 }
 SHELL_BAD_Y = {
     "NaN": (np.where(Y, np.nan, 0.0), "expected finite numbers, found 4 NaN"),
-    "infinity": (np.where(Y, np.inf, 0.0), "expected classes, found inf; number the classes"),
+    "infinity": (np.where(Y, np.inf, 0.0), "expected finite numbers, found"),
     "too large": (np.where(Y, 1e300, 0.0), r"expected classes, found 1e\+300; number the"),
     "object": (Y.astype(object), "expected whole arrays of numbers .*Python objects"),
     "complex": (Y * 1j, "expected numbers or text, found complex128"),
