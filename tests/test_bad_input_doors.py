@@ -393,7 +393,7 @@ def test_frames_with_something_missing_or_text(place, door):
 def test_frames_with_dates(door, library):
     module = pytest.importorskip(library)
     dates = np.arange(M).astype("M8[D]").astype("M8[us]")
-    for other in ({}, {"a": X[0]}):
+    for other in ({}, {"a": X[0]}, {"dtype": X[0]}):
         table = module.DataFrame({**other, "when": dates})
         with pytest.raises(xpnn.ArgumentTypeError, match=r"X: expected real numbers, found dtype"):
             FACE[door](_Rows(table), Y, None)
@@ -768,7 +768,7 @@ SHELL_BAD_X = {
 }
 SHELL_BAD_Y = {
     "NaN": (np.where(Y, np.nan, 0.0), "expected finite numbers, found 4 NaN"),
-    "infinity": (np.where(Y, np.inf, 0.0), "expected finite numbers, found"),
+    "infinity": (np.where(Y, np.inf, 0.0), "finite numbers, found 4 NaN or infinite; remove"),
     "too large": (np.where(Y, 1e300, 0.0), r"expected classes, found 1e\+300; number the"),
     "object": (Y.astype(object), "expected whole arrays of numbers .*Python objects"),
     "complex": (Y * 1j, "expected numbers or text, found complex128"),
@@ -778,21 +778,23 @@ SHELL_BAD_Y = {
 }
 
 
-@pytest.mark.parametrize("kind", SHELL_BAD_X)
-def test_the_shell_refuses_X(kind, tmp_path, capsys):
-    bad, words = SHELL_BAD_X[kind]
-    status, _, said = train(tmp_path, capsys, bad.T, Y[0])
+def refused_by_the_shell(tmp_path, capsys, X, y, words):
+    status, _, said = train(tmp_path, capsys, X, y)
     assert status == 2
     assert re.fullmatch(rf"xpnn: error: .*{words}[^\n]*\n", said)
     assert not (tmp_path / "m.safetensors").exists()
 
 
+@pytest.mark.parametrize("kind", SHELL_BAD_X)
+def test_the_shell_refuses_X(kind, tmp_path, capsys):
+    bad, words = SHELL_BAD_X[kind]
+    refused_by_the_shell(tmp_path, capsys, bad.T, Y[0], words)
+
+
 @pytest.mark.parametrize("kind", SHELL_BAD_Y)
 def test_the_shell_refuses_y(kind, tmp_path, capsys):
     bad, words = SHELL_BAD_Y[kind]
-    status, _, said = train(tmp_path, capsys, X.T, bad[0])
-    assert status == 2
-    assert re.fullmatch(rf"xpnn: error: .*{words}[^\n]*\n", said)
+    refused_by_the_shell(tmp_path, capsys, X.T, bad[0], words)
 
 
 @pytest.mark.parametrize("labels", [[5, -3], ["yes", "no"], [0.0, 2.0], [True, False]], ids=str)

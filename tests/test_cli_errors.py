@@ -62,6 +62,9 @@ def folder(tmp_path, monkeypatch):
     Path("damaged.gz").write_bytes(b"\x1f\x8b\x08" + NOISE)
     Path("no_images/cat").mkdir(parents=True)
     Path("nothing").mkdir()
+    Path("both/cat").mkdir(parents=True)
+    Path("both/a.png").write_bytes(NOISE)
+    Path("both/cat/b.png").write_bytes(NOISE)
     with xpnn.use_backend("numpy"):
         net = xpnn.Network([2, 1], output="sigmoid")
         xpnn.save("network.safetensors", net, net.init(rng=0))
@@ -196,6 +199,7 @@ def test_parquet_that_is_none(capsys):
     [
         ("no_images", "no_images/cat: expected image files, found none"),
         ("nothing", "nothing: expected image files, found none"),
+        ("both", "both: expected images, or a folder of images for each class, found both: a.png"),
         ("noise.png", "noise.png: expected labels"),
     ],
 )

@@ -8,7 +8,6 @@ what was trained, `describe` words all of it.
 """
 
 import argparse
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from io import TextIOWrapper
 from typing import NoReturn
 
 from ..errors import XpnnError
+from .progress import discard_output
 
 COMMANDS = {
     "train": "train a network on data, and write the model",
@@ -51,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has had enough of it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        discard_output()
         return 0
     except Exception as error:  # noqa: BLE001  whatever it is, it is told in one line
         if "--debug" in argv:

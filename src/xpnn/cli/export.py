@@ -27,8 +27,8 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"file      {arguments.output}")
     inputs = some(model.inputs)
     print(f"input     X, float32, shape (rows, {model.estimator.n_features_in_}): {inputs}")
-    if model.float32_note:
-        print(f"note      {model.float32_note}")
+    if note := model.float32_note:
+        print(f"note      {note}")
     if model.classes is None:
         print(f"output    Y, float32, shape (rows, {model.n_outputs})")
     else:

@@ -193,6 +193,6 @@ def fit(
         if note != INTERRUPTED
     ]
     model = Model(rows, estimator)
-    if model.dtype == "float32" and model.float32_note:
-        notes.append(model.float32_note)
+    if model.dtype == "float32" and (note := model.float32_note):
+        notes.append(note)
     return Fitted(model, list(costs), interrupted, notes)

@@ -18,7 +18,7 @@ from .. import data
 from .._optional import optional
 from .._typing import Array
 from ..data.idx import is_idx, labels_beside
-from ..data.images import existing_file, image_files, visible
+from ..data.images import existing_file, image_endings, image_files, labelled_files, visible
 from ..errors import ArgumentError, unknown_name
 
 SIZE = (64, 64)
@@ -160,7 +160,7 @@ def read(
     if kind in {".npy", "idx"}:
         return _pair(path, kind, labels)
     if kind in TABLES:
-        return _with_target(path.name, _table(path, kind), target)
+        return _of_frame(path.name, _table(path, kind), target)
     if kind == "sklearn":
         return _of_sklearn(path, target)
     if kind == "folder":
@@ -193,7 +193,7 @@ def read_for(
     kind = _kind(where, path)
     if kind in TABLES:
         frame = _table(path, kind, texts)
-        return _with_target(path.name, frame, target if target in frame else None)
+        return _of_frame(path.name, frame, target if target in frame else None)
     if kind not in {"folder", "image"}:
         return read(where, labels)
     if shape is None:
@@ -220,14 +220,9 @@ def _kind(where: str, path: Path) -> str:
         return ".h5"
     if is_idx(path):
         return "idx"
-    if _is_image(path):
+    if suffix in image_endings():
         return "image"
     raise ArgumentError(f"{where}: expected {FORMATS}.")
-
-
-def _is_image(path: Path) -> bool:
-    Image = optional("PIL.Image", "reading images", "data")
-    return Image.registered_extensions().get(path.suffix.lower()) in Image.OPEN
 
 
 def _suffix(path: Path) -> str:
@@ -250,10 +245,10 @@ def _of_sklearn(path: Path, target: str | None) -> Examples:
     y = bunch.target.rename(OF_SKLEARN[path.name])
     if "target_names" in bunch:
         y = y.map(dict(enumerate(map(str, bunch.target_names))))
-    return _with_target(path.name, bunch.data.assign(**{y.name: y}), target or y.name)
+    return _of_frame(path.name, bunch.data.assign(**{y.name: y}), target or y.name)
 
 
-def _with_target(name: str, frame: Any, target: str | None) -> Examples:
+def _of_frame(name: str, frame: Any, target: str | None) -> Examples:
     if target is None:
         return Examples(name, "table", frame)
     if target not in frame:
@@ -407,19 +402,18 @@ def _h5(path: Path) -> Examples:
 
 def _folder(path: Path, shape: tuple[int, ...]) -> Examples:
     """Read a folder of images; of one without sub-folders, the images have no labels."""
-    classes = [folder for folder in visible(path) if folder.is_dir()]
-    if not classes:
+    if not any(found.is_dir() for found in visible(path)):
         files = image_files(path)
         return Examples(path.name, "images", Pictures(files, shape), None, None, files)
-    beside = [found.name for found in visible(path) if found.is_file() and _is_image(found)]
+    files, labels, classes = labelled_files(path)
+    pictures = (found for found in visible(path) if found.suffix.lower() in image_endings())
+    beside = [found.name for found in pictures if found.is_file()]
     if beside:
         raise ArgumentError(
             f"{path}: expected images, or a folder of images for each class, found both: "
-            f"{beside[0]} beside the folder {classes[0].name}; move the one or the other."
+            f"{beside[0]} beside the folder {classes[0]}; move the one or the other."
         )
-    by_class = [image_files(folder) for folder in classes]
-    files = [file for found in by_class for file in found]
-    y = np.repeat([folder.name for folder in classes], [len(found) for found in by_class])
+    y = np.asarray(classes)[labels]
     return Examples(path.name, "images", Pictures(files, shape), y, None, files)
 
 

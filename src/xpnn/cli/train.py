@@ -145,7 +145,7 @@ def run(arguments: argparse.Namespace) -> bool:
     train, test = examples.take(at_train), examples.take(at_test)
     rows = fitting.rows_for(examples, train, arguments.drop, impute=arguments.impute)
     X = fitting.numbers(train, rows)
-    if len(test):
+    if len(test) and examples.kind != "images":  # of which each is read already
         fitting.numbers(test, rows)  # whatever is wrong with a row is told before the training
     place = widest(backend.spec, fitting.dtype_of(examples))
     net = fitting.network(train, rows, y, task, arguments.hidden, arguments.activation)

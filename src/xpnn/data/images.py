@@ -263,27 +263,34 @@ def read_image_folder(folder: str | PathLike[str], size: Size = (64, 64)) -> Ima
     folder = _path(folder)
     if not folder.is_dir():
         raise ArgumentError(f"{folder}: expected a folder, found none.")
+    files, labels, classes = labelled_files(folder)
+    return Images(np.stack([read_image(path, size) for path in files]), labels, classes)
+
+
+def labelled_files(folder: Path) -> tuple[list[Path], Array, tuple[str, ...]]:
+    """Return the pictures of a folder's sub-folders, the label of each, and the classes."""
     classes = [path for path in visible(folder) if path.is_dir()]
     if not classes:
         raise ArgumentError(f"{folder}: expected a sub-folder of images a class, found none.")
-    paths = []
-    labels = []
-    for label, directory in enumerate(classes):
-        found = image_files(directory)
-        paths += found
-        labels += [label] * len(found)
-    images = np.stack([read_image(path, size) for path in paths])
-    return Images(images, np.array(labels), tuple(directory.name for directory in classes))
+    by_class = [image_files(directory) for directory in classes]
+    labels = np.repeat(np.arange(len(classes)), [len(found) for found in by_class])
+    files = [path for found in by_class for path in found]
+    return files, labels, tuple(directory.name for directory in classes)
 
 
 def image_files(folder: Path) -> list[Path]:
     """Return the pictures of a folder, by name, or raise if there is none."""
-    Image = optional("PIL.Image", "reading images", "data")
-    endings = {end for end, form in Image.registered_extensions().items() if form in Image.OPEN}
+    endings = image_endings()
     found = [path for path in visible(folder) if path.suffix.lower() in endings]
     if not found:
         raise ArgumentError(f"{folder}: expected image files, found none.")
     return found
+
+
+def image_endings() -> set[str]:
+    """Return how the names of pictures that can be read end."""
+    Image = optional("PIL.Image", "reading images", "data")
+    return {end for end, form in Image.registered_extensions().items() if form in Image.OPEN}
 
 
 def _described(array: Array) -> str:

@@ -69,7 +69,8 @@ def refuse_kinds(X: Any) -> None:
     """Raise for what scikit-learn would take for numbers, or not say clearly that it is none."""
     refuse_mask("X", X)
     refuse_other_sparse("X", X)
-    for dtype in [X.dtype] if hasattr(X, "dtype") else getattr(X, "dtypes", []):
+    dtypes = X.dtypes if hasattr(X, "columns") else [getattr(X, "dtype", None)]
+    for dtype in dtypes:
         name = str(dtype).lower()
         if name.startswith(DATES) or getattr(dtype, "names", None):
             raise ArgumentTypeError(
