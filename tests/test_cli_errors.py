@@ -311,10 +311,26 @@ def test_help_names_every_command(capsys):
         assert re.search(rf"^    {command} ", printed, re.MULTILINE)
 
 
-@pytest.mark.parametrize("library", ["pandas", "PIL", "h5py"])
-def test_a_missing_library_is_told_with_its_cure(library, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("library", "data"),
+    [
+        ("pandas", "good.csv --target y"),
+        ("PIL", "nothing"),
+        ("PIL", "noise.png"),
+        ("h5py", "noise.h5"),
+    ],
+)
+def test_a_missing_library_is_told_with_its_cure(library, data, monkeypatch, capsys):
+    without(library, monkeypatch)
+    assert "pip install 'xpnn[data]'" in refused(["train", *data.split()], capsys)
+
+
+def test_a_file_that_is_no_image_needs_no_library_of_images(monkeypatch, capsys):
+    without("PIL", monkeypatch)
+    assert "noise.xyz: expected one of digits" in refused(["train", "noise.xyz"], capsys)
+
+
+def without(library, monkeypatch):
     for module in [m for m in sys.modules if m.partition(".")[0] == library]:
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setitem(sys.modules, library, None)
-    data = {"pandas": "good.csv --target y", "PIL": "nothing", "h5py": "noise.h5"}[library]
-    assert "pip install 'xpnn[data]'" in refused(["train", *data.split()], capsys)

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -19,7 +20,7 @@ from .._optional import optional
 from .._typing import Array
 from ..data.idx import is_idx, labels_beside
 from ..data.images import existing_file, image_endings, image_files, labelled_files, visible
-from ..errors import ArgumentError, unknown_name
+from ..errors import ArgumentError, MissingLibraryError, unknown_name
 
 SIZE = (64, 64)
 """Of images whose size nobody says."""
@@ -220,9 +221,18 @@ def _kind(where: str, path: Path) -> str:
         return ".h5"
     if is_idx(path):
         return "idx"
-    if suffix in image_endings():
+    if _is_image(suffix):
         return "image"
     raise ArgumentError(f"{where}: expected {FORMATS}.")
+
+
+def _is_image(suffix: str) -> bool:
+    try:
+        return suffix in image_endings()
+    except MissingLibraryError:
+        if (guess_type(f"x{suffix}", strict=False)[0] or "").startswith("image/"):
+            raise  # with the cure, which is none for other files
+        return False
 
 
 def _suffix(path: Path) -> str:
