@@ -143,6 +143,8 @@ def check_weights(sample_weight: Any, m: int, backend: Backend) -> Any:
             f"sample_weight: expected weights of at least 0, found {s.min():g}; leave such "
             "examples out."
         )
+    if not s.any():  # scikit-learn 1.6 takes them
+        raise ArgumentError("sample_weight: expected at least one non-zero weight, found only 0.")
     check_finite("sample_weight", s, backend)
     return s
 
