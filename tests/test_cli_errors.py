@@ -10,7 +10,7 @@ import pytest
 import xpnn
 from xpnn.cli import main
 
-COMMANDS = ("train", "predict", "evaluate", "info", "export", "backends", "demo", "bench")
+COMMANDS = ("train", "predict", "evaluate", "info", "export", "backends", "check", "demo", "bench")
 NOISE = np.random.default_rng(0).bytes(300)
 
 

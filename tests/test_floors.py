@@ -29,6 +29,7 @@ FLOORS = {
     "course/": 8,
     "bench/": 8,
     "demos/": 9,
+    "check/": 8,
     "cli/": 10,
     "__main__.py": 11,
     "__init__.py": 11,

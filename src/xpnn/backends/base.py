@@ -87,6 +87,8 @@ class Backend:
     """The line that installs it."""
     no_device: ClassVar[str] = "A GPU needs its driver, and the library's build for it."
     """What to do where there is no device."""
+    full_precision: ClassVar[str] = "Install the library anew, or try another version of it."
+    """What to do if matrix products have fewer digits than the dtype."""
     compiled: ClassVar[bool] = False
     """Whether `scan` compiles: then every step must have the same shapes."""
 

@@ -24,6 +24,7 @@ class CupyBackend(Backend):
     no_device = (
         "Install or update NVIDIA's driver, and CuPy for the CUDA version that nvidia-smi shows."
     )
+    full_precision = "Unset the environment variable CUPY_TF32."
     cure = "pip install 'xpnn[cuda12]' or 'xpnn[cuda13]', by the CUDA version nvidia-smi shows"
 
     @classmethod

@@ -22,6 +22,7 @@ class JaxBackend(Backend):
     module = "jax.numpy"
     distributions = ("jax",)
     cure = "pip install 'xpnn[jax]' (or 'jax[cuda12]' for CUDA)"
+    full_precision = "Set the environment variable JAX_DEFAULT_MATMUL_PRECISION=highest."
     compiled = True
 
     @classmethod

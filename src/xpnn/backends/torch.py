@@ -16,6 +16,10 @@ class TorchBackend(Backend):
     name = "torch"
     module = "array_api_compat.torch"
     distributions = ("torch",)
+    full_precision = (
+        "Unset the environment variable TORCH_ALLOW_TF32_CUBLAS_OVERRIDE; in a program, call "
+        "torch.set_float32_matmul_precision('highest')."
+    )
     cure = "pip install torch (see pytorch.org for the build that suits your GPU)"
 
     @classmethod

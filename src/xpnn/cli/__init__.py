@@ -1,7 +1,7 @@
 """The command line, ``xpnn`` or ``python -m xpnn``.
 
 One module a command, imported when it is asked for; each has ``add_arguments(parser)`` and
-``run(arguments)``, which returns True if Ctrl-C cut it short.
+``run(arguments)``, which returns the exit status, None for 0.
 
 `reading` reads DATA, `targets` says what is to be learnt from it, `fitting` trains, `models` is
 what was trained, `describe` words all of it.
@@ -26,6 +26,7 @@ COMMANDS = {
     "info": "say what a model is",
     "export": "export a model to ONNX",
     "backends": "list the backends and their devices",
+    "check": "prove that training is right on this machine",
     "demo": "show what the notes claim",
     "bench": "time the backends on this machine",
 }
@@ -41,13 +42,13 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; return 0, 2 after an error (told in one line), or 130 after Ctrl-C."""
+    """Run a command; return its status, 2 after an error (told in one line), 130 after Ctrl-C."""
     argv = sys.argv[1:] if argv is None else argv
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # names are shown where the terminal lacks letters
             stream.reconfigure(errors="backslashreplace")
     try:
-        stopped = _run(argv)
+        status = _run(argv)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -59,11 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"xpnn: error: {_one_line(error)}", file=sys.stderr)
         return 2
-    return INTERRUPTED if stopped else 0
+    return status
 
 
-def _run(argv: Sequence[str]) -> bool | None:
-    """Parse the arguments and run the command; return whether Ctrl-C cut it short."""
+def _run(argv: Sequence[str]) -> int:
+    """Parse the arguments, run the command and return its exit status."""
     parser = Parser(prog="xpnn", description="Neural networks on NumPy, CuPy, PyTorch and JAX.")
     parser.add_argument("--version", action="version", version=f"xpnn {version('xpnn')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
@@ -76,8 +77,8 @@ def _run(argv: Sequence[str]) -> bool | None:
                 "--debug", action="store_true", help="show where an error came from"
             )
     arguments = parser.parse_args(argv)
-    stopped: bool | None = import_module(f".{arguments.command}", __name__).run(arguments)
-    return stopped
+    status: int | None = import_module(f".{arguments.command}", __name__).run(arguments)
+    return status or 0
 
 
 def _one_line(error: Exception) -> str:

@@ -17,7 +17,7 @@ from ..backends.selection import widest
 from ..core.activations import ACTIVATIONS
 from ..errors import ArgumentError, at_least_0, positive_int, unknown_name
 from ..training.checkpoint import Checkpoint
-from . import describe, fitting
+from . import INTERRUPTED, describe, fitting
 from .demo import check_picture
 from .progress import Progress, say
 from .reading import MADE, OF_SKLEARN, Examples, read, with_target
@@ -135,8 +135,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="print one JSON object, nothing else")
 
 
-def run(arguments: argparse.Namespace) -> bool:
-    """Train, and print what was done; return whether Ctrl-C cut it short."""
+def run(arguments: argparse.Namespace) -> int:
+    """Train, and print what was done; return the exit status."""
     settings = _settings(arguments)
     output = _output(arguments)
     backend = set_backend(arguments.backend) if arguments.backend else get_backend()
@@ -187,7 +187,7 @@ def run(arguments: argparse.Namespace) -> bool:
         say(json.dumps(report, allow_nan=False))
     else:
         say("\n".join(_results(report, arguments, fitted.notes)))
-    return fitted.interrupted
+    return INTERRUPTED if fitted.interrupted else 0
 
 
 def _read(arguments: argparse.Namespace) -> tuple[Examples, Any, str]:

@@ -1,0 +1,89 @@
+"""Backward propagation against central differences of the cost, and against the graph."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .. import graph
+from .._typing import Array, Namespace
+from ..backends.base import Backend
+from ..core import propagation
+from ..core.activations import ACTIVATIONS, Activation, sigmoid_derivative
+from ..core.losses import LOSSES, Loss
+from ..core.parameters import Params, to_vector
+from ..network import Network
+from ..training.gradient_check import gradient_check, relative_difference
+from .finding import Finding
+
+M = 6
+DIFFERENCES, GRAPH = 1e-7, 1e-12
+REMEDY = (
+    "If it fails on numpy, too, xpnn is damaged: install it anew, and report it if it stays. If "
+    "not, the functions of that library are wrong: try another version of it."
+)
+
+
+def derivatives(backend: Backend) -> Iterator[Finding]:
+    """Check the gradient of a small network for every activation and every cost, in float64."""
+    if backend.dtype_name != "float64":
+        return
+    for name in ACTIVATIONS:
+        yield from _compared(f"gradient of {name}", [_with_activation(name)], backend)
+    for name in LOSSES:
+        yield from _compared(f"gradient of {name}", _with_cost(name), backend)
+
+
+def _with_activation(name: str) -> Network:
+    """Return a network in which backward propagation needs the derivative of an activation."""
+    if name == "softmax":  # its own cost would cancel its derivative
+        return Network([3, 3], output=name, cost=Loss(LOSSES["squared_error"].of_output))
+    return Network([3, 4, 3], name, "softmax")
+
+
+def _with_cost(name: str) -> list[Network]:
+    """Return networks with the output for which dℓ/dZ = A − Y, and with one that goes by dA."""
+    loss = LOSSES[name]
+    by_dA = Activation(_logistic, sigmoid_derivative)
+    outputs = (loss.canonical or "", by_dA)
+    return [Network([3, 3], output=output, cost=loss) for output in outputs]
+
+
+def _logistic(Z: Array, xp: Namespace) -> Array:
+    """½ (1 + tanh ½z) = σ(z), which no loss knows as its canonical output."""
+    return 0.5 + 0.5 * xp.tanh(0.5 * Z)
+
+
+def _compared(what: str, nets: list[Network], backend: Backend) -> Iterator[Finding]:
+    by_differences, by_graph = [], []
+    for net in nets:
+        params, X, Y = _examples(net, backend)
+        by_differences.append(gradient_check(net, params, X, Y).difference)
+        by_graph.append(_difference_from_graph(net, params, X, Y, backend))
+    yield Finding(f"{what}, by differences", max(by_differences), DIFFERENCES, REMEDY)
+    yield Finding(f"{what}, by the graph", max(by_graph), GRAPH, REMEDY)
+
+
+def _examples(net: Network, backend: Backend) -> tuple[Params, Array, Array]:
+    """Return parameters, X, and targets that suit every cost: columns between 0 and 1, of sum 1."""
+    rng = np.random.default_rng(0)
+    params = net.init(rng)
+    # no unit may stand at a kink, as one of bias 0 may
+    params = tuple(layer._replace(b=layer.b + 0.1) for layer in params)
+    Y = rng.uniform(0.1, 1.0, (net.sizes[-1], M))
+    X = rng.standard_normal((net.sizes[0], M))
+    return params, backend.asarray(X), backend.asarray(Y / Y.sum(axis=0))
+
+
+def _difference_from_graph(
+    net: Network, params: Params, X: Array, Y: Array, backend: Backend
+) -> float:
+    """Return ‖g − g̃‖ / (‖g‖ + ‖g̃‖), g by backward propagation and g̃ by the graph."""
+
+    def J(params: Params, xp: Namespace = graph) -> Array:
+        _, caches = propagation.forward(params, X, net.activations, xp)
+        return propagation.cost(params, caches, Y, 1.0 / M, None, net.activations, net.loss, xp)
+
+    with backend.no_grad():
+        found = (net.gradients(params, X, Y), graph.grad(J)(params))
+        vectors = (backend.to_numpy(to_vector(grads, backend.xp)) for grads in found)
+        return relative_difference(*vectors)

@@ -1,0 +1,102 @@
+"""``xpnn check``: prove that training is right on this machine."""
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from math import isnan
+from time import perf_counter
+from typing import Any, TypeAlias
+
+from tqdm import tqdm
+
+from .._table import Table
+from ..backends import backends
+from ..backends.selection import places, resolve
+from ..bench import conditions
+from ..check import Finding, checked
+
+Found: TypeAlias = list[tuple[str, Finding]]
+FAILED = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.description = (
+        "Check every backend that works here: the gradient of every activation and cost, the same "
+        "training as on NumPy in float64, files, where arrays lie and how often the device is "
+        "waited for. The exit status is 1 if anything fails."
+    )
+    parser.add_argument("--backend", help="check this one only")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check, print what was found, and return 1 if anything is wrong."""
+    began = perf_counter()
+    chosen = arguments.backend
+    specs = places(testing=True) if chosen is None else [resolve(chosen, "float32").spec]
+    found: Found = []
+    # disable=None shows a bar on a terminal only
+    for spec, findings in tqdm(checked(specs), total=2 * len(specs), leave=False, disable=None):
+        found += [(spec, finding) for finding in findings]
+    failed = [(spec, finding) for spec, finding in found if not finding.passed]
+    if arguments.json:
+        print(json.dumps(_report(specs, found)))
+    else:
+        print(_table(specs, found))
+        lines = [*_summary(found, failed), *(_left_out() if chosen is None else ())]
+        print("\n" + "\n".join(lines))
+        print(f"time      {perf_counter() - began:.0f} s")
+    return FAILED if failed else 0
+
+
+def _report(specs: list[str], found: Found) -> dict[str, Any]:
+    """Return everything as plain values; JSON has no NaN."""
+    findings = [
+        {"backend": spec, **asdict(finding), "passed": finding.passed} for spec, finding in found
+    ]
+    for finding in findings:
+        finding["found"] = None if isnan(finding["found"]) else finding["found"]
+    return {
+        "passed": all(finding.passed for _, finding in found),
+        "backends": specs,
+        "findings": findings,
+        "conditions": conditions(),
+    }
+
+
+def _table(specs: list[str], found: Found) -> Table:
+    """Return a row for each check and a column for each backend."""
+    checks: dict[str, dict[str, Finding]] = {}
+    for spec, finding in found:
+        checks.setdefault(finding.check, {})[spec] = finding
+    rows = []
+    for check, by_spec in checks.items():
+        allowed = next(iter(by_spec.values())).allowed
+        cells = (_number(by_spec[spec].found) if spec in by_spec else "-" for spec in specs)
+        failed = [spec for spec, finding in by_spec.items() if not finding.passed]
+        verdict = f"FAILED: {', '.join(failed)}" if failed else "ok"
+        rows.append((check, _number(allowed), *cells, verdict))
+    return Table(("check", "at most", *specs, "verdict"), rows)
+
+
+def _number(x: float) -> str:
+    return f"{x:g}" if isnan(x) or x == int(x) else f"{x:.0e}"
+
+
+def _summary(found: Found, failed: Found) -> Iterator[str]:
+    """Say what failed and what to do, and count."""
+    for spec, finding in failed:
+        yield (
+            f"FAILED    {finding.check}, on {spec}: found {_number(finding.found)}, at most "
+            f"{_number(finding.allowed)}. {finding.remedy}"
+        )
+    yield f"passed    {len(found) - len(failed)} of {len(found)} checks"
+
+
+def _left_out() -> Iterator[str]:
+    """Say what is installed and does not work."""
+    for status in backends():
+        if status.installed and not status.usable:
+            yield f"left out  {status.name}: {status.reason}"
