@@ -22,7 +22,7 @@ class NumpyBackend(Backend):
     """NumPy on the CPU."""
 
     name = "numpy"
-    module = "array_api_compat.numpy"
+    module = "xpnn.backends.numpy_namespace"
     distributions = ("numpy",)
     cure = "pip install numpy"
 

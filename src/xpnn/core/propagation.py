@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeAlias
 
 from .. import graph
 from .._typing import Array, Namespace
-from .activations import Activation, activation
+from .activations import ACTIVATIONS, Activation
 from .losses import Loss
 from .parameters import Layer, Params
 
@@ -55,7 +55,7 @@ def forward(
 
 def is_canonical(output: Activation, loss: Loss) -> bool:
     """Whether dℓ/dZ[L] = A[L] − Y for this pair."""
-    return loss.canonical is not None and output.g is activation(loss.canonical).g
+    return loss.canonical is not None and output.g is ACTIVATIONS[loss.canonical].g
 
 
 def cost(

@@ -50,8 +50,13 @@ def _saturated(Y: Array, xp: Namespace) -> Array:
 
 def _clipped(A: Array, xp: Namespace) -> Array:
     """A moved into [ε, 1 − ε], ε the distance of 1 to the next number of its dtype."""
-    epsilon = float(xp.finfo(A.dtype).eps)
+    epsilon = _epsilon(A.dtype, xp)
     return xp.maximum(xp.minimum(A, 1.0 - epsilon), epsilon)
+
+
+@lru_cache(maxsize=8)
+def _epsilon(dtype: Any, xp: Namespace) -> float:
+    return float(xp.finfo(dtype).eps)
 
 
 def _log_loss(A: Array, Y: Array, xp: Namespace) -> Array:
