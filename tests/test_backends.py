@@ -934,7 +934,7 @@ def walk(carry, data, arrays, numbers, xp):
     alpha, beta = numbers
     taken = xp.take(rows, indices, axis=0)
     x *= beta
-    x += alpha * xp.sum(taken * weights, axis=0)
+    x += alpha * xp.sum(taken * weights.T, axis=0)
     output = xp.sum(x)
     total += output
     return (x, total), output
@@ -943,7 +943,7 @@ def walk(carry, data, arrays, numbers, xp):
 def walk_by_hand(x, total, rows, indices, weights, numbers):
     outputs = []
     for i, (alpha, beta) in enumerate(numbers):
-        x = beta * x + alpha * (rows[indices[i]] * weights[i]).sum(axis=0)
+        x = beta * x + alpha * (rows[indices[i]] * weights[i].T).sum(axis=0)
         total = total + x.sum()
         outputs.append(x.sum())
     return x, total, outputs
@@ -952,14 +952,16 @@ def walk_by_hand(x, total, rows, indices, weights, numbers):
 @pytest.mark.parametrize("k", [1, 2, 5])
 def test_scan_is_a_loop(backend, rng, k):
     x, total, rows = rng.standard_normal(3), np.asarray([0.5]), rng.standard_normal((4, 3))
-    indices, weights = rng.integers(0, 4, (k, 2)), rng.standard_normal((k, 2, 1))
+    indices, weights = rng.integers(0, 4, (k, 2)), rng.standard_normal((k, 1, 2))
     numbers = [(0.1 * (i + 1), 1.0 - 0.1 * i) for i in range(k)]
+    widths = [2] * (k - 1) + [1]  # the last row is cut, or counts nothing where it is not
+    weights[-1, 0, 1] = 0.0 if backend.compiled else np.nan
     carry = (backend.asarray(x, copy=True), backend.asarray(total, copy=True))
     run = backend.scan(functools.partial(walk, xp=backend.xp))
     (x_after, total_after), outputs = run(
-        carry, (backend.asarray(rows),), (indices, weights), numbers
+        carry, (backend.asarray(rows),), (indices, weights), widths, numbers
     )
-    expected = walk_by_hand(x, total, rows, indices, weights, numbers)
+    expected = walk_by_hand(x, total, rows, indices, np.nan_to_num(weights), numbers)
     assert outputs.ndim == 1  # JAX's has more entries
     outputs = outputs[:k]
     for actual, reference in zip((x_after, total_after, outputs), expected, strict=True):
@@ -968,7 +970,7 @@ def test_scan_is_a_loop(backend, rng, k):
     # the caller's arrays are as they were, so a second run gives the same
     for array, before in zip(carry, (x, total), strict=True):
         np.testing.assert_array_equal(backend.to_numpy(array), before.astype("float32"))
-    _, again = run(carry, (backend.asarray(rows),), (indices, weights), numbers)
+    _, again = run(carry, (backend.asarray(rows),), (indices, weights), widths, numbers)
     np.testing.assert_array_equal(backend.to_numpy(again)[:k], backend.to_numpy(outputs))
 
 
@@ -982,7 +984,7 @@ def test_scan_on_jax_compiles_once_for_runs_of_similar_length():
 
     run = backend.scan(step)
     for k in (5, 6, 7, 8):  # all padded to 8 rows
-        (x,), outputs = run((jax.numpy.float32(0.0),), (), (), [(1.0,)] * k)
+        (x,), outputs = run((jax.numpy.float32(0.0),), (), (), [0] * k, [(1.0,)] * k)
         assert float(x) == k
         assert outputs.tolist()[:k] == list(range(k))
     assert len(traced) <= 2  # JAX may look at a loop's body twice while tracing it once

@@ -26,7 +26,8 @@ TRY_OUT_FAILED = "a tiny computation failed"
 Carry: TypeAlias = tuple[Any, ...]
 Step: TypeAlias = Callable[[Carry, tuple[Array, ...], tuple[Array, ...], Any], tuple[Carry, Array]]
 Run: TypeAlias = Callable[
-    [Carry, tuple[Array, ...], tuple[Any, ...], list[tuple[float, ...]]], tuple[Carry, Array]
+    [Carry, tuple[Array, ...], tuple[Any, ...], list[int], list[tuple[float, ...]]],
+    tuple[Carry, Array],
 ]
 
 
@@ -402,10 +403,11 @@ class Backend:
 
         Returns
         -------
-        run : callable (carry, data, arrays, numbers) -> (carry, outputs)
-            ``arrays`` are host arrays, shape (k, ...), and ``numbers`` k tuples of
-            floats: step i gets row i of each. ``outputs`` has shape (k,), or is longer, and
-            only the first k count. The caller's ``carry`` is never overwritten: the run works on
+        run : callable (carry, data, arrays, widths, numbers) -> (carry, outputs)
+            ``arrays`` are host arrays, shape (k, ..., n), and ``numbers`` k tuples of floats: step
+            i gets row i of each, of an array only the first ``widths[i]`` entries along its last
+            axis unless the library compiles. ``outputs`` has shape (k,), or is longer, and only
+            the first k count. The caller's ``carry`` is never overwritten: the run works on
             copies.
         """
         xp = self.xp
@@ -414,13 +416,15 @@ class Backend:
             carry: Carry,
             data: tuple[Array, ...],
             arrays: tuple[Any, ...],
+            widths: list[int],
             numbers: list[tuple[float, ...]],
         ) -> tuple[Carry, Array]:
             carry = split(tuple(xp.asarray(a, copy=True) for a in carry))
             moved = [self.rows(a) for a in arrays]
             outputs = []
-            for i, row in enumerate(numbers):
-                carry, output = step(carry, data, tuple(a[i, ...] for a in moved), row)
+            for i, (n, row) in enumerate(zip(widths, numbers, strict=True)):
+                rows = tuple(a[i, ..., :n] for a in moved)
+                carry, output = step(carry, data, rows, row)
                 outputs.append(output)
             return join(carry), self.stack(outputs)
 

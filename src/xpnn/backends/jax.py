@@ -132,6 +132,7 @@ class JaxBackend(Backend):
             carry: Carry,
             data: tuple[Array, ...],
             arrays: tuple[Any, ...],
+            widths: list[int],
             numbers: list[tuple[float, ...]],
         ) -> tuple[Carry, Array]:
             steps = len(numbers)

@@ -8,18 +8,19 @@ number, at a third of the speed of its other loops.
 from functools import lru_cache
 from typing import Any
 
-import array_api_compat.numpy as compat
 import numpy as np
+from array_api_compat import numpy as compat
 from array_api_compat.numpy import *  # noqa: F403
-from array_api_compat.numpy import __array_namespace_info__ as __array_namespace_info__
 
 from .._typing import Array
 
+__array_namespace_info__: Any = vars(compat)["__array_namespace_info__"]  # no * takes it along
+slow_reshape: Any = vars(compat)["reshape"]
 LONG = 128  # so many columns are worth a row of their own
 
 
 def sum(  # noqa: A001
-    x: Array, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = False
+    x: Array, /, *, axis: Any = None, dtype: Any = None, keepdims: Any = False
 ) -> Array:
     """Compute the Array API standard's ``sum``; over the columns of a matrix by the BLAS."""
     if axis == 1 and dtype is None and x.ndim == 2 and x.dtype.kind == "f":
@@ -28,7 +29,7 @@ def sum(  # noqa: A001
     return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
 
 
-def max(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:  # noqa: A001
+def max(x: Array, /, *, axis: Any = None, keepdims: Any = False) -> Array:  # noqa: A001
     """Compute the Array API standard's ``max``."""
     return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
 
@@ -47,7 +48,7 @@ def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) ->
 
 def reshape(x: Array, /, shape: Any, *, copy: bool | None = None) -> Array:
     """Compute the Array API standard's ``reshape``."""
-    return x.reshape(shape) if copy is None else compat.reshape(x, shape, copy=copy)
+    return x.reshape(shape) if copy is None else slow_reshape(x, shape, copy=copy)
 
 
 @lru_cache(maxsize=64)

@@ -11,8 +11,14 @@ class Batches(NamedTuple):
 
     arrays: tuple[Any, ...]
     """() for the full batch; else indices (k, batch) and, if they differ, shares (k, 1, batch)"""
+    widths: list[int]
+    """how many entries of its row are a step's own"""
     numbers: list[tuple[float, ...]]
     """share, decay, and the scalars of the optimiser"""
+
+    def first(self, k: int) -> "Batches":
+        """Return the first k steps."""
+        return Batches(tuple(a[:k] for a in self.arrays), self.widths[:k], self.numbers[:k])
 
 
 class Plan:
@@ -26,8 +32,8 @@ class Plan:
     s : host array, shape (m,), or None
         Sample weights.
     pad : bool
-        Whether every step must have the same shapes: then the last, smaller batch is
-        filled with examples of share 0, else it is simply smaller.
+        Whether every step must have the same shapes: then what fills the last, smaller batch
+        up counts as examples of share 0, else its row is cut.
     """
 
     def __init__(self, m: int, batch_size: int | None, s: Any, *, pad: bool) -> None:
@@ -56,42 +62,26 @@ class Plan:
         """Return Σs of each step, shape (steps,); without weights its number of examples."""
         return self._sums(self.s[order]) if self._same is None else self._same
 
-    def runs(
-        self, orders: list[Any], inverse: Any, numbers: list[tuple[float, ...]]
-    ) -> list[Batches]:
-        """Cut the orders of k epochs, shape (m,) each, into as few runs as their shapes allow.
+    def batches(self, orders: list[Any], inverse: Any, numbers: list[tuple[float, ...]]) -> Batches:
+        """Lay the orders of k epochs, shape (m,) each, out as the rows of their steps.
 
         ``inverse`` is 1/Σs of each step, shape (k, steps), by which s becomes shares, and
-        ``numbers`` are those of the k · steps steps. There is one run; if the last batch is
-        smaller, two an epoch.
+        ``numbers`` are those of the k · steps steps.
         """
         if self.full:
-            return [Batches((), numbers)]
-        width = self.steps * self.size if self.pad else self.m
-        indices = np.zeros((len(orders), width), dtype=orders[0].dtype)
+            return Batches((), [self.m] * len(numbers), numbers)
+        indices = np.zeros((len(orders), self.steps * self.size), dtype=orders[0].dtype)
         np.stack(orders, out=indices[:, : self.m])
-        columns = [indices]
+        arrays: list[Any] = [indices.reshape(-1, self.size)]
         if self.weighted:
-            shares = np.repeat(inverse, self.size, axis=1)[:, :width]
+            shares = np.repeat(inverse, self.size, axis=1)
             shares[:, self.m :] = 0.0
             if self.s is not None:
                 shares *= self.s[indices]
-            columns.append(shares)
-        if self.pad or self.m % self.size == 0:
-            return [_batches(columns, self.size, numbers)]
-        runs = []
-        whole = self.m - self.m % self.size
-        for k in range(len(orders)):
-            some = numbers[k * self.steps : (k + 1) * self.steps]
-            runs.append(_batches([a[k, :whole] for a in columns], self.size, some[:-1]))
-            runs.append(_batches([a[k, whole:] for a in columns], self.m - whole, some[-1:]))
-        return runs
-
-
-def _batches(columns: list[Any], size: int, numbers: list[tuple[float, ...]]) -> Batches:
-    indices, *shares = columns
-    arrays = (indices.reshape(-1, size), *(a.reshape(-1, 1, size) for a in shares))
-    return Batches(arrays, numbers)
+            arrays.append(shares.reshape(-1, 1, self.size))
+        last = self.m - (self.steps - 1) * self.size
+        widths = [*[self.size] * (self.steps - 1), last] * len(orders)
+        return Batches(tuple(arrays), widths, numbers)
 
 
 class Shuffle:

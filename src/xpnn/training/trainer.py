@@ -87,22 +87,16 @@ class Trainer:
         finite.
         """
         totals = np.stack([self.plan.totals(order) for order in orders])
-        runs = self._runs(epoch, rates, orders, totals)
-        start, outputs = carry, []
-        for batches in runs:
-            carry, output = self.run_steps(carry, self.data, *batches)
-            outputs.append(output)
-        J = outputs[0] if len(outputs) == 1 else self.backend.xp.concat(outputs)
+        batches = self._batches(epoch, rates, orders, totals)
+        new_carry, J = self.run_steps(carry, self.data, *batches)
         J = self.backend.to_numpy(J)[: len(rates) * self.plan.steps]
         J = J.astype(np.float64).reshape(len(rates), -1)
         if not np.isfinite(J).all():
-            self.diverged(start, runs, int(np.argmin(np.isfinite(J))), epoch, rates)
-        return carry, self.mean(J, totals).tolist()
+            self.diverged(carry, batches, int(np.argmin(np.isfinite(J))), epoch, rates)
+        return new_carry, self.mean(J, totals).tolist()
 
-    def _runs(
-        self, epoch: int, rates: list[float], orders: list[Any], totals: Any
-    ) -> list[Batches]:
-        """Return the steps of some epochs, in as few runs as their shapes allow."""
+    def _batches(self, epoch: int, rates: list[float], orders: list[Any], totals: Any) -> Batches:
+        """Return the steps of some epochs."""
         inverse = np.divide(1.0, totals, out=np.zeros_like(totals), where=totals > 0.0)
         t = self.steps_before + epoch * self.plan.steps
         numbers = []
@@ -110,7 +104,7 @@ class Trainer:
             for share in shares:
                 t += 1
                 numbers.append((share, self.l2 * share, *self.optimizer.scalars(rate, t)))
-        return self.plan.runs(orders, inverse, numbers)
+        return self.plan.batches(orders, inverse, numbers)
 
     def mean(self, J: Any, totals: Any) -> Any:
         """Return the cost of each epoch, the mean over its steps; J has shape (epochs, steps)."""
@@ -137,20 +131,14 @@ class Trainer:
             )
 
     def diverged(
-        self, carry: Carry, runs: list[Batches], step: int, epoch: int, rates: list[float]
+        self, carry: Carry, batches: Batches, step: int, epoch: int, rates: list[float]
     ) -> None:
         """Run again up to the step whose cost is not finite, and name the layer it began in."""
         later, k = divmod(step, self.plan.steps)
         rate = rates[later]
         place = f"training diverged in epoch {epoch + later + 1}, step {k + 1}"
-        for arrays, numbers in runs:
-            before = min(step, len(numbers))
-            if before:
-                head = tuple(a[:before] for a in arrays)
-                carry, _ = self.run_steps(carry, self.data, head, numbers[:before])
-            if before < len(numbers):
-                break
-            step -= before
+        if step:
+            carry, _ = self.run_steps(carry, self.data, *batches.first(step))
         params = self.params(carry)
         l = self._first_bad_layer(params)
         if l:
@@ -158,7 +146,7 @@ class Trainer:
         else:
             X = self.data[0]
             if not self.plan.full:
-                indices = self.backend.asarray(arrays[0][before], self.backend.index_dtype)
+                indices = self.backend.rows(batches.arrays[0][step, : batches.widths[step]])
                 X = self.backend.take_rows(X, indices).T
             _, caches = forward(params, X, self.net.activations, self.backend.xp)
             finite = [self._finite(cache.Z) and self._finite(cache.A) for cache in caches]
