@@ -354,6 +354,10 @@ class Backend:
         """Return a context in which the library records nothing for its own differentiation."""
         return nullcontext()
 
+    def threads_for(self, multiplications: int) -> AbstractContextManager[Any]:
+        """Return a context with as many threads as matrix products of that size deserve."""
+        return nullcontext()
+
     def free_cached_memory(self) -> None:
         """Give back what the library keeps of the device's memory for later."""
 

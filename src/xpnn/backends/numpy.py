@@ -1,12 +1,13 @@
 """NumPy: the reference backend, on the CPU."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from .._typing import Array
 from .base import Backend
+from .threads import SMALL, one_thread
 
 
 def quiet() -> AbstractContextManager[Any]:
@@ -36,6 +37,9 @@ class NumpyBackend(Backend):
 
     def current(self) -> AbstractContextManager[Any]:
         return quiet()
+
+    def threads_for(self, multiplications: int) -> AbstractContextManager[Any]:
+        return one_thread() if multiplications <= SMALL else nullcontext()
 
     def note(self, kind: str, nbytes: int) -> None:
         """Tell nothing: host and device are one."""

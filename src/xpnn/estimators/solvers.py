@@ -24,7 +24,7 @@ from ..core.schedules import Decay
 from ..network import Network
 from ..training.history import Callback, Report
 from ..training.stopping import AdaptiveRate
-from ..training.trainer import Trainer
+from ..training.trainer import Trainer, largest_product
 
 # ---- losses -----------------------------------------------------------------
 
@@ -226,7 +226,8 @@ def lbfgs(
     evaluate = _evaluation(net, backend, bool(l2))
 
     def objective(theta: Any) -> tuple[float, Any]:
-        J, g = evaluate(backend.asarray(theta, backend.dtype), X, Y, share, decay)
+        with backend.threads_for(largest_product(net, X.shape[0])):
+            J, g = evaluate(backend.asarray(theta, backend.dtype), X, Y, share, decay)
         return backend.number(J), backend.to_numpy(g).astype(np.float64)
 
     epoch = 0

@@ -1,5 +1,6 @@
 """`Trainer`: the data of one training laid out on its device, and epochs run over them."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,8 @@ class Trainer:
         """
         totals = np.stack([self.plan.totals(order) for order in orders])
         batches = self._batches(epoch, rates, orders, totals)
-        new_carry, J = self.run_steps(carry, self.data, *batches)
+        with self.backend.threads_for(largest_product(self.net, self.plan.size)):
+            new_carry, J = self.run_steps(carry, self.data, *batches)
         J = self.backend.to_numpy(J)[: len(rates) * self.plan.steps]
         J = J.astype(np.float64).reshape(len(rates), -1)
         if not np.isfinite(J).all():
@@ -162,6 +164,11 @@ class Trainer:
 
     def _finite(self, a: Array) -> bool:
         return self.backend.all_true(self.backend.xp.isfinite(a))
+
+
+def largest_product(net: Network, m: int) -> int:
+    """Return how many multiplications W[l] A[l-1] takes for m examples, for the largest layer."""
+    return m * max(n * n_prev for n_prev, n in pairwise(net.sizes))
 
 
 CURE = "Lower the learning rate, or standardise the rows of X (mean 0, standard deviation 1)."

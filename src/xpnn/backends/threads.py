@@ -1,0 +1,41 @@
+"""How many threads NumPy's BLAS computes with: one, while networks are small.
+
+A product that takes 10 µs gains nothing from a second thread, and where other programs keep the
+cores busy the threads wait for each other, for as long as a step takes ten times over.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from threading import Lock
+from typing import Any
+
+SMALL = 2**24
+"""Multiplications in a matrix product, up to which one thread is as fast as two."""
+
+_lock = Lock()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let NumPy's BLAS have one thread, in the whole process, inside a block.
+
+    Of several threads in such a block the first makes the setting, and undoes it when it leaves:
+    those still inside have all threads again.
+    """
+    if not _lock.acquire(blocking=False):
+        yield
+        return
+    try:
+        with blas().limit(limits=1):
+            yield
+    finally:
+        _lock.release()
+
+
+@cache
+def blas() -> Any:
+    """Return threadpoolctl's controller of the BLAS libraries that are loaded."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
