@@ -151,11 +151,13 @@ def places(*, testing: bool = False) -> list[str]:
     """
     found = []
     for status in backends():
-        kinds = dict.fromkeys(device.partition(":")[0] for device in status.devices)
+        first: dict[str, str] = {}
+        for device in status.devices:
+            first.setdefault(device.partition(":")[0], device)
         if status.name == "array_api_strict":
-            kinds = dict.fromkeys(status.devices[:testing])
+            first = {"": "CPU_DEVICE"} if testing else {}
         if status.usable:
-            found += [f"{status.name}:{kind}" for kind in kinds]
+            found += [f"{status.name}:{device}" for device in first.values()]
     return found
 
 

@@ -1,14 +1,15 @@
-"""Proof on the user's own machine: what ``xpnn check`` looks at.
+"""Evidence on the user's own machine: what ``xpnn check`` looks at.
 
-`derivatives`  every activation and cost, by central differences and by the graph
-`training`     matrix products, first weights, order of the mini-batches, costs, parameters
+`functions`    exp, log, tanh, … and a matrix product, against Python's own
+`training`     first weights, order of the mini-batches, costs and parameters, against NumPy
 `keeping`      a file written and read
 `placement`    where arrays lie, and what crosses between host and device
+`derivatives`  every activation and cost, by central differences, the graph and NumPy
 
 Each yields `Finding`s for one backend; `checked` calls them all.
 """
 
 from .finding import Finding
-from .run import checked
+from .run import Checked, checked
 
-__all__ = ["Finding", "checked"]
+__all__ = ["Checked", "Finding", "checked"]

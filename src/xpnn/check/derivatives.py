@@ -1,11 +1,13 @@
-"""Backward propagation against central differences of the cost, and against the graph."""
+"""Backward propagation against central differences, against the graph, and against NumPy."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from .. import graph
 from .._typing import Array, Namespace
+from ..backends import use_backend
 from ..backends.base import Backend
 from ..core import propagation
 from ..core.activations import ACTIVATIONS, Activation, sigmoid_derivative
@@ -17,6 +19,7 @@ from .finding import Finding
 
 M = 6
 DIFFERENCES, GRAPH = 1e-7, 1e-12
+NUMPY = 512  # times ε of float32
 REMEDY = (
     "If it fails on numpy, too, xpnn is damaged: install it anew, and report it if it stays. If "
     "not, the functions of that library are wrong: try another version of it."
@@ -24,13 +27,15 @@ REMEDY = (
 
 
 def derivatives(backend: Backend) -> Iterator[Finding]:
-    """Check the gradient of a small network for every activation and every cost, in float64."""
-    if backend.dtype_name != "float64":
-        return
+    """Check the gradient of small networks with every activation and every cost.
+
+    In float32 against NumPy in float64, and in float64 by central differences and by the graph.
+    """
+    compared = _with_numpy if backend.dtype_name == "float32" else _by_itself
     for name in ACTIVATIONS:
-        yield from _compared(f"gradient of {name}", [_with_activation(name)], backend)
+        yield from compared(f"gradient of {name}", [_with_activation(name)], backend)
     for name in LOSSES:
-        yield from _compared(f"gradient of {name}", _with_cost(name), backend)
+        yield from compared(f"gradient of {name}", _with_cost(name), backend)
 
 
 def _with_activation(name: str) -> Network:
@@ -44,7 +49,7 @@ def _with_cost(name: str) -> list[Network]:
     """Return networks with the output for which dℓ/dZ = A − Y, and with one that goes by dA."""
     loss = LOSSES[name]
     by_dA = Activation(_logistic, sigmoid_derivative)
-    outputs = (loss.canonical or "", by_dA)
+    outputs: tuple[Any, ...] = (loss.canonical, by_dA)
     return [Network([3, 3], output=output, cost=loss) for output in outputs]
 
 
@@ -53,14 +58,31 @@ def _logistic(Z: Array, xp: Namespace) -> Array:
     return 0.5 + 0.5 * xp.tanh(0.5 * Z)
 
 
-def _compared(what: str, nets: list[Network], backend: Backend) -> Iterator[Finding]:
+def _with_numpy(what: str, nets: list[Network], backend: Backend) -> Iterator[Finding]:
+    with use_backend("numpy", "float64") as host:
+        right = [_cost_and_gradient(net, host) for net in nets]
+    found = [_cost_and_gradient(net, backend) for net in nets]
+    worst = np.max([relative_difference(*pair) for pair in zip(found, right, strict=True)])
+    allowed = NUMPY * float(np.finfo(backend.dtype_name).eps)
+    yield Finding(f"{what}, float32", float(worst), allowed, REMEDY)
+
+
+def _cost_and_gradient(net: Network, backend: Backend) -> Any:
+    """Return J and dJ/dθ, one after the other, on the host."""
+    params, X, Y = _examples(net, backend)
+    J, grads = net.cost(params, X, Y), net.gradients(params, X, Y)
+    return np.append(backend.to_numpy(to_vector(grads, backend.xp)), backend.number(J))
+
+
+def _by_itself(what: str, nets: list[Network], backend: Backend) -> Iterator[Finding]:
     by_differences, by_graph = [], []
     for net in nets:
         params, X, Y = _examples(net, backend)
         by_differences.append(gradient_check(net, params, X, Y).difference)
         by_graph.append(_difference_from_graph(net, params, X, Y, backend))
-    yield Finding(f"{what}, by differences", max(by_differences), DIFFERENCES, REMEDY)
-    yield Finding(f"{what}, by the graph", max(by_graph), GRAPH, REMEDY)
+    # NumPy's maximum, unlike Python's, is NaN if one of them is
+    yield Finding(f"{what}, by differences", float(np.max(by_differences)), DIFFERENCES, REMEDY)
+    yield Finding(f"{what}, by the graph", float(np.max(by_graph)), GRAPH, REMEDY)
 
 
 def _examples(net: Network, backend: Backend) -> tuple[Params, Array, Array]:

@@ -14,7 +14,7 @@ SEED = 7
 
 def trained(epochs: int, callbacks: Sequence[Callback] = ()) -> tuple[Params, History]:
     """Train `NET` on two half moons, on the selected backend."""
-    return fit(
+    params, history = fit(
         NET,
         NET.init(SEED),
         *moons(200),
@@ -24,3 +24,11 @@ def trained(epochs: int, callbacks: Sequence[Callback] = ()) -> tuple[Params, Hi
         callbacks=callbacks,
         progress=False,
     )
+    check_complete(history)
+    return params, history
+
+
+def check_complete(history: History) -> None:
+    """Raise the KeyboardInterrupt that `fit` has made a return of."""
+    if history.stopped == "interrupted":
+        raise KeyboardInterrupt

@@ -2,38 +2,59 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from math import nan
+from typing import NamedTuple
 
 from ..backends import use_backend
 from ..backends.base import DTYPES, Backend, first_line
-from ..backends.selection import allow, widest
+from ..backends.selection import allow, resolve
+from ..errors import BackendError
 from .derivatives import derivatives
 from .finding import Finding
+from .functions import functions
 from .keeping import keeping
 from .placement import placement
 from .training import training
 
 CHECKS: tuple[Callable[[Backend], Iterator[Finding]], ...] = (
+    functions,
     training,
     keeping,
     placement,
     derivatives,
 )
+REMEDY = "Try another version of the library, or of the driver."
 
 
-def checked(places: Sequence[str]) -> Iterator[tuple[str, list[Finding]]]:
-    """Run every check on every backend; yield it with what was found, once a dtype.
+class Checked(NamedTuple):
+    """What all checks found on one backend in one dtype."""
+
+    place: str
+    findings: list[Finding]
+    left_out: str
+    """Why there are none, if the device has no float64."""
+
+
+def checked(places: Sequence[str]) -> Iterator[Checked]:
+    """Run every check on every backend, first in float32, then in float64.
 
     Parameters
     ----------
     places : sequence of str
-        Backends as `xpnn.use_backend` takes them. Of one without float64 only float32 is checked.
-        With jax, float64 is switched on for the whole process, after the float32 of all.
+        Backends as `xpnn.use_backend` takes them. With jax, float64 is switched on for the whole
+        process, after the float32 of all.
     """
     for dtype in DTYPES:
         for place in places:
-            allow(place, dtype)
-            if widest(place, dtype).dtype_name == dtype:
-                yield place, _found(place, dtype)
+            try:
+                allow(place, dtype)
+                resolve(place, dtype)
+            except BackendError as error:
+                if dtype == "float64":
+                    yield Checked(place, [], f"{place} in float64: {error}")
+                else:
+                    yield Checked(place, [Finding("computes", nan, 0.0, str(error))], "")
+            else:
+                yield Checked(place, _found(place, dtype), "")
 
 
 def _found(place: str, dtype: str) -> list[Finding]:
@@ -43,5 +64,6 @@ def _found(place: str, dtype: str) -> list[Finding]:
             try:
                 found.extend(check(backend))
             except Exception as error:  # noqa: BLE001  whatever a library raises, the others go on
-                found.append(Finding(f"{check.__name__}, {dtype}", nan, 0.0, first_line(error)))
+                what = f"{check.__name__}, {dtype}"
+                found.append(Finding(what, nan, 0.0, f"It raised {first_line(error)}. {REMEDY}"))
     return found

@@ -26,7 +26,7 @@ COMMANDS = {
     "info": "say what a model is",
     "export": "export a model to ONNX",
     "backends": "list the backends and their devices",
-    "check": "prove that training is right on this machine",
+    "check": "check that training is right on this machine",
     "demo": "show what the notes claim",
     "bench": "time the backends on this machine",
 }

@@ -1,10 +1,9 @@
-"""``xpnn check``: prove that training is right on this machine."""
+"""``xpnn check``: check that training is right on this machine."""
 
 import argparse
 import json
-from collections.abc import Iterator
 from dataclasses import asdict
-from math import isnan
+from math import isfinite
 from time import perf_counter
 from typing import Any, TypeAlias
 
@@ -23,9 +22,9 @@ FAILED = 1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.description = (
-        "Check every backend that works here: the gradient of every activation and cost, the same "
-        "training as on NumPy in float64, files, where arrays lie and how often the device is "
-        "waited for. The exit status is 1 if anything fails."
+        "Check every backend that works here: functions, the gradient of every activation and "
+        "cost, the same training as on NumPy in float64, files, where arrays lie and how often "
+        "the device is waited for. The exit status is 1 if anything fails."
     )
     parser.add_argument("--backend", help="check this one only")
     parser.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
@@ -37,30 +36,45 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = arguments.backend
     specs = places(testing=True) if chosen is None else [resolve(chosen, "float32").spec]
     found: Found = []
+    left_out = _unusable() if chosen is None else []
     # disable=None shows a bar on a terminal only
-    for spec, findings in tqdm(checked(specs), total=2 * len(specs), leave=False, disable=None):
-        found += [(spec, finding) for finding in findings]
+    for each in tqdm(checked(specs), total=2 * len(specs), leave=False, disable=None):
+        found += [(each.place, finding) for finding in each.findings]
+        left_out += [each.left_out] if each.left_out else []
     failed = [(spec, finding) for spec, finding in found if not finding.passed]
     if arguments.json:
-        print(json.dumps(_report(specs, found)))
+        print(json.dumps(_report(specs, found, left_out), allow_nan=False))
     else:
-        print(_table(specs, found))
-        lines = [*_summary(found, failed), *(_left_out() if chosen is None else ())]
-        print("\n" + "\n".join(lines))
+        print(f"{_table(specs, found)}\n")
+        for spec, finding in failed:
+            print(_told(spec, finding))
+        for reason in left_out:
+            print(f"left out  {reason}")
+        print(f"passed    {len(found) - len(failed)} of {len(found)} checks")
         print(f"time      {perf_counter() - began:.0f} s")
     return FAILED if failed else 0
 
 
-def _report(specs: list[str], found: Found) -> dict[str, Any]:
-    """Return everything as plain values; JSON has no NaN."""
+def _unusable() -> list[str]:
+    """Say what is installed and does not work."""
+    return [
+        f"{status.name}: {status.reason}"
+        for status in backends()
+        if status.installed and not status.usable
+    ]
+
+
+def _report(specs: list[str], found: Found, left_out: list[str]) -> dict[str, Any]:
+    """Return everything as plain values; JSON has no NaN and no infinity."""
     findings = [
         {"backend": spec, **asdict(finding), "passed": finding.passed} for spec, finding in found
     ]
     for finding in findings:
-        finding["found"] = None if isnan(finding["found"]) else finding["found"]
+        finding["found"] = finding["found"] if isfinite(finding["found"]) else None
     return {
         "passed": all(finding.passed for _, finding in found),
         "backends": specs,
+        "left_out": left_out,
         "findings": findings,
         "conditions": conditions(),
     }
@@ -82,21 +96,12 @@ def _table(specs: list[str], found: Found) -> Table:
 
 
 def _number(x: float) -> str:
-    return f"{x:g}" if isnan(x) or x == int(x) else f"{x:.0e}"
+    return f"{x:.0e}" if isfinite(x) and x != int(x) else f"{x:g}"
 
 
-def _summary(found: Found, failed: Found) -> Iterator[str]:
-    """Say what failed and what to do, and count."""
-    for spec, finding in failed:
-        yield (
-            f"FAILED    {finding.check}, on {spec}: found {_number(finding.found)}, at most "
-            f"{_number(finding.allowed)}. {finding.remedy}"
-        )
-    yield f"passed    {len(found) - len(failed)} of {len(found)} checks"
-
-
-def _left_out() -> Iterator[str]:
-    """Say what is installed and does not work."""
-    for status in backends():
-        if status.installed and not status.usable:
-            yield f"left out  {status.name}: {status.reason}"
+def _told(spec: str, finding: Finding) -> str:
+    """Say what failed, and what to do."""
+    found, allowed = _number(finding.found), _number(finding.allowed)
+    return (
+        f"FAILED    {finding.check}, on {spec}: found {found}, at most {allowed}. {finding.remedy}"
+    )
