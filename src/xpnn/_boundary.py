@@ -25,6 +25,8 @@ from .core.losses import LOSSES, Loss
 from .core.parameters import Layer, Params, count
 from .errors import ArgumentError, ArgumentTypeError
 
+HOST_COLUMNS = 2**14  # so many examples of data that stay on the host are looked at together
+
 
 def check_params(params: Any, sizes: tuple[int, ...]) -> tuple[Params, Backend]:
     """Return the parameters as a tuple of `Layer`, and the backend they are on."""
@@ -214,6 +216,36 @@ def check_examples(
     X = check_X(X, sizes[0], backend)
     Y = check_Y(Y, sizes[-1], X.shape[1], activations[-1].name, loss, backend)
     return X, Y, check_sample_weight(sample_weight, X.shape[1], backend)
+
+
+def check_host_examples(
+    X: Any,
+    Y: Any,
+    sample_weight: Any,
+    sizes: tuple[int, ...],
+    activations: tuple[Activation, ...],
+    loss: Loss,
+    backend: Backend,
+) -> tuple[Array, Array, Array | None]:
+    """Check like `check_examples`, but leave X where it is and bring Y and the weights to it."""
+    check_own_functions(sizes, activations, loss, backend)
+    host = NumpyBackend.create("", backend.dtype_name)
+    with host.current():
+        check_columns("X", X, sizes[0])
+        for start in range(0, X.shape[1], HOST_COLUMNS):
+            check_X(X[:, start : start + HOST_COLUMNS], sizes[0], host)
+        Y = check_Y(
+            on_host("Y", Y, backend), sizes[-1], X.shape[1], activations[-1].name, loss, host
+        )
+        s = on_host("sample_weight", sample_weight, backend)
+        return X, Y, check_sample_weight(s, X.shape[1], host)
+
+
+def on_host(name: str, x: Any, backend: Backend) -> Any:
+    """Return arrays of the backend as NumPy arrays, and anything else as it is."""
+    if x is None or backend_class_of(x) in (None, NumpyBackend):
+        return x
+    return backend.to_numpy(place(name, x, backend))
 
 
 def check_own_functions(

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
+from math import inf
 from typing import Any, ClassVar, Self, TypeAlias
 
 import array_api_compat
@@ -314,6 +315,14 @@ class Backend:
                 f"{self.spec} has, found {x.min()} to {x.max()}; pass them as floats."
             )
         return self.index_dtype
+
+    def send(self, x: Any) -> Array:
+        """Move a host array of this backend's dtype, without waiting where the library can."""
+        return self.asarray(x)
+
+    def free_memory(self) -> float:
+        """Bytes that the device can still give; infinite where arrays lie in the host's memory."""
+        return inf
 
     def to_numpy(self, a: Array) -> Any:
         """Return an array of this backend as a NumPy array, which may share its memory."""

@@ -6,13 +6,18 @@ so that `CupyBackend.current` stands around everything done on another one.
 """
 
 import sys
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from .._typing import Array
+from .audit import TO_DEVICE
 from .base import Backend
 from .faults import explaining
+
+IN_FLIGHT = 4  # X and Y of two chunks
+_in_flight: deque[tuple[Any, Any]] = deque()
 
 
 class CupyBackend(Backend):
@@ -50,6 +55,29 @@ class CupyBackend(Backend):
     def owns(cls, x: Any) -> bool:
         cupy = sys.modules.get("cupy")
         return cupy is not None and isinstance(x, cupy.ndarray)
+
+    def send(self, x: Any) -> Array:
+        import cupy
+        import cupyx
+
+        self.note(TO_DEVICE, x.nbytes)
+        # from memory that the system cannot move away, the copy goes on by itself; that memory is
+        # CuPy's to reuse once the array is dropped, so it is kept until its copy is over
+        pinned = cupyx.empty_pinned(x.shape, x.dtype)
+        pinned[...] = x
+        moved = cupy.empty(x.shape, x.dtype)
+        moved.set(pinned)
+        _in_flight.append((pinned, cupy.cuda.get_current_stream().record()))
+        while len(_in_flight) > IN_FLIGHT:
+            _, copied = _in_flight.popleft()
+            copied.synchronize()
+        return moved
+
+    def free_memory(self) -> float:
+        import cupy
+
+        free, _ = cupy.cuda.runtime.memGetInfo()
+        return float(free + cupy.get_default_memory_pool().free_bytes())
 
     def fetch(self, a: Array) -> Any:
         return a.get()

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from math import inf
 from typing import Any, Self, cast
 
 import numpy as np
@@ -86,6 +87,11 @@ class JaxBackend(Backend):
         # a third of the time of jax.numpy.asarray with device=; device_put may share the memory
         # of a host array, so it gets one of our own
         return jax.device_put(np.array(x, dtype=dtype), self.device)
+
+    def free_memory(self) -> float:
+        statistics = self.device.memory_stats() or {}  # none of the CPU
+        limit = float(statistics.get("bytes_limit", inf))
+        return limit - float(statistics.get("bytes_in_use", 0))
 
     def wait(self) -> None:
         """Wait for every live array: JAX has no way to wait for a device."""

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Any, cast
 
 from .._typing import Array
+from .audit import TO_DEVICE
 from .base import Backend
 from .faults import explaining
 
@@ -48,6 +49,24 @@ class TorchBackend(Backend):
         if any(s < 0 for s in x.strides) or (copy is None and not x.flags.writeable):
             x = x.copy()
         return super().from_host(x, dtype, copy)
+
+    def send(self, x: Any) -> Array:
+        if self.device.type != "cuda":
+            return super().send(x)
+        import torch
+
+        self.note(TO_DEVICE, x.nbytes)
+        # from memory that the system cannot move away, the copy goes on by itself
+        return torch.from_numpy(x).pin_memory().to(self.device, non_blocking=True)
+
+    def free_memory(self) -> float:
+        if self.device.type != "cuda":
+            return super().free_memory()
+        import torch
+
+        free, _ = torch.cuda.mem_get_info(self.device)
+        kept = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
+        return float(free + kept)
 
     def fetch(self, a: Array) -> Any:
         import torch

@@ -16,6 +16,7 @@ from .checkpoint import Checkpoint, check_checkpoint
 from .history import Callback, History
 from .loop import Loop
 from .stopping import Stopping
+from .streaming import stays_on_host
 from .trainer import Trainer
 
 
@@ -46,7 +47,9 @@ def fit(
     params : tuple of Layer
         Where to start. They decide library, device and dtype; they are not altered.
     X : array_like, shape (n_x, m)
-        One example a column. Host data are cast and moved once.
+        One example a column. Host data are cast and moved once; but a memory-mapped file, or
+        what needs more than half of the device's free memory, stays where it is, and its
+        mini-batches are cast and moved as they come.
     Y : array_like, shape (n_y, m), or integer labels, shape (1, m), for softmax
     optimizer : Optimizer
         One of `xpnn.optimizers`; default ``adam(1e-3)``.
@@ -123,13 +126,15 @@ def fit(
     layers, backend = boundary.check_params(params, net.sizes)
 
     with backend.current(), backend.no_grad():
-        X, Y, s = boundary.check_examples(
-            X, Y, sample_weight, net.sizes, net.activations, net.loss, backend
-        )
+        streamed = stays_on_host(X, batch_size, backend)
+        check = boundary.check_host_examples if streamed else boundary.check_examples
+        X, Y, s = check(X, Y, sample_weight, net.sizes, net.activations, net.loss, backend)
         if validation is not None:
             validation = _check_validation(validation, net, backend)
         l2 = at_least_0("l2", l2)
-        trainer = Trainer(net, backend, optimizer, l2, X, Y, s, batch_size, columns=True)
+        trainer = Trainer(
+            net, backend, optimizer, l2, X, Y, s, batch_size, columns=True, streamed=streamed
+        )
         shuffle = Shuffle(trainer.plan.m, None if trainer.plan.full else generator, seed=rng)
         with _progress_bar(epochs, progress) as bar:
             loop = Loop(

@@ -14,6 +14,7 @@ from ..errors import DivergenceError
 from ..network import Network
 from .batches import Batches, Plan
 from .step import cutting, make_run
+from .streaming import gathered, streaming
 
 
 class Trainer:
@@ -32,6 +33,8 @@ class Trainer:
         Whether one example is one column of X and Y, rather than one row.
     steps_before : int
         How many steps the optimiser has made before this training.
+    streamed : bool
+        Whether X, Y and s are on the host and stay there; of account to mini-batches only.
     """
 
     def __init__(
@@ -47,20 +50,22 @@ class Trainer:
         *,
         columns: bool = False,
         steps_before: int = 0,
+        streamed: bool = False,
     ) -> None:
         self.net, self.backend, self.optimizer, self.l2 = net, backend, optimizer, l2
-        self.steps_before = steps_before
-        host_s = None if s is None else np.asarray(backend.to_numpy(s)[0], dtype=np.float64)
+        self.steps_before, self.streamed = steps_before, streamed
+        to_numpy = np.asarray if streamed else backend.to_numpy
+        host_s = None if s is None else np.asarray(to_numpy(s)[0], dtype=np.float64)
         m = X.shape[1] if columns else X.shape[0]
         self.plan = Plan(m, batch_size, host_s, pad=backend.compiled)
         if columns == self.plan.full:  # on JAX a transpose is a copy: none that is not needed
             self.data: tuple[Array, ...] = (X, Y)
         else:
             self.data = (X.T, Y.T)
-        if not self.plan.full:
+        if self.plan.full:
+            self.data += () if s is None else (s / backend.xp.sum(s),)
+        elif not streamed:
             self.data = tuple(map(backend.contiguous, self.data))
-        elif s is not None:
-            self.data += (s / backend.xp.sum(s),)
         self.run_steps = make_run(
             net,
             optimizer.update,
@@ -69,6 +74,8 @@ class Trainer:
             weighted=self.plan.weighted,
             l2=l2 != 0.0,
         )
+        if streamed:
+            self.run_steps = streaming(self.run_steps, backend)
 
     def start(self, theta: Array) -> Carry:
         """Return θ and the state of an optimiser that has not made a step."""
@@ -148,8 +155,8 @@ class Trainer:
         else:
             X = self.data[0]
             if not self.plan.full:
-                indices = self.backend.rows(batches.arrays[0][step, : batches.widths[step]])
-                X = self.backend.take_rows(X, indices).T
+                indices = batches.arrays[0][step, : batches.widths[step]]
+                X = self._rows(X, indices).T
             _, caches = forward(params, X, self.net.activations, self.backend.xp)
             finite = [self._finite(cache.Z) and self._finite(cache.A) for cache in caches]
             if all(finite):
@@ -157,6 +164,12 @@ class Trainer:
             else:
                 what = f"layer {finite.index(False) + 1} is the first whose Z or A is not finite"
         raise DivergenceError(f"{place}: {what}. The learning rate was {rate:g}. {CURE}")
+
+    def _rows(self, X: Array, indices: Any) -> Array:
+        """Return rows of X on the device."""
+        if self.streamed:
+            return self.backend.send(gathered(X, indices, self.backend))
+        return self.backend.take_rows(X, self.backend.rows(indices))
 
     def _first_bad_layer(self, params: Params) -> int:
         finite = [self._finite(W) and self._finite(b) for W, b in params]

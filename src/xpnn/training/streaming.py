@@ -1,0 +1,73 @@
+"""Mini-batches of data that stay on the host: they lie in a file, or are too large for the device.
+
+The rows of some steps are gathered on the host, moved together, and trained on. Where a device
+computes by itself, the next rows are gathered meanwhile.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from .._typing import Array
+from ..backends.base import Backend, Carry, Run
+
+CHUNK = 2**26
+"""Bytes of X that are moved at once, unless one mini-batch is larger."""
+
+
+def stays_on_host(X: Any, batch_size: int | None, backend: Backend) -> bool:
+    """Whether mini-batches of X, shape (n_x, m), are better moved one by one.
+
+    X is a memory-mapped file, or needs more than half of the device's free memory.
+    """
+    if not isinstance(X, np.ndarray) or X.ndim != 2:
+        return False
+    if batch_size is None or batch_size >= X.shape[1]:
+        return False
+    return is_mapped(X) or X.size * itemsize(backend) > backend.free_memory() / 2
+
+
+def is_mapped(a: Any) -> bool:
+    """Whether a host array is a window of a memory-mapped file."""
+    while isinstance(a, np.ndarray):
+        if isinstance(a, np.memmap):
+            return True
+        a = a.base
+    return False
+
+
+def itemsize(backend: Backend) -> int:
+    """Bytes of one number of the backend's dtype."""
+    return np.dtype(backend.dtype_name).itemsize
+
+
+def streaming(run: Run, backend: Backend) -> Run:
+    """Turn a run over rows on the device into one whose ``data`` are rows on the host."""
+
+    def streamed(
+        carry: Carry,
+        data: tuple[Array, ...],
+        arrays: tuple[Any, ...],
+        widths: list[int],
+        numbers: list[tuple[float, ...]],
+    ) -> tuple[Carry, Array]:
+        indices = arrays[0]
+        k, batch = indices.shape
+        at_once = max(1, CHUNK // (batch * data[0].shape[1] * itemsize(backend)))
+        outputs = []
+        for start in range(0, k, at_once):
+            steps = slice(start, start + at_once)
+            wanted = indices[steps].reshape(-1)
+            moved = tuple(backend.send(gathered(a, wanted, backend)) for a in data)
+            places = np.arange(len(wanted)).reshape(-1, batch)
+            rows = (places, *(a[steps] for a in arrays[1:]))
+            carry, output = run(carry, moved, rows, widths[steps], numbers[steps])
+            outputs.append(output[: len(places)])
+        return carry, backend.xp.concat(outputs)
+
+    return streamed
+
+
+def gathered(rows: Any, indices: Any, backend: Backend) -> Any:
+    """Return rows of a host array as a new one, in the backend's dtype."""
+    return np.asarray(rows.take(indices, axis=0), dtype=backend.dtype_name)

@@ -1,0 +1,150 @@
+"""Data that stay on the host: the same training as of data on the device."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import to_numpy
+
+import xpnn
+from xpnn.training import streaming
+
+M, N = 103, 7
+
+
+@pytest.fixture
+def data(rng):
+    X = rng.standard_normal((M, N))
+    return X, rng.integers(0, 3, (1, M)), rng.uniform(0.5, 2.0, (1, M))
+
+
+@pytest.fixture
+def mapped(data, tmp_path):
+    """X as columns of a file of rows in float64."""
+    np.save(tmp_path / "X.npy", data[0])
+    return np.load(tmp_path / "X.npy", mmap_mode="r").T
+
+
+@pytest.fixture(params=["one step a chunk", "five steps a chunk", "one chunk"])
+def chunk(request, monkeypatch):
+    """How many steps' rows are moved at once."""
+    steps = {"one step a chunk": 0, "five steps a chunk": 5, "one chunk": 1000}[request.param]
+    monkeypatch.setattr(streaming, "CHUNK", steps * 10 * N * 4)
+
+
+def train(X, Y, s=None, **options):
+    net = xpnn.Network([N, 5, 3])
+    options = {"epochs": 3, "batch_size": 10, "l2": 0.1} | options
+    return net, *xpnn.fit(net, net.init(1), X, Y, sample_weight=s, progress=False, **options)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_mapped_file_gives_the_same(backend, data, mapped, chunk, weighted):
+    X, Y, s = data
+    s = s if weighted else None
+    _, params, history = train(X.T, Y, s)
+    _, streamed, streamed_history = train(mapped, Y, s)
+    np.testing.assert_allclose(streamed_history.cost, history.cost, rtol=1e-5)
+    for found, right in zip(to_numpy(backend, streamed), to_numpy(backend, params), strict=True):
+        np.testing.assert_allclose(found.W, right.W, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found.b, right.b, rtol=1e-4, atol=1e-5)
+        assert type(backend).of(streamed[0].W) == backend
+
+
+def test_bit_for_bit_on_numpy(data, mapped, chunk):
+    X, Y, _ = data
+    with xpnn.use_backend("numpy", "float64"):
+        _, params, history = train(X.T, Y)
+        _, streamed, streamed_history = train(mapped, Y)
+    assert streamed_history.cost == history.cost
+    for found, right in zip(streamed, params, strict=True):
+        np.testing.assert_array_equal(found.W, right.W)
+        np.testing.assert_array_equal(found.b, right.b)
+
+
+def test_what_does_not_fit_the_device_is_streamed(backend, data, monkeypatch):
+    X, Y, _ = data
+    monkeypatch.setattr(streaming, "CHUNK", 10 * N * 4)  # one mini-batch
+    monkeypatch.setattr(type(backend), "free_memory", lambda self: 2 * X.size * 4)
+    with xpnn.audit() as audit:
+        _, _, history = train(X.T, Y)
+    fits = {where for kind, where in audit.found if kind == "to device"}
+    assert not any("streaming" in where for where in fits)
+    monkeypatch.setattr(type(backend), "free_memory", lambda self: 2 * X.size * 4 - 1)
+    with xpnn.audit() as audit:
+        _, _, streamed = train(X.T, Y)
+    np.testing.assert_allclose(streamed.cost, history.cost, rtol=1e-5)
+    if backend.name != "numpy":
+        moved = {where: n for (kind, where), n in audit.found.items() if kind == "to device"}
+        lines = [n for where, n in moved.items() if "streaming.py" in where]
+        assert sum(times for times, _ in lines) >= 3 * 11 * 2  # X and Y of each step, and more
+        assert sum(nbytes for _, nbytes in lines) >= 3 * M * (N + 3) * 4
+        assert not any("check_X" in where for where in moved)
+
+
+def test_the_full_batch_is_not_streamed(mapped, data):
+    _, Y, _ = data
+    with xpnn.use_backend("array_api_strict"), xpnn.audit() as audit:
+        train(mapped, Y, batch_size=None)
+        train(mapped, Y, batch_size=M)
+    assert not any("streamed" in where for _, where in audit.found)
+
+
+def test_targets_and_weights_may_lie_on_the_device(backend, data, mapped):
+    _, Y, s = data
+    _, _, history = train(mapped, Y, s)
+    _, _, on_device = train(mapped, backend.asarray(Y), backend.asarray(s))
+    np.testing.assert_allclose(on_device.cost, history.cost, rtol=1e-6)
+
+
+def test_bad_data_are_found_on_the_host(backend, data, tmp_path):
+    X, Y, s = data
+    X[90, 3] = np.nan
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r").T
+    with pytest.raises(xpnn.ArgumentError, match="X: expected finite numbers"):
+        train(mapped, Y)
+    with pytest.raises(xpnn.ArgumentError, match=r"X: expected shape \(7, m\)"):
+        train(mapped[:6], Y)
+    with pytest.raises(xpnn.ArgumentError, match="Y: expected labels from 0 to 2"):
+        train(mapped[:, :90], Y[:, :90] + 1)
+    with pytest.raises(xpnn.ArgumentError, match=r"expected shape \(1, 90\)"):
+        train(mapped[:, :90], Y[:, :90], s)
+
+
+def test_divergence_names_step_and_layer(backend, mapped, data):
+    X, Y, _ = data
+    words = []
+    for given in (X.T, mapped):
+        with pytest.raises(xpnn.DivergenceError) as error:
+            train(given, Y, optimizer=xpnn.optimizers.gradient_descent(1e30), epochs=2)
+        words.append(str(error.value))
+    assert words[0] == words[1]
+
+
+def test_little_memory_of_its_own(tmp_path):
+    """A file of 256 MiB costs a few chunks of memory."""
+    rows = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float32, (2**18, 256))
+    rows[:] = 1.0
+    rows.flush()
+    X = np.load(tmp_path / "X.npy", mmap_mode="r").T
+    net = xpnn.Network([256, 1], output="sigmoid")
+    Y = np.zeros((1, X.shape[1]), dtype=np.float32)
+    peak = []
+
+    def note(report):
+        peak.append(anonymous())
+
+    before = anonymous()
+    xpnn.fit(net, net.init(), X, Y, epochs=2, callbacks=[note], progress=False)
+    assert max(peak) - before < 200
+
+
+def anonymous():
+    """Return the private memory of this process in MiB."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except FileNotFoundError:
+        pytest.skip("private memory is read from Linux's /proc")
+    fields = dict(line.split(":", 1) for line in status.splitlines())
+    return int(fields["RssAnon"].split()[0]) / 1024
