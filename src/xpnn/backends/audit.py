@@ -89,7 +89,7 @@ def audit() -> Iterator[Audit]:
     read       2      2      _boundary.py:... check_finite
     read       1      1      training/trainer.py:... _finite
     to device  2      7200   _boundary.py:... place
-    to device  2      2400   training/trainer.py:... run
+    to device  1      2560   training/trainer.py:... run
     to host    1      40     training/trainer.py:... run
     """
     found = Audit()
