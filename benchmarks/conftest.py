@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from plots import FIGURES
 from tables import TABLES
-from workers import Unavailable, Worker
+from workers import UnavailableError, Worker
 
 from xpnn.bench import report_name, write_report
 from xpnn.plot._canvas import pyplot
@@ -76,7 +76,7 @@ def compare(benchmark, worker):
     def compare(theirs, ours, check=None, **labels):
         try:
             costs = [worker(side.worker).prepare(side) for side in (ours, theirs)]
-        except Unavailable as reason:
+        except UnavailableError as reason:
             pytest.skip(str(reason))
         if check is not None:
             check(*costs)
@@ -90,7 +90,8 @@ def compare(benchmark, worker):
             our_seconds.append(worker(ours.worker).run())
             seconds_of_ours += our_seconds[-1]
 
-        run_theirs(), run_ours()  # how many rounds are there time for?
+        run_theirs()  # how many rounds are there time for?
+        run_ours()
         fit_in = int(BUDGET / (their_seconds.pop() + our_seconds.pop()))
         rounds = min(max(fit_in, ROUNDS[0]), ROUNDS[1])
         benchmark.pedantic(run_ours, setup=run_theirs, rounds=rounds)

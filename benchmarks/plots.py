@@ -60,8 +60,10 @@ def finish(figure, axes, names, what, log=True):
         if log:
             ax.set_xscale("log")
         ax.grid(alpha=0.3)
+        ax.margins(y=0.08)
+        ax.tick_params(labelsize=SMALL)
         ax.spines[["top", "right"]].set_visible(False)
-    axes[0].set_yticks(range(len(names)), names, fontsize=SMALL)
+    axes[0].set_yticks(range(len(names)), names)
     axes[0].invert_yaxis()
     figure.supxlabel(what, fontsize="medium")
     found = {}

@@ -91,8 +91,7 @@ TABLES = {
         pairs("peer", "xpnn on", "workload", "optimizer"),
     ),
     "abstraction": (
-        "By hand over `xpnn.fit` in the same library: what the abstraction costs, above 1 xpnn is "
-        "faster",
+        "By hand over `xpnn.fit` in the same library: time, above 1 xpnn is faster",
         pairs("peer", "xpnn on", "workload", "optimizer"),
     ),
     "throughput": (

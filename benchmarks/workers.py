@@ -16,11 +16,11 @@ from unittest.mock import patch
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 GPU = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # or the first worker takes the whole memory
 WARM_UP = 3  # `fit` on JAX compiles in the first run, and for longer runs in the second
-NOT_HERE = ("Unavailable", "ModuleNotFoundError", "BackendError", "ArgumentError")
+NOT_HERE = ("UnavailableError", "ModuleNotFoundError", "BackendError", "ArgumentError")
 PAUSE = 0.005  # seconds in which the threads of the other side fall asleep
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """What is to be timed does not work here; says why."""
 
 
@@ -102,7 +102,7 @@ def serve(connection, core):
             answer = None, function(name)(*arguments)
         except Exception as error:  # noqa: BLE001  the asking side raises it
             if type(error).__name__ in NOT_HERE:
-                answer = Unavailable, str(error)
+                answer = UnavailableError, str(error)
             else:
                 answer = RuntimeError, traceback.format_exc()
         connection.send(answer)

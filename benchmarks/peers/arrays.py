@@ -1,36 +1,34 @@
 """By hand in NumPy or CuPy, with updates in place; cross-entropy by the notes' formula."""
 
-import numpy
+import numpy as np
 
 from . import BETA1, BETA2, EPSILON, learning_rate, orders, start
 
 
 def with_numpy(workload, optimizer, device):
-    return training(numpy, workload, optimizer)
+    return training(np, workload, optimizer)
 
 
 def with_cupy(workload, optimizer, device):
     import cupy
 
-    train = training(cupy, workload, optimizer)
-    cupy.cuda.get_current_stream().synchronize()
-    return train
+    return training(cupy, workload, optimizer)
 
 
-def training(np, workload, optimizer):
-    """Train with the functions of ``np``, NumPy or CuPy; rows are gathered and transposed."""
-    X, Y = map(np.asarray, workload.rows())
-    W0, b0 = (list(map(np.asarray, arrays)) for arrays in start(workload))
+def training(xp, workload, optimizer):
+    """Train with the functions of ``xp``, NumPy or CuPy; rows are gathered and transposed."""
+    X, Y = map(xp.asarray, workload.rows())
+    W0, b0 = (list(map(xp.asarray, arrays)) for arrays in start(workload))
     m, L, tanh = workload.m, len(W0), workload.hidden == "tanh"
     adam, rate = optimizer == "Adam", learning_rate(optimizer)
 
     def train():
         W, b = [w.copy() for w in W0], [w.copy() for w in b0]
         theta = W + b
-        v, s = [np.zeros_like(p) for p in theta], [np.zeros_like(p) for p in theta]
+        v, s = [xp.zeros_like(p) for p in theta], [xp.zeros_like(p) for p in theta]
         t, costs = 0, []
-        for order in orders(workload):
-            order = None if order is None else np.asarray(order)
+        for drawn in orders(workload):
+            order = None if drawn is None else xp.asarray(drawn)
             J = 0.0
             for first in range(0, m, workload.batch):
                 if order is None:
@@ -41,15 +39,15 @@ def training(np, workload, optimizer):
                 n = Yb.shape[1]
                 for l in range(L - 1):
                     Z = W[l] @ A[-1] + b[l]
-                    A.append(np.tanh(Z) if tanh else np.maximum(Z, 0))
+                    A.append(xp.tanh(Z) if tanh else xp.maximum(Z, 0))
                 Z = W[-1] @ A[-1] + b[-1]
                 if Z.shape[0] == 1:
-                    out = 1 / (1 + np.exp(-Z))
-                    cost = -np.sum(Yb * np.log(out) + (1 - Yb) * np.log(1 - out)) / n
+                    out = 1 / (1 + xp.exp(-Z))
+                    cost = -xp.sum(Yb * xp.log(out) + (1 - Yb) * xp.log(1 - out)) / n
                 else:
-                    e = np.exp(Z - Z.max(axis=0, keepdims=True))
+                    e = xp.exp(Z - Z.max(axis=0, keepdims=True))
                     out = e / e.sum(axis=0, keepdims=True)
-                    cost = -np.sum(Yb * np.log(out)) / n
+                    cost = -xp.sum(Yb * xp.log(out)) / n
                 J += cost * n
                 dZ = out - Yb
                 dW, db = [None] * L, [None] * L
@@ -70,7 +68,7 @@ def training(np, workload, optimizer):
                     s[i] += (1 - BETA2) * g * g
                     v_hat = v[i] / (1 - BETA1**t)
                     s_hat = s[i] / (1 - BETA2**t)
-                    theta[i] -= rate * v_hat / (np.sqrt(s_hat) + EPSILON)
+                    theta[i] -= rate * v_hat / (xp.sqrt(s_hat) + EPSILON)
             costs.append(J / m)
         return [float(J) for J in costs]  # which waits for the device
 

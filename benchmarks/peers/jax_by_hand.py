@@ -18,8 +18,8 @@ def jitted(workload, optimizer, device):
 
     def train():
         state, costs = begin(), []
-        for order in orders(workload):
-            order = None if order is None else order.astype(np.int32)
+        for drawn in orders(workload):
+            order = None if drawn is None else drawn.astype(np.int32)
             for first in range(0, workload.m, workload.batch):
                 idx = None if order is None else order[first : first + workload.batch]
                 state, cost = donate(state, X, Y, idx)
@@ -68,7 +68,7 @@ def pieces(workload, optimizer, device):
     place = jax.devices(device)[0]
     X, Y = (jax.device_put(rows, place) for rows in workload.rows())
     tanh, adam, rate = workload.hidden == "tanh", optimizer == "Adam", learning_rate(optimizer)
-    first = sum(start(workload), [])
+    W0, b0 = start(workload)
 
     def cost_and_gradients(theta, X, Y):
         W, b = theta[: len(theta) // 2], theta[len(theta) // 2 :]
@@ -112,7 +112,7 @@ def pieces(workload, optimizer, device):
         return (*update(theta, v, s, g, t + 1), t + 1), cost
 
     def begin():
-        theta = jax.device_put([np.array(p) for p in first], place)
+        theta = jax.device_put([np.array(p) for p in W0 + b0], place)
         zeros = [jnp.zeros_like(p) for p in theta] if adam else []
         return theta, zeros, [jnp.copy(z) for z in zeros], jax.device_put(np.float32(0), place)
 

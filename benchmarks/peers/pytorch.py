@@ -1,6 +1,8 @@
 """In PyTorch as people write it: `nn.Sequential`, a loss module, one of `torch.optim`."""
 
-from workers import Unavailable
+import itertools
+
+from workers import UnavailableError
 
 from . import epoch_means, learning_rate, orders, start
 
@@ -15,18 +17,18 @@ def fused(workload, optimizer, device):
 
 
 def compiled(workload, optimizer, device):
-    """With `torch.compile` of the step."""
+    """With `torch.compile` of the loss and of the optimiser's step."""
     import torch
 
     train = training(workload, optimizer, device, wrap=torch.compile)
     try:
         train()
     except torch._dynamo.exc.BackendCompilerFailed as error:
-        raise Unavailable(f"torch.compile: {str(error).strip().splitlines()[0]}") from error
+        raise UnavailableError(f"torch.compile: {str(error).strip().splitlines()[0]}") from error
     return train
 
 
-def training(workload, optimizer, device, fused=False, wrap=lambda step: step):
+def training(workload, optimizer, device, fused=False, wrap=None):
     """Data lie on the device, mini-batches are gathered there, and costs are read at the end."""
     import torch
     from torch import nn
@@ -36,38 +38,48 @@ def training(workload, optimizer, device, fused=False, wrap=lambda step: step):
     if not binary:
         Y = Y.argmax(dim=1)
     layers = []
-    for n_in, n_out in zip(workload.sizes, workload.sizes[1:], strict=False):
+    for n_in, n_out in itertools.pairwise(workload.sizes):
         layers += [nn.Linear(n_in, n_out), nn.Tanh() if workload.hidden == "tanh" else nn.ReLU()]
     model = nn.Sequential(*layers[:-1]).to(device)
     loss = nn.BCEWithLogitsLoss() if binary else nn.CrossEntropyLoss()
+    rate = learning_rate(optimizer)
+    if wrap:
+        rate = torch.tensor(rate, device=device)  # a float would be compiled into the step
     make = torch.optim.Adam if optimizer == "Adam" else torch.optim.SGD
-    optim = make(model.parameters(), lr=learning_rate(optimizer), fused=fused or None)
-    first = [torch.tensor(a, device=device) for a in interleaved(*start(workload))]
+    optim = make(model.parameters(), lr=rate, fused=fused or None)
+    start_from = [torch.tensor(a, device=device) for a in interleaved(*start(workload))]
+
+    def cost(X, Y):
+        return loss(model(X), Y)
+
+    update = optim.step
+    if wrap:
+        cost, update = wrap(cost), wrap(update)
 
     @torch.no_grad()
     def reset():
-        for parameter, value in zip(model.parameters(), first, strict=True):
+        for parameter, value in zip(model.parameters(), start_from, strict=True):
             parameter.copy_(value)
         for state in optim.state.values():
             for value in state.values():
-                value.zero_()
+                if value is not None:
+                    value.zero_()
 
-    @wrap
     def step(X, Y):
         optim.zero_grad()
-        J = loss(model(X), Y)
+        J = cost(X, Y)
         J.backward()
-        optim.step()
+        update()
         return J.detach()
 
     def train():
         reset()
         costs = []
-        for order in orders(workload):
-            if order is None:
+        for drawn in orders(workload):
+            if drawn is None:
                 costs.append(step(X, Y))
                 continue
-            order = torch.from_numpy(order).to(device)
+            order = torch.from_numpy(drawn).to(device)
             for first in range(0, workload.m, workload.batch):
                 idx = order[first : first + workload.batch]
                 costs.append(step(X[idx], Y[idx]))

@@ -63,13 +63,15 @@ def conditions() -> list[str]:
     True
     """
     pools = blas_pools()
+    where = f"{processor()}, {cores_used()} of {os.cpu_count()} core(s) used"
+    versions = [f"{name} {found}" for name in LIBRARIES if (found := installed(name))]
     return [
-        f"{processor()}, {cores_used()} of {os.cpu_count()} core(s) used, "
-        f"Python {platform.python_version()}",
+        f"{where}, Python {platform.python_version()}",
         *(
-            f"{pool['internal_api']} {pool['version']}, {pool['architecture']} kernels, "
-            f"{pool['num_threads']} thread(s)"
-            for pool in pools
+            "{internal_api} {version}, {architecture} kernels, {num_threads} thread(s)".format_map(
+                p
+            )
+            for p in pools
         ),
         *(f"{gpu.name}, driver {gpu.driver}, CUDA {gpu.cuda}" for gpu in gpus()),
         *(f"{name}={os.environ[name]}" for name in SETTINGS if name in os.environ),
@@ -78,7 +80,7 @@ def conditions() -> list[str]:
             for name, setting in PRECISIONS.items()
             if name in sys.modules
         ),
-        ", ".join(f"{name} {found}" for name in LIBRARIES if (found := installed(name))),
+        ", ".join(versions),
         *(f"note: {note}" for note in notes(pools)),
     ]
 
@@ -104,14 +106,12 @@ def notes(pools: list[dict[str, Any]]) -> Iterator[str]:
             f"OPENBLAS_CORETYPE={os.environ['OPENBLAS_CORETYPE']} chooses OpenBLAS's kernels; "
             "unset it for those of this processor."
         )
-    for kernels in dict.fromkeys(pool["architecture"] for pool in pools):
-        openblas = any(
-            pool["internal_api"] == "openblas" and pool["architecture"] == kernels for pool in pools
-        )
-        if openblas and has_avx512() and kernels not in WITH_AVX512:
+    for pool in pools:
+        kernels = pool["architecture"]
+        if pool["internal_api"] == "openblas" and has_avx512() and kernels not in WITH_AVX512:
             yield (
-                f"this processor has AVX-512, but OpenBLAS runs its {kernels} kernels, which do "
-                "not use it: its matrix products could be faster."
+                f"this processor has AVX-512, but OpenBLAS {pool['version']} runs its {kernels} "
+                "kernels, which do not use it: its matrix products could be faster."
             )
     cores = os.cpu_count() or 1
     threads = [pool["num_threads"] for pool in pools]

@@ -76,9 +76,10 @@ def _plain(operands: tuple[list[Array], ...], backend: Backend, steps: int) -> C
     try:
         matmul(*factors[0], out=products[0])
     except TypeError:  # the standard has no out=
-        calls = [((a, b), {}) for a, b in factors]
+        rooms: list[dict[str, Array]] = [{} for _ in factors]
     else:
-        calls = [(two, {"out": out}) for two, out in zip(factors, products, strict=True)]
+        rooms = [{"out": product} for product in products]
+    calls = list(zip(factors, rooms, strict=True))
 
     def multiply() -> object:
         for _ in range(steps):
@@ -98,7 +99,7 @@ def _compiled(
     two, and every later factor is a product of this step: A[l] = W[l] A[l-1], dZ[L] = A[L] and
     dZ[l-1] = W[l]ᵀ dZ[l]. The carry holds each dW[l], so that none is left out.
     """
-    xp, (W, A, dZ) = backend.xp, operands
+    xp, (W, A, _) = backend.xp, operands
     W = [w / w.shape[1] ** 0.5 for w in W]  # the products neither grow nor vanish
     data = (xp.stack([A[0], -A[0]]), *W)
 

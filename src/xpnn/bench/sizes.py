@@ -1,5 +1,6 @@
 """The time of one vectorised call against its size, and where a GPU begins to win."""
 
+import os
 from collections.abc import Callable, Sequence
 from math import exp, log
 from statistics import median
@@ -13,7 +14,7 @@ from .throughput import seconds
 
 SIZES = tuple(10**k for k in range(2, 9))
 REPEATS = 7
-ENOUGH = 0.05  # seconds: what takes longer is not tried with ten times the size
+ENOUGH = 0.01  # seconds: what takes longer is not tried with ten times the size
 
 OPERATIONS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "dot product": lambda a, b, xp: xp.vecdot(a, b),
@@ -44,16 +45,27 @@ def times_by_size(operation: str, backend: Backend) -> list[float]:
     True
     """
     function = OPERATIONS[operation]
-    call = backend.compile(lambda a, b: function(a, b, backend.xp)) if backend.compiled else None
+
+    def call(a: Any, b: Any) -> Any:
+        return function(a, b, backend.xp)
+
+    run = backend.compile(call) if backend.compiled else call
     found: list[float] = []
     for n in SIZES:
-        if found and found[-1] > ENOUGH:
+        if (found and found[-1] > ENOUGH) or not _has_room(n):
             break
         try:
-            found.append(_time(call or (lambda a, b: function(a, b, backend.xp)), n, backend))
+            found.append(_time(run, n, backend))
         except (MemoryError, OutOfMemoryError):
             break
     return found
+
+
+def _has_room(n: int) -> bool:
+    """Whether four arrays of n numbers fit half of the memory, where the system tells its size."""
+    if not hasattr(os, "sysconf"):
+        return n < 10**8
+    return 4 * 4 * n < os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
 def _time(call: Callable[[Any, Any], Any], n: int, backend: Backend) -> float:
@@ -69,7 +81,9 @@ def _time(call: Callable[[Any, Any], Any], n: int, backend: Backend) -> float:
         return median([seconds(run) for _ in range(REPEATS + 1)][1:])
 
 
-def crossover(sizes: Sequence[int], slow_start: Sequence[float], other: Sequence[float]) -> float | None:
+def crossover(
+    sizes: Sequence[int], slow_start: Sequence[float], other: Sequence[float]
+) -> float | None:
     """Return the size above which what has a slow start is the faster.
 
     Between two sizes both times are taken as straight lines in logarithms.

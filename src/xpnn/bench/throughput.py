@@ -12,7 +12,10 @@ from ..training.fit import fit
 from .floor import matmul_floor
 from .workloads import OPTIMIZERS, Workload
 
-RUNS = 3
+WARM_UP, RUNS = (
+    3,
+    5,
+)  # JAX compiles `fit` in the first run, and for more epochs at once in later ones
 
 
 class Throughput(NamedTuple):
@@ -67,8 +70,8 @@ def training(
 def throughput(workload: Workload, backend: Backend) -> Throughput:
     """Return how many examples a second `fit` trains on, with Adam, and its share of the floor.
 
-    Medians of some runs after a first, which compiles; runs of `fit` and of the matrix products
-    alone take turns.
+    Medians of some runs after others that compile; runs of `fit` and of the matrix products alone
+    take turns.
 
     Parameters
     ----------
@@ -83,7 +86,7 @@ def throughput(workload: Workload, backend: Backend) -> Throughput:
     True
     """
     sides = (training(workload, OPTIMIZERS["Adam"], backend), matmul_floor(workload, backend))
-    pairs = [[seconds(side) for side in sides] for _ in range(RUNS + 1)][1:]
+    pairs = [[seconds(side) for side in sides] for _ in range(WARM_UP + RUNS)][WARM_UP:]
     fit_seconds = median(fit for fit, _ in pairs)
     share = median(floor / fit for fit, floor in pairs)
     return Throughput(workload.epochs * workload.m / fit_seconds, share)

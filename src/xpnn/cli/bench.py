@@ -70,7 +70,9 @@ def run(arguments: argparse.Namespace) -> None:
         data = {"sizes": SIZES, "seconds": times, "training": training}
         stem = arguments.report / f"bench-{report_name()}"
         figures = {"sizes": plot_sizes(times)}
-        print(f"report in {write_report(stem, 'xpnn bench', described + won, tables, figures, data)}")
+        print(
+            f"report in {write_report(stem, 'xpnn bench', described + won, tables, figures, data)}"
+        )
 
 
 def _show(heading: str, table: Table) -> dict[str, Table]:
@@ -81,7 +83,10 @@ def _show(heading: str, table: Table) -> dict[str, Table]:
 def _sizes_table(by_backend: dict[str, list[float]]) -> Table:
     most = max(map(len, by_backend.values()))
     rows = [
-        (f"{n:,}", *(f"{1e6 * times[i]:,.3g}" if i < len(times) else "-" for times in by_backend.values()))
+        (
+            f"{n:,}",
+            *(f"{1e6 * times[i]:,.3g}" if i < len(times) else "-" for times in by_backend.values()),
+        )
         for i, n in enumerate(SIZES[:most])
     ]
     return Table(("n", *by_backend), rows)
