@@ -112,8 +112,8 @@ def pieces(workload, optimizer, device):
         return (*update(theta, v, s, g, t + 1), t + 1), cost
 
     def begin():
-        theta = jax.device_put([np.array(p) for p in W0 + b0], place)
-        zeros = [jnp.zeros_like(p) for p in theta] if adam else []
-        return theta, zeros, [jnp.copy(z) for z in zeros], jax.device_put(np.float32(0), place)
+        theta = [np.array(p) for p in W0 + b0]
+        zeros = [np.zeros_like(p) for p in theta] if adam else []
+        return jax.device_put((theta, zeros, zeros, np.float32(0)), place)
 
     return X, Y, begin, step

@@ -23,7 +23,7 @@ def compiled(workload, optimizer, device):
     train = training(workload, optimizer, device, wrap=torch.compile)
     try:
         train()
-    except torch._dynamo.exc.BackendCompilerFailed as error:
+    except torch._dynamo.exc.TorchDynamoException as error:
         raise UnavailableError(f"torch.compile: {str(error).strip().splitlines()[0]}") from error
     return train
 

@@ -94,4 +94,4 @@ def markdown(table: Table) -> str:
 
 
 def _are_figures(column: Any) -> bool:
-    return all(re.match(r"[-+]?\d[\d.,]*( |$)", str(cell)) for cell in column)
+    return all(re.match(r"[-+]?\d[\d.,]*( |$)|[-–]$", str(cell)) for cell in column)
