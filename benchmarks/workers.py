@@ -49,7 +49,7 @@ class Worker:
                 os.environ.pop(name, None)
             os.environ.update(GPU | ({} if threads == "all" else dict.fromkeys(THREADS, "1")))
             self.process.start()
-        self.side = None
+        self.side = self.result = None
 
     def call(self, function, *arguments):
         """Return what "module:function" returns there."""
