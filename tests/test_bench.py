@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections import Counter
 
@@ -242,7 +243,7 @@ def test_write_report(tmp_path):
     stem = tmp_path / "new" / "2026-01-02-cpu"
     path = bench.write_report(stem, "Title", ["a line"], {"Table": table}, {"plot": figure}, [1])
     text = path.read_text(encoding="utf-8")
-    assert text.startswith("# Title\n\n- a line\n")
+    assert re.match(r"# Title\n\n\d{4}-\d\d-\d\d\.\n\n- a line\n", text)
     assert "![plot](2026-01-02-cpu-plot.png)" in text
     assert "| --- | ---: | ---: |\n| dot | 1,234 | 1.50 (1.40–1.60) |" in text
     assert (tmp_path / "new" / "2026-01-02-cpu-plot.png").exists()

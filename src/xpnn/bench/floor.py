@@ -29,13 +29,8 @@ def matmul_floor(workload: Workload, backend: Backend) -> Callable[[], None]:
     >>> run = matmul_floor(WORKLOADS[0], xpnn.get_backend())
     >>> run()
     """
-    operands = _operands(workload, backend)
-    steps = workload.steps
-    multiply = (
-        _compiled(operands, backend, steps)
-        if backend.compiled
-        else _plain(operands, backend, steps)
-    )
+    make = _compiled if backend.compiled else _plain
+    multiply = make(workload, backend)
 
     def run() -> None:
         products = multiply()  # some backends wait for the arrays that there are
@@ -56,7 +51,7 @@ def _operands(workload: Workload, backend: Backend) -> tuple[list[Array], ...]:
     layers = range(1, len(n))
     return (
         [normal(n[l], n[l - 1]) for l in layers],
-        [normal(n[l - 1], m) for l in layers],
+        [normal(m, n[0]).T, *(normal(n[l], m) for l in layers[:-1])],  # X is given as rows
         [normal(n[l], m) for l in layers],
     )
 
@@ -69,8 +64,8 @@ def _factors(W: list[Array], A: list[Array], dZ: list[Array]) -> list[tuple[Arra
     return forward + dW + dA
 
 
-def _plain(operands: tuple[list[Array], ...], backend: Backend, steps: int) -> Callable[[], object]:
-    factors = _factors(*operands)
+def _plain(workload: Workload, backend: Backend) -> Callable[[], object]:
+    factors = _factors(*_operands(workload, backend))
     products = [a @ b for a, b in factors]
     matmul = backend.xp.matmul
     try:
@@ -82,7 +77,7 @@ def _plain(operands: tuple[list[Array], ...], backend: Backend, steps: int) -> C
     calls = list(zip(factors, rooms, strict=True))
 
     def multiply() -> object:
-        for _ in range(steps):
+        for _ in range(workload.steps):
             for two, room in calls:
                 matmul(*two, **room)
         return products
@@ -90,22 +85,23 @@ def _plain(operands: tuple[list[Array], ...], backend: Backend, steps: int) -> C
     return multiply
 
 
-def _compiled(
-    operands: tuple[list[Array], ...], backend: Backend, steps: int
-) -> Callable[[], object]:
+def _compiled(workload: Workload, backend: Backend) -> Callable[[], object]:
     """Compile all steps into one program, as `fit` does.
 
-    A product that stays the same would be made once. So a step takes its X by its number out of
+    A product that stays the same would be made once. So a step takes its W[1] by its number out of
     two, and every later factor is a product of this step: A[l] = W[l] A[l-1], dZ[L] = A[L] and
-    dZ[l-1] = W[l]ᵀ dZ[l]. The carry holds each dW[l], so that none is left out.
+    dZ[l-1] = W[l]ᵀ dZ[l]. The carry holds each dW[l], so that none is left out. X is transposed
+    where `fit` does that: in the step if it gathers mini-batches, of rows.
     """
-    xp, (W, A, _) = backend.xp, operands
+    xp, (W, (X, *_), _) = backend.xp, _operands(workload, backend)
+    rows = workload.batch_size is not None
     W = [w / w.shape[1] ** 0.5 for w in W]  # the products neither grow nor vanish
-    data = (xp.stack([A[0], -A[0]]), *W)
+    data = (X.T if rows else X, xp.stack([W[0], -W[0]]), *W[1:])
 
     def step(carry: Carry, data: Any, arrays: Any, numbers: Any) -> tuple[Carry, Array]:
-        (which,), (pair, *W) = arrays, data
-        A = [pair[which, ...]]
+        (which,), (X, pair, *later) = arrays, data
+        W = [pair[which, ...], *later]
+        A = [X.T if rows else X]
         for w in W:
             A.append(w @ A[-1])
         error, dW = A.pop(), []
@@ -115,10 +111,10 @@ def _compiled(
         return tuple(dW), numbers[0]
 
     run = backend.scan(step)
-    which = np.arange(steps) % 2
+    which = np.arange(workload.steps) % 2
     start = tuple(reversed([xp.zeros_like(w) for w in W]))
 
     def multiply() -> object:
-        return run(start, data, (which,), [(0.0,)] * steps)
+        return run(start, data, (which,), [(0.0,)] * workload.steps)
 
     return multiply

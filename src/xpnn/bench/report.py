@@ -59,7 +59,13 @@ def write_report(
     '2026-11-21-cpu.md'
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
-    lines = [f"# {title}", "", *(f"- {line}" for line in described)]
+    lines = [
+        f"# {title}",
+        "",
+        f"{dt.datetime.now(tz=dt.UTC).date()}.",
+        "",
+        *(f"- {line}" for line in described),
+    ]
     for name, figure in figures.items():
         picture = Path(f"{stem}-{name}.png")
         figure.savefig(picture, dpi=150)
@@ -94,4 +100,4 @@ def markdown(table: Table) -> str:
 
 
 def _are_figures(column: Any) -> bool:
-    return all(re.match(r"[-+]?\d[\d.,]*( |$)|[-–]$", str(cell)) for cell in column)
+    return all(re.match(r"([-+]?\d[\d.,]*( \(.*\))?|[-–])$", str(cell)) for cell in column)

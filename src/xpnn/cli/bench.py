@@ -83,13 +83,18 @@ def _show(heading: str, table: Table) -> dict[str, Table]:
 def _sizes_table(by_backend: dict[str, list[float]]) -> Table:
     most = max(map(len, by_backend.values()))
     rows = [
-        (
-            f"{n:,}",
-            *(f"{1e6 * times[i]:,.3g}" if i < len(times) else "-" for times in by_backend.values()),
-        )
+        (f"{n:,}", *(_microseconds(times[i : i + 1]) for times in by_backend.values()))
         for i, n in enumerate(SIZES[:most])
     ]
     return Table(("n", *by_backend), rows)
+
+
+def _microseconds(seconds: list[float]) -> str:
+    """Show one time, or none."""
+    if not seconds:
+        return "-"
+    (us,) = (1e6 * s for s in seconds)
+    return f"{us:,.0f}" if us >= 100.0 else f"{us:.2g}"
 
 
 def _crossings(times: Times) -> Iterator[str]:
