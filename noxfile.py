@@ -104,8 +104,8 @@ def doctest(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
-    """Time training against the same steps written by hand."""
-    install(session, ".[jax,torch]", groups=("test",))
+    """Time training against the same work by hand, in PyTorch and in scikit-learn."""
+    install(session, ".[jax,torch,plot]", groups=("test",))
     session.run("pytest", "benchmarks", "--benchmark-only", *session.posargs)
 
 

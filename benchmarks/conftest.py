@@ -1,121 +1,156 @@
-"""Says under which conditions the figures were taken, and lists them in tables.
+"""Runs the two sides of a comparison in turn, and reports what came out.
 
-``--report FILE`` writes both as Markdown: what lies in ``results/`` was made by it.
+``--report DIR`` writes Markdown, JSON and pictures; what lies in ``results/`` was made by it.
 """
 
-import datetime as dt
-import os
-from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
-from typing import NamedTuple
+from statistics import median, quantiles
 
+import numpy as np
 import pytest
+from plots import FIGURES
+from tables import TABLES
+from workers import UnavailableError, Worker
 
-from xpnn.bench import conditions
+from xpnn.bench import report_name, write_report
+from xpnn.plot._canvas import pyplot
 
-
-class Table(NamedTuple):
-    """A table of the report: a row for each benchmark whose ``extra_info`` has the figure."""
-
-    title: str
-    figure: str
-    columns: str
-    row: Callable[[str, dict], str]
-
-
-TABLES = (
-    Table(
-        "`xpnn.fit` over the same training by hand: medians of interleaved pairs",
-        "ratio",
-        "| backend | workload | fit, ms | by hand, ms | ratio |",
-        lambda workload, info: (
-            f"| {info['backend']} | {workload} | {info['fit_median_s'] * 1e3:.2f} "
-            f"| {info['by_hand_median_s'] * 1e3:.2f} | {info['ratio']:.3f} |"
-        ),
-    ),
-    Table(
-        "`MLPClassifier.fit`: time of scikit-learn / time of xpnn, median of neighbouring pairs",
-        "speedup",
-        "| backend | workload | scikit-learn, ms | xpnn, ms | ratio |",
-        lambda workload, info: (
-            f"| {info['backend']} | {workload} | {info['sklearn_median_s'] * 1e3:.1f} "
-            f"| {info['xpnn_median_s'] * 1e3:.1f} | {info['speedup']:.2f} |"
-        ),
-    ),
-    Table(
-        "`MLPClassifier.fit` and `predict`: peak memory beyond the data, scikit-learn / xpnn",
-        "sklearn_peak_bytes",
-        "| backend | workload | scikit-learn, MiB | xpnn, MiB | ratio |",
-        lambda workload, info: (
-            f"| {info['backend']} | {workload} | {info['sklearn_peak_bytes'] / 2**20:.0f} "
-            f"| {info['xpnn_peak_bytes'] / 2**20:.0f} "
-            f"| {info['sklearn_peak_bytes'] / info['xpnn_peak_bytes']:.2f} |"
-        ),
-    ),
-)
+ROUNDS = (5, 21)  # at least and at most
+BUDGET = 4.0  # seconds for the rounds of a comparison, if that is between them
 
 
 def pytest_addoption(parser):
-    parser.addoption("--report", metavar="FILE", help="write conditions and tables as Markdown")
+    parser.addoption("--report", metavar="DIR", help="write tables and plots into this folder")
+    parser.addoption(
+        "--threads", choices=("1", "all"), default="1", help="of each side (default: 1)"
+    )
+
+
+def pytest_configure(config):
+    config.workers = {}
+    if config.getoption("--report"):
+        pyplot().switch_backend("Agg")  # say now if it is missing
+
+
+def pytest_unconfigure(config):
+    for worker in config.workers.values():
+        worker.close()
+
+
+# ---- timing -----------------------------------------------------------------
+
+seconds_of_ours = 0.0
+
+
+def clock():
+    """Tell pytest-benchmark the time that the worker of our side has measured."""
+    return seconds_of_ours
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "compare" in item.fixturenames:
+            item.add_marker(pytest.mark.benchmark(timer=clock))
 
 
 @pytest.fixture
-def time_in_pairs(benchmark):
-    """Return a function that times ``theirs``, then ``ours``, and again: rounds of pairs.
+def worker(request):
+    """Return a function that returns the worker of a name, and starts it if need be."""
+    workers = request.config.workers
 
-    It returns the seconds that each took, pair by pair; None where nothing is timed.
+    def worker(name):
+        if name not in workers:
+            workers[name] = Worker(request.config.getoption("--threads"))
+        return workers[name]
+
+    return worker
+
+
+@pytest.fixture
+def compare(benchmark, worker):
+    """Return a function that times ``theirs``, then ``ours``, and again: pairs.
+
+    Each side is timed in its own process, by itself. ``labels`` go into the tables of the report.
     """
 
-    def time_in_pairs(theirs, ours, rounds, warmup_rounds):
-        their_seconds = []
+    def compare(theirs, ours, check=None, **labels):
+        try:
+            costs = [worker(side.worker).prepare(side) for side in (ours, theirs)]
+        except UnavailableError as reason:
+            pytest.skip(str(reason))
+        if check is not None:
+            check(*costs)
+        their_seconds, our_seconds = [], []
 
-        def time_theirs():
-            began = perf_counter()
-            theirs()
-            their_seconds.append(perf_counter() - began)
+        def run_theirs():
+            their_seconds.append(worker(theirs.worker).run())
 
-        benchmark.pedantic(ours, setup=time_theirs, rounds=rounds, warmup_rounds=warmup_rounds)
-        if benchmark.stats is None:
-            return None
-        return their_seconds[warmup_rounds:], benchmark.stats.stats.data
+        def run_ours():
+            global seconds_of_ours
+            our_seconds.append(worker(ours.worker).run())
+            seconds_of_ours += our_seconds[-1]
 
-    return time_in_pairs
+        run_theirs()  # how many rounds are there time for?
+        run_ours()
+        fit_in = int(BUDGET / (their_seconds.pop() + our_seconds.pop()))
+        rounds = min(max(fit_in, ROUNDS[0]), ROUNDS[1])
+        benchmark.pedantic(run_ours, setup=run_theirs, rounds=rounds)
+        if benchmark.stats is not None:
+            benchmark.extra_info.update(labels | figures(their_seconds, our_seconds))
+
+    return compare
 
 
-def pytest_report_header():
-    return conditions()
+def figures(theirs, ours):
+    """Return medians of seconds, and of the ratios of each pair with their quartiles."""
+    low, middle, high = quantiles([a / b for a, b in zip(theirs, ours, strict=True)], n=4)
+    return {
+        "their_seconds": median(theirs),
+        "our_seconds": median(ours),
+        "ratio": middle,
+        "ratio_low": low,
+        "ratio_high": high,
+        "rounds": len(ours),
+    }
+
+
+def costs_agree(ours, theirs):
+    """Raise unless the first costs are the same; after them, rounding in float32 grows."""
+    np.testing.assert_allclose(ours[:3], theirs[:3], rtol=1e-3)
+
+
+# ---- reporting --------------------------------------------------------------
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Print the tables that have rows."""
+    """Print the tables that have rows, and write the report."""
     session = getattr(config, "_benchmarksession", None)
-    tables = [
-        (table, rows)
-        for table in TABLES
-        if (rows := list(rows_of(table, getattr(session, "benchmarks", ()))))
-    ]
-    for table, rows in tables:
-        terminalreporter.section(table.title.replace("`", ""))
-        for row in (table.columns, *rows):
-            terminalreporter.write_line(row)
-    if tables and config.getoption("--report"):
-        Path(config.getoption("--report")).write_text("\n".join(report(tables)))
+    data = [dict(found.extra_info) for found in getattr(session, "benchmarks", ())]
+    tables = {
+        title: table(rows)
+        for kind, (title, table) in TABLES.items()
+        if (rows := [row for row in data if row.get("table") == kind])
+    }
+    for title, table in tables.items():
+        terminalreporter.section(title.replace("`", ""))
+        terminalreporter.write_line(repr(table))
+    if not tables:
+        return
+    described = described_by_a_worker(config.getoption("--threads"))
+    terminalreporter.section("conditions")
+    terminalreporter.write_line("\n".join(described))
+    if config.getoption("--report"):
+        stem = Path(config.getoption("--report"), report_name())
+        drawn = {name: draw(data) for name, draw in FIGURES.items()}
+        drawn = {name: figure for name, figure in drawn.items() if figure is not None}
+        written = write_report(stem, "Benchmarks", described, tables, drawn, data)
+        terminalreporter.write_line(f"\nreport in {written}")
 
 
-def rows_of(table, benchmarks):
-    for benchmark in benchmarks:
-        if table.figure in benchmark.extra_info:
-            yield table.row(benchmark.group, benchmark.extra_info)
-
-
-def report(tables):
-    """List the lines of the report."""
-    today = dt.datetime.now(tz=dt.UTC).date()
-    lines = ["# Benchmarks", "", f"{today}. float32 unless a workload says otherwise. One run.", ""]
-    lines += [f"- {line}" for line in conditions()]
-    lines += [f"- {len(os.sched_getaffinity(0))} core(s) used"]
-    for table, rows in tables:
-        rule = "| --- | --- | ---: | ---: | ---: |"
-        lines += ["", f"## {table.title}", "", table.columns, rule, *rows]
-    return [*lines, ""]
+def described_by_a_worker(threads):
+    """Return the conditions as a worker finds them that has imported every library."""
+    worker = Worker(threads)
+    worker.call("xpnn:backends")
+    described = worker.call("xpnn.bench:conditions")
+    worker.close()
+    return [f"threads a side: {threads}; float32", *described]

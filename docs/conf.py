@@ -32,7 +32,7 @@ def name_the_newest_results(app, page, source):
     """Put the name of the newest file of results into the page of benchmarks."""
     if page == "benchmarks":
         results = Path(app.srcdir).parent / "benchmarks" / "results"
-        newest = max(path.name for path in results.glob("*.md"))  # they are named by their dates
+        newest = max(path.name for path in results.glob("20*.md"))  # they are named by their dates
         source[0] = source[0].replace("NEWEST", newest)
 
 

@@ -27,7 +27,7 @@ FLOORS = {
     "estimators/": 8,
     "plot/": 8,
     "course/": 8,
-    "bench/": 8,
+    "bench/": 9,
     "demos/": 9,
     "check/": 8,
     "cli/": 10,

@@ -2,11 +2,19 @@
 
 import os
 import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
+CPUINFO = Path("/proc/cpuinfo")
 LIBRARIES = (
     "xpnn",
     "numpy",
@@ -17,36 +25,144 @@ LIBRARIES = (
     "cupy-cuda12x",
     "cupy-cuda13x",
 )
+WITH_AVX512 = ("SkylakeX", "Cooperlake", "SapphireRapids")  # kernels of OpenBLAS
+PRECISIONS: dict[str, Callable[[Any], object]] = {  # of libraries that have been imported
+    "torch": lambda torch: torch.get_float32_matmul_precision(),
+    "jax": lambda jax: jax.config.jax_default_matmul_precision or "default",
+}
+SETTINGS = (
+    "OMP_NUM_THREADS",
+    "XLA_FLAGS",
+    "JAX_PLATFORMS",
+    "CUPY_TF32",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+)
+
+
+class Gpu(NamedTuple):
+    """What nvidia-smi says of one GPU."""
+
+    name: str
+    driver: str
+    cuda: str
 
 
 def conditions() -> list[str]:
-    """Name the processor, the BLAS and its kernels, the threads and the versions."""
+    """Name the processor, the BLAS and its kernels, threads, GPUs and versions.
+
+    A line that begins with ``note:`` says what makes this machine slower than it could be.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> from xpnn.bench import conditions
+    >>> any("numpy" in line for line in conditions())
+    True
+    """
+    pools = blas_pools()
+    where = f"{processor()}, {cores_used()} of {os.cpu_count()} core(s) used"
+    versions = [f"{name} {found}" for name in LIBRARIES if (found := installed(name))]
+    return [
+        f"{where}, Python {platform.python_version()}",
+        *(
+            "{internal_api} {version}, {architecture} kernels, {num_threads} thread(s)".format_map(
+                p
+            )
+            for p in pools
+        ),
+        *(f"{gpu.name}, driver {gpu.driver}, CUDA {gpu.cuda}" for gpu in gpus()),
+        *(f"{name}={os.environ[name]}" for name in SETTINGS if name in os.environ),
+        *(
+            f"float32 matrix products of {name}: {setting(sys.modules[name])}"
+            for name, setting in PRECISIONS.items()
+            if name in sys.modules
+        ),
+        ", ".join(versions),
+        *(f"note: {note}" for note in notes(pools)),
+    ]
+
+
+def blas_pools() -> list[dict[str, Any]]:
+    """Return what threadpoolctl tells of each BLAS that is loaded, equal ones once."""
     import threadpoolctl  # scikit-learn brings it
 
     np.ones((2, 2)) @ np.ones((2, 2))  # load the BLAS
-    lines = [f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"]
+    shown = ("internal_api", "version", "architecture", "num_threads")
+    pools: list[dict[str, Any]] = []
     for pool in threadpoolctl.threadpool_info():
-        kernels = pool.get("architecture", "unknown")
-        lines.append(
-            f"{pool['internal_api']} {pool['version']}, {kernels} kernels, "
-            f"{pool['num_threads']} thread(s)"
+        short = {key: pool.get(key) or "unknown" for key in shown}
+        if pool["user_api"] == "blas" and short not in pools:
+            pools.append(short)
+    return pools
+
+
+def notes(pools: list[dict[str, Any]]) -> Iterator[str]:
+    """Say what makes this machine slower than it could be."""
+    if "OPENBLAS_CORETYPE" in os.environ:
+        yield (
+            f"OPENBLAS_CORETYPE={os.environ['OPENBLAS_CORETYPE']} chooses OpenBLAS's kernels; "
+            "unset it for those of this processor."
         )
-    if "XLA_FLAGS" in os.environ:
-        lines.append(f"XLA_FLAGS={os.environ['XLA_FLAGS']}")
-    lines.append(", ".join(f"{name} {found}" for name in LIBRARIES if (found := installed(name))))
-    return lines
+    for pool in pools:
+        kernels = pool["architecture"]
+        if pool["internal_api"] == "openblas" and has_avx512() and kernels not in WITH_AVX512:
+            yield (
+                f"this processor has AVX-512, but OpenBLAS {pool['version']} runs its {kernels} "
+                "kernels, which do not use it: its matrix products could be faster."
+            )
+    cores = os.cpu_count() or 1
+    threads = [pool["num_threads"] for pool in pools]
+    if cores > 1 and (cores_used() == 1 or 1 in threads):
+        yield f"one thread is used where there are {cores} cores."
+
+
+def has_avx512() -> bool:
+    """Whether Linux says so of this processor."""
+    return CPUINFO.exists() and "avx512f" in CPUINFO.read_text(encoding="utf-8")
 
 
 def processor() -> str:
     """Name the processor, and whether it has AVX-512."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        text = cpuinfo.read_text()
-        for line in text.splitlines():
-            if line.startswith("model name"):
-                avx512 = " (AVX-512)" if "avx512f" in text else ""
-                return line.partition(": ")[2] + avx512
-    return platform.processor() or platform.machine()
+    name = None
+    if CPUINFO.exists():
+        name = re.search(r"^model name\s*: (.*)", CPUINFO.read_text(encoding="utf-8"), re.MULTILINE)
+    shown = name[1] if name else platform.processor() or platform.machine()
+    return f"{shown} (AVX-512)" if has_avx512() else shown
+
+
+def cores_used() -> int:
+    """Count the cores on which this process may run."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@cache
+def gpus() -> tuple[Gpu, ...]:
+    """Ask nvidia-smi, where there is one, for its GPUs."""
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return ()
+    try:
+        done = subprocess.run(
+            [command, "-q"], capture_output=True, text=True, timeout=30, check=True
+        )
+    except (OSError, subprocess.SubprocessError):  # no driver, or none that answers
+        return ()
+    return parse_gpus(done.stdout)
+
+
+def parse_gpus(text: str) -> tuple[Gpu, ...]:
+    """Read what ``nvidia-smi -q`` prints."""
+    found = {
+        field: re.findall(rf"^\s*{field}\s*: (.*)$", text, re.MULTILINE)
+        for field in ("Driver Version", "CUDA Version", "Product Name")
+    }
+    driver, cuda = ((found[f"{what} Version"] or ["unknown"])[0] for what in ("Driver", "CUDA"))
+    return tuple(Gpu(name.strip(), driver.strip(), cuda.strip()) for name in found["Product Name"])
 
 
 def installed(name: str) -> str | None:

@@ -1,43 +1,106 @@
-"""How fast `fit` trains."""
+"""How fast `fit` trains, and how much of the time is matrix products."""
 
+from collections.abc import Callable
 from statistics import median
 from time import perf_counter
+from typing import NamedTuple
 
 from ..backends import use_backend
-from ..core.optimizers import adam
+from ..backends.base import Backend
+from ..core.optimizers import Optimizer
 from ..training.fit import fit
-from .workloads import Workload
+from .floor import matmul_floor
+from .workloads import OPTIMIZERS, Workload
 
-RUNS = 3
+WARM_UP, RUNS = (
+    3,
+    5,
+)  # JAX compiles `fit` in the first run, and for more epochs at once in later ones
 
 
-def throughput(workload: Workload, backend: str) -> float:
-    """Return how many examples a second `fit` trains on, with Adam, in float32.
+class Throughput(NamedTuple):
+    """What `throughput` has measured."""
 
-    The median of some runs after a first, which compiles; each is over when its costs have been
-    read from the device.
+    examples_per_second: float
+    share_of_floor: float
+    """The time of the matrix products alone over that of `fit`: at most about 1."""
+
+
+def training(
+    workload: Workload, optimizer: Optimizer, backend: Backend
+) -> Callable[[], list[float]]:
+    """Return a function that trains, waits for the device, and returns the cost of each epoch.
 
     Parameters
     ----------
     workload : Workload
-    backend : str
-        As `xpnn.set_backend` takes it.
+    optimizer : Optimizer
+    backend : Backend
+
+    Examples
+    --------
+    >>> import xpnn
+    >>> from xpnn.bench import OPTIMIZERS, WORKLOADS, training
+    >>> train = training(WORKLOADS[0], OPTIMIZERS["Adam"], xpnn.get_backend())
+    >>> len(train())
+    512
     """
-    with use_backend(backend) as chosen, chosen.current():
-        params = workload.net.init(rng=0)
-        X, Y = (chosen.asarray(rows).T for rows in workload.rows())
-        seconds = []
-        for _ in range(RUNS + 1):
-            began = perf_counter()
-            fit(
-                workload.net,
-                params,
-                X,
-                Y,
-                optimizer=adam(),
-                epochs=workload.epochs,
-                batch_size=workload.batch_size,
-                progress=False,
-            )
-            seconds.append(perf_counter() - began)
-    return workload.epochs * workload.m / median(seconds[1:])
+    net = workload.net
+    with use_backend(backend.spec, backend.dtype_name), backend.current():
+        params = net.init(rng=0)
+        X, Y = (backend.asarray(rows).T for rows in workload.rows())
+
+    def train() -> list[float]:
+        _, history = fit(
+            net,
+            params,
+            X,
+            Y,
+            optimizer=optimizer,
+            epochs=workload.epochs,
+            batch_size=workload.batch_size,
+            progress=False,
+        )
+        backend.synchronize()
+        return history.cost
+
+    return train
+
+
+def throughput(workload: Workload, backend: Backend) -> Throughput:
+    """Return how many examples a second `fit` trains on, with Adam, and its share of the floor.
+
+    Medians of some runs after others that compile; runs of `fit` and of the matrix products alone
+    take turns.
+
+    Parameters
+    ----------
+    workload : Workload
+    backend : Backend
+
+    Examples
+    --------
+    >>> import xpnn
+    >>> from xpnn.bench import WORKLOADS, throughput
+    >>> throughput(WORKLOADS[0], xpnn.get_backend()).examples_per_second > 0.0
+    True
+    """
+    sides = (training(workload, OPTIMIZERS["Adam"], backend), matmul_floor(workload, backend))
+    pairs = [[seconds(side) for side in sides] for _ in range(WARM_UP + RUNS)][WARM_UP:]
+    fit_seconds = median(fit for fit, _ in pairs)
+    share = median(floor / fit for fit, floor in pairs)
+    return Throughput(workload.epochs * workload.m / fit_seconds, share)
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Return how long a call takes.
+
+    Examples
+    --------
+    >>> from xpnn.bench import seconds
+    >>> seconds(lambda: sum(range(1000))) > 0.0
+    True
+    """
+    began = perf_counter()
+    function()
+    return perf_counter() - began

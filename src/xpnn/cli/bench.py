@@ -1,30 +1,137 @@
 """``xpnn bench``: how fast the backends are on this machine."""
 
 import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
 
 from .. import demos
 from .._table import Table
+from ..backends.base import Backend
 from ..backends.selection import places, resolve
-from ..bench import WORKLOADS, conditions, throughput
+from ..bench import (
+    SIZES,
+    WORKLOADS,
+    Throughput,
+    conditions,
+    crossover,
+    plot_sizes,
+    report_name,
+    throughput,
+    times_by_size,
+    write_report,
+)
+from ..bench.sizes import OPERATIONS
+from ..plot._canvas import pyplot
+
+Times: TypeAlias = dict[str, dict[str, list[float]]]  # seconds by operation, backend and size
+Training: TypeAlias = dict[str, dict[str, Throughput]]  # by workload and backend
+REFERENCE = "numpy:cpu"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.description = (
-        "Time loops against vectorised calls, and how many examples a second a "
-        "network is trained on, on every backend that works here."
+        "Time loops against vectorised calls, calls of growing size, and how many examples a "
+        "second a network is trained on with Adam, on every backend that works here."
     )
-    parser.add_argument("--backend", help="train on this one only")
+    parser.add_argument("--backend", help="time this one only")
+    parser.add_argument(
+        "--report",
+        metavar="DIR",
+        type=Path,
+        help="write what is found into this folder: Markdown, JSON and a plot",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Time, and print tables."""
+    """Time, print tables, and write the report if asked to."""
+    if arguments.report:
+        pyplot().switch_backend("Agg")  # say now if it is missing
     specs = places() if arguments.backend is None else [resolve(arguments.backend, "float32").spec]
-    (loops,) = demos.vectorization().tables
-    print(f"{loops}\n", flush=True)
+    backends = [resolve(spec, "float32") for spec in specs]
+    tables = dict(_show("Explicit loops and vectorised calls", demos.vectorization().tables[0]))
+    times = {
+        operation: {backend.spec: times_by_size(operation, backend) for backend in backends}
+        for operation in OPERATIONS
+    }
+    for operation, by_backend in times.items():
+        tables |= _show(f"{operation} of n numbers, µs", _sizes_table(by_backend))
+    won = list(_crossings(times))
+    print("".join(f"{line}\n" for line in won))
+    training = _training(backends)
+    tables |= _show(
+        "Training, examples a second (share of it that is matrix products)",
+        _training_table(training),
+    )
+    described = conditions()
+    print("\n".join(described))
+    if arguments.report:
+        data = {"sizes": SIZES, "seconds": times, "training": training}
+        stem = arguments.report / f"bench-{report_name()}"
+        figures = {"sizes": plot_sizes(times)}
+        print(
+            f"report in {write_report(stem, 'xpnn bench', described + won, tables, figures, data)}"
+        )
+
+
+def _show(heading: str, table: Table) -> dict[str, Table]:
+    print(f"{heading}\n\n{table}\n", flush=True)
+    return {heading: table}
+
+
+def _sizes_table(by_backend: dict[str, list[float]]) -> Table:
+    most = max(map(len, by_backend.values()))
     rows = [
-        (workload.name, *(f"{throughput(workload, spec):,.0f}" for spec in specs))
-        for workload in WORKLOADS
+        (f"{n:,}", *(_microseconds(times[i : i + 1]) for times in by_backend.values()))
+        for i, n in enumerate(SIZES[:most])
     ]
-    print(Table(("training, examples a second", *specs), rows))
-    print("\n" + "\n".join(conditions()))
+    return Table(("n", *by_backend), rows)
+
+
+def _microseconds(seconds: list[float]) -> str:
+    """Show one time, or none."""
+    if not seconds:
+        return "-"
+    (us,) = (1e6 * s for s in seconds)
+    return f"{us:,.0f}" if us >= 100.0 else f"{us:.2g}"
+
+
+def _crossings(times: Times) -> Iterator[str]:
+    """Say for each GPU from which size on it is faster than NumPy."""
+    for operation, by_backend in times.items():
+        for spec, seconds in by_backend.items():
+            if _on_cpu(spec) or REFERENCE not in by_backend:
+                continue
+            n = crossover(SIZES, seconds, by_backend[REFERENCE])
+            wins = "does not win" if n is None else f"wins above n ≈ {n:,.0f}"
+            yield f"{operation}: on this machine the GPU ({spec}) {wins} against {REFERENCE}."
+
+
+def _training(backends: list[Backend]) -> Training:
+    return {
+        workload.name: {
+            backend.spec: throughput(workload, backend)
+            for backend in backends
+            if not (workload.gpu_only and _on_cpu(backend.spec))
+        }
+        for workload in WORKLOADS
+    }
+
+
+def _training_table(training: Training) -> Table:
+    specs = max(training.values(), key=len)
+    rows = [
+        (name, *(_cell(found[spec]) if spec in found else "-" for spec in specs))
+        for name, found in training.items()
+        if found
+    ]
+    return Table(("network", *specs), rows)
+
+
+def _cell(found: Throughput) -> str:
+    return f"{found.examples_per_second:,.0f} ({found.share_of_floor:.0%})"
+
+
+def _on_cpu(spec: str) -> bool:
+    return spec.partition(":")[2].lower().startswith("cpu")

@@ -1,0 +1,44 @@
+"""The peak of a process's memory, as Linux tells it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from workers import Worker
+
+PEAK_IS_READ = pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="the peak is read from Linux's /proc"
+)
+
+
+def in_own_process(function, *arguments):
+    """Return what "module:function" returns in a process that has done nothing else."""
+    worker = Worker("1")
+    try:
+        return worker.call(function, *arguments)
+    finally:
+        worker.close()
+
+
+def peak_of(function):
+    """Return by how many bytes this process grows, at most, while the function runs."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak so far is forgotten
+    before = resident("VmRSS")
+    function()
+    return resident("VmHWM") - before
+
+
+def resident(field):
+    """Return the memory of this process in bytes: VmRSS now, VmHWM at its peak."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(re.search(rf"{field}:\s+(\d+) kB", status)[1]) * 1024
+
+
+def of_classifier(library, dtype):
+    """Return the peak as a classifier fits and predicts 60,000 images."""
+    from peers.classifiers import classifier, fitted, noise
+
+    X, y = noise(60_000, dtype)
+    model = classifier(library, (100,), 2)
+    fitted(model, X[:400], y[:400]).predict(X[:400])  # what is loaded once does not count
+    return peak_of(lambda: fitted(model, X, y).predict(X))

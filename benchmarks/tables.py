@@ -1,0 +1,113 @@
+"""The tables of the report: how the figures of one kind of benchmark are shown."""
+
+from xpnn._table import Table
+
+
+def milliseconds(seconds):
+    ms = 1e3 * seconds
+    return f"{ms:,.0f}" if ms >= 100 else f"{ms:.1f}"
+
+
+def ratio(row):
+    """Return the median of the ratios, and the middle half of them."""
+    return f"{row['ratio']:.2f} ({row['ratio_low']:.2f}–{row['ratio_high']:.2f})"
+
+
+def pairs(*labels):
+    """Return a function that makes a table of comparisons with another side."""
+
+    def table(rows):
+        header = (*labels, "theirs, ms", "xpnn, ms", "ratio (middle half)")
+        return Table(
+            header,
+            [
+                (
+                    *(row[label] for label in labels),
+                    milliseconds(row["their_seconds"]),
+                    milliseconds(row["our_seconds"]),
+                    ratio(row),
+                )
+                for row in rows
+            ],
+        )
+
+    return table
+
+
+def throughput(rows):
+    header = ("backend", "workload", "optimizer", "examples a second", "share of floor")
+    return Table(
+        header,
+        [
+            (
+                row["backend"],
+                row["workload"],
+                row["optimizer"],
+                f"{row['examples'] / row['our_seconds']:,.0f}",
+                f"{row['ratio']:.2f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def memory(rows):
+    header = ("workload", "scikit-learn, MiB", "xpnn, MiB", "ratio")
+    return Table(
+        header,
+        [
+            (
+                row["workload"],
+                f"{row['their_bytes'] / 2**20:.0f}",
+                f"{row['our_bytes'] / 2**20:.0f}",
+                f"{row['their_bytes'] / row['our_bytes']:.2f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def growth(rows):
+    header = ("with", "sizes", "epoch, ms", "slope of time", "peak, MiB", "slope of memory")
+    return Table(
+        header,
+        [
+            (
+                row["quantity"],
+                ", ".join(map(str, row["sizes"])),
+                ", ".join(map(milliseconds, row["seconds"])),
+                f"{row['time_slope']:.2f}",
+                ", ".join(f"{n / 2**20:.1f}" for n in row["bytes"]),
+                f"{row['memory_slope']:.2f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+TABLES = {
+    "peers": (
+        "PyTorch over `xpnn.fit`: time on the same training, above 1 xpnn is faster",
+        pairs("peer", "xpnn on", "workload", "optimizer"),
+    ),
+    "abstraction": (
+        "By hand over `xpnn.fit` in the same library: time, above 1 xpnn is faster",
+        pairs("peer", "xpnn on", "workload", "optimizer"),
+    ),
+    "throughput": (
+        "`xpnn.fit`: examples a second, and the time of its matrix products alone over its own",
+        throughput,
+    ),
+    "sklearn": (
+        "scikit-learn's `MLPClassifier.fit` over xpnn's: time, above 1 xpnn is faster",
+        pairs("xpnn on", "workload"),
+    ),
+    "memory": (
+        "`MLPClassifier.fit` and `predict`: peak memory beyond the data, scikit-learn over xpnn",
+        memory,
+    ),
+    "growth": (
+        "`xpnn.fit` on NumPy: time of an epoch and peak memory against size, slopes in logarithms",
+        growth,
+    ),
+}
