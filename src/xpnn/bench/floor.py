@@ -90,18 +90,17 @@ def _compiled(workload: Workload, backend: Backend) -> Callable[[], object]:
 
     A product that stays the same would be made once. So a step takes its W[1] by its number out of
     two, and every later factor is a product of this step: A[l] = W[l] A[l-1], dZ[L] = A[L] and
-    dZ[l-1] = W[l]ᵀ dZ[l]. The carry holds each dW[l], so that none is left out. X is transposed
-    where `fit` does that: in the step if it gathers mini-batches, of rows.
+    dZ[l-1] = W[l]ᵀ dZ[l]. The carry holds each dW[l], so that none is left out. X is
+    transposed in the step, as `fit` does.
     """
     xp, (W, (X, *_), _) = backend.xp, _operands(workload, backend)
-    rows = workload.batch_size is not None
     W = [w / w.shape[1] ** 0.5 for w in W]  # the products neither grow nor vanish
-    data = (X.T if rows else X, xp.stack([W[0], -W[0]]), *W[1:])
+    data = (X.T, xp.stack([W[0], -W[0]]), *W[1:])
 
     def step(carry: Carry, data: Any, arrays: Any, numbers: Any) -> tuple[Carry, Array]:
         (which,), (X, pair, *later) = arrays, data
-        W = [pair[which, ...], *later]
-        A = [X.T if rows else X]
+        W = [pair[which[0], ...], *later]
+        A = [X.T]
         for w in W:
             A.append(w @ A[-1])
         error, dW = A.pop(), []
@@ -111,10 +110,10 @@ def _compiled(workload: Workload, backend: Backend) -> Callable[[], object]:
         return tuple(dW), numbers[0]
 
     run = backend.scan(step)
-    which = np.arange(workload.steps) % 2
+    which = np.arange(workload.steps)[:, None] % 2
     start = tuple(reversed([xp.zeros_like(w) for w in W]))
 
     def multiply() -> object:
-        return run(start, data, (which,), [(0.0,)] * workload.steps)
+        return run(start, data, (which,), [1] * workload.steps, [(0.0,)] * workload.steps)
 
     return multiply

@@ -12,10 +12,7 @@ from ..training.fit import fit
 from .floor import matmul_floor
 from .workloads import OPTIMIZERS, Workload
 
-WARM_UP, RUNS = (
-    3,
-    5,
-)  # JAX compiles `fit` in the first run, and for more epochs at once in later ones
+WARM_UP, RUNS = 3, 5  # JAX compiles `fit` in the first run, and for more epochs at once later
 
 
 class Throughput(NamedTuple):
@@ -43,7 +40,7 @@ def training(
     >>> from xpnn.bench import OPTIMIZERS, WORKLOADS, training
     >>> train = training(WORKLOADS[0], OPTIMIZERS["Adam"], xpnn.get_backend())
     >>> len(train())
-    512
+    1024
     """
     net = workload.net
     with use_backend(backend.spec, backend.dtype_name), backend.current():

@@ -76,13 +76,13 @@ class Workload:
 DIGITS, WIDE, WIDEST = (64, 64, 32, 10), (1024, 1024, 1024, 10), (4096, 4096, 4096, 10)
 
 WORKLOADS = (
-    Workload("2-4-1, 400, full batch", (2, 4, 1), "tanh", "sigmoid", 400, None, 512),
+    Workload("2-4-1, 400, full batch", (2, 4, 1), "tanh", "sigmoid", 400, None, 1024),
     Workload(
-        "12288-20-7-5-1, 209, full batch", (12288, 20, 7, 5, 1), "relu", "sigmoid", 209, None, 24
+        "12288-20-7-5-1, 209, full batch", (12288, 20, 7, 5, 1), "relu", "sigmoid", 209, None, 48
     ),
     Workload("64-64-32-10, batch 32", DIGITS, "relu", "softmax", 1792, 32, 10),
     Workload("64-64-32-10, batch 200", DIGITS, "relu", "softmax", 1800, 200, 20),
-    Workload("784-256-128-10, batch 128", (784, 256, 128, 10), "relu", "softmax", 6400, 128, 1),
+    Workload("784-256-128-10, batch 128", (784, 256, 128, 10), "relu", "softmax", 6400, 128, 2),
     Workload("1024-1024-1024-10, batch 1024", WIDE, "relu", "softmax", 2048, 1024, 1),
     Workload(
         "4096-4096-4096-10, batch 8192", WIDEST, "relu", "softmax", 16384, 8192, 2, gpu_only=True

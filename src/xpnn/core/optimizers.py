@@ -91,6 +91,8 @@ class Optimizer:
         """α of an epoch, counted from 0; raises unless 0 < α < ∞, or 0 by a schedule."""
         scheduled = callable(self.learning_rate)
         alpha = self.learning_rate(epoch) if callable(self.learning_rate) else self.learning_rate
+        if type(alpha) is float and 0.0 < alpha < float("inf"):  # at once: it is asked every epoch
+            return alpha
         alpha = real_number("learning_rate", alpha, "a finite number above 0")
         if not (0.0 < alpha < float("inf") or (scheduled and alpha == 0.0)):
             raise ArgumentError(

@@ -93,7 +93,7 @@ def fit(
     Notes
     -----
     Ctrl-C ends training and returns what the last complete epoch had, with
-    ``history.stopped == "interrupted"``. Short epochs run up to 64 at once, as many as
+    ``history.stopped == "interrupted"``. Short epochs run up to 1024 at once, as many as
     take 50 ms; unless something looks at each: a progress bar, a callback, validation.
 
     Examples

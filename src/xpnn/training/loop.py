@@ -106,7 +106,7 @@ class Loop:
                 self._look()
             else:
                 seconds = self._advance_and_judge(count)
-                at_once = min(4 * at_once, 64, max(1, int(0.05 / max(seconds, 1e-9))))
+                at_once = min(4 * at_once, 1024, max(1, int(0.05 / max(seconds, 1e-9))))
             self.judged = self.done.epochs
             if self.checkpoint is not None and self.checkpoint.is_due(self.judged):
                 self.checkpoint.write(self)

@@ -37,8 +37,9 @@ def make_run(
         (θ, *state of the optimiser), vectors.
     data
         With ``gather`` X and Y as rows, shapes (m, n_x) and (m, n_y), from which
-        contiguous rows are gathered and then transposed; without, X and Y as columns,
-        followed by the shares if ``weighted``.
+        contiguous rows are gathered and then transposed. Without, X and Y as columns; or where
+        steps are compiled as rows, which XLA multiplies in half the time. Then the shares
+        follow if ``weighted``.
     arrays
         With ``gather`` the indices, shape (k, batch), and if ``weighted`` the shares,
         shape (k, 1, batch).
@@ -55,7 +56,7 @@ def make_run(
             Y = backend.take_rows(data[1], arrays[0]).T
             share = arrays[1] if weighted else share
         else:
-            X, Y = data[:2]
+            X, Y = (a.T for a in data[:2]) if backend.compiled else data[:2]
             share = data[2] if weighted else share
         common = (share, decay if l2 else None, net.activations, net.loss, xp)
         _, caches = propagation.forward(params, X, net.activations, xp)

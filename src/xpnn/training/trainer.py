@@ -58,10 +58,8 @@ class Trainer:
         host_s = None if s is None else np.asarray(to_numpy(s)[0], dtype=np.float64)
         m = X.shape[1] if columns else X.shape[0]
         self.plan = Plan(m, batch_size, host_s, pad=backend.compiled)
-        if columns == self.plan.full:  # on JAX a transpose is a copy: none that is not needed
-            self.data: tuple[Array, ...] = (X, Y)
-        else:
-            self.data = (X.T, Y.T)
+        self.rows = backend.compiled or not self.plan.full
+        self.data: tuple[Array, ...] = (X.T, Y.T) if columns == self.rows else (X, Y)
         if self.plan.full:
             self.data += () if s is None else (s / backend.xp.sum(s),)
         elif not streamed:
@@ -123,6 +121,8 @@ class Trainer:
         """Return dJ/dθ over all examples; for the full batch only."""
         xp, params = self.backend.xp, from_vector(theta, self.net.sizes, self.backend.xp)
         X, Y, *shares = self.data
+        if self.rows:
+            X, Y = X.T, Y.T
         share = shares[0] if shares else 1.0 / self.plan.m
         total = self.plan.totals(np.arange(self.plan.m)).item()
         decay = self.l2 / total if self.l2 else None
@@ -155,8 +155,8 @@ class Trainer:
         else:
             X = self.data[0]
             if not self.plan.full:
-                indices = batches.arrays[0][step, : batches.widths[step]]
-                X = self._rows(X, indices).T
+                X = self._gather(X, batches.arrays[0][step, : batches.widths[step]])
+            X = X.T if self.rows else X
             _, caches = forward(params, X, self.net.activations, self.backend.xp)
             finite = [self._finite(cache.Z) and self._finite(cache.A) for cache in caches]
             if all(finite):
@@ -165,7 +165,7 @@ class Trainer:
                 what = f"layer {finite.index(False) + 1} is the first whose Z or A is not finite"
         raise DivergenceError(f"{place}: {what}. The learning rate was {rate:g}. {CURE}")
 
-    def _rows(self, X: Array, indices: Any) -> Array:
+    def _gather(self, X: Array, indices: Any) -> Array:
         """Return rows of X on the device."""
         if self.streamed:
             return self.backend.send(gathered(X, indices, self.backend))
