@@ -97,6 +97,17 @@ def test_targets_and_weights_may_lie_on_the_device(backend, data, mapped):
     np.testing.assert_allclose(on_device.cost, history.cost, rtol=1e-6)
 
 
+def test_resumed_from_a_checkpoint(backend, data, mapped, tmp_path):
+    _, Y, s = data
+    checkpoint = xpnn.Checkpoint(tmp_path / "run.safetensors", every=1, resume=True)
+    _, _, whole = train(mapped, Y, s, epochs=4)
+    train(mapped, Y, s, epochs=2, checkpoint=checkpoint)
+    _, _, history = train(mapped, Y, s, epochs=4, checkpoint=checkpoint)
+    np.testing.assert_allclose(history.cost, whole.cost, rtol=1e-6)
+    with pytest.raises(xpnn.ArgumentError, match="another X"):
+        train(mapped[:, ::-1], Y, s, epochs=5, checkpoint=checkpoint)
+
+
 def test_bad_data_are_found_on_the_host(backend, data, tmp_path):
     X, Y, s = data
     X[90, 3] = np.nan

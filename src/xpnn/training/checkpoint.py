@@ -156,9 +156,11 @@ def _sample(trainer: Trainer) -> dict[str, Any]:
     """Return some numbers of X, Y and the weights, enough to tell others of the same shape."""
     plan = trainer.plan
     sample = {} if plan.s is None else {"sample_weight": plan.s[:: -(-plan.m // 64)]}
+    to_numpy = np.asarray if trainer.streamed else trainer.backend.to_numpy
     for name, a in zip("XY", trainer.data, strict=False):
-        some = a[:: -(-a.shape[0] // 64), :: -(-a.shape[1] // 64)]
-        some = some.toarray() if hasattr(some, "toarray") else trainer.backend.to_numpy(some)
+        rows = a if trainer.rows else a.T
+        some = rows[:: -(-rows.shape[0] // 64), :: -(-rows.shape[1] // 64)]
+        some = some.toarray() if hasattr(some, "toarray") else to_numpy(some)
         sample[name] = np.ascontiguousarray(some, dtype=np.float64)
     return sample
 
