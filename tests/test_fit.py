@@ -11,6 +11,7 @@ from conftest import read_only, to_numpy
 import xpnn
 from xpnn import optimizers
 from xpnn.training import loop
+from xpnn.training.step import make_run
 
 XOR_X = [[0.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 1.0]]
 XOR_Y = [[0.0, 1.0, 1.0, 0.0]]
@@ -497,3 +498,26 @@ def test_numbers_that_are_not_finite_are_refused(backend, rng, bad):
     net = xpnn.Network([6, 3])
     with pytest.raises(xpnn.ArgumentError, match=r"X: expected finite.*found 1 .*numpy.nan_to_num"):
         xpnn.fit(net, net.init(), X, y)
+
+
+@pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
+def test_layer_by_layer_is_the_same(backend, rng, monkeypatch, name):
+    """An update of θ at once, and one of each W[l] and b[l]."""
+    net = xpnn.Network([5, 7, 4, 3], hidden="tanh")
+    X, Y = rng.standard_normal((5, 50)), rng.integers(0, 3, (1, 50))
+    params = net.init(0)
+    found = []
+    for least in (0, float("inf")):
+        monkeypatch.setattr(type(backend), "by_layer_from", least)
+        make_run.cache_clear()
+        optimizer = optimizers.OPTIMIZERS[name](0.05)
+        trained, history = xpnn.fit(
+            net, params, X, Y, optimizer=optimizer, epochs=4, batch_size=16, l2=0.1, progress=False
+        )
+        found.append((history.cost, to_numpy(backend, trained)))
+    make_run.cache_clear()
+    (cost, by_layer), (cost_at_once, at_once) = found
+    np.testing.assert_allclose(cost, cost_at_once, rtol=1e-5)
+    for layer, right in zip(by_layer, at_once, strict=True):
+        np.testing.assert_allclose(layer.W, right.W, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(layer.b, right.b, rtol=1e-4, atol=1e-5)

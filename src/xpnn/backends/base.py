@@ -93,6 +93,8 @@ class Backend:
     """What to do if matrix products have fewer digits than the dtype."""
     compiled: ClassVar[bool] = False
     """Whether `scan` compiles: then every step must have the same shapes."""
+    by_layer_from: ClassVar[float] = inf
+    """From how many parameters on an update goes layer by layer, rather than over θ at once."""
 
     xp: Namespace
     device: Any

@@ -25,6 +25,7 @@ class JaxBackend(Backend):
     cure = "pip install 'xpnn[jax]' (or 'jax[cuda12]' for CUDA)"
     full_precision = "Set the environment variable JAX_DEFAULT_MATMUL_PRECISION=highest."
     compiled = True
+    by_layer_from = 0
 
     @classmethod
     def create(cls, device: str = "", dtype: str = "float32") -> Self:

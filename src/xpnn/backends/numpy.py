@@ -26,6 +26,7 @@ class NumpyBackend(Backend):
     module = "xpnn.backends.numpy_namespace"
     distributions = ("numpy",)
     cure = "pip install numpy"
+    by_layer_from = 2**16  # a quarter of a megabyte in float32
 
     @classmethod
     def native_dtype(cls, dtype: Any) -> Any:

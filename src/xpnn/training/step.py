@@ -13,7 +13,7 @@ from .._typing import Array
 from ..backends.base import Backend, Carry, Run
 from ..core import propagation
 from ..core.optimizers import Update
-from ..core.parameters import Params, from_vector, pairs, to_vector
+from ..core.parameters import Params, count, from_vector, pairs, to_vector
 from ..network import Network
 
 
@@ -86,8 +86,9 @@ def make_run(
             params = from_vector(moved, net.sizes, xp)
         return (moved, params, kept, *new_state), J
 
-    # XLA would copy each W out of θ and each dW into g in every step. So inside a compiled
-    # run the carry is one tuple (parameter, *state) for each W[l] and b[l].
+    # XLA would copy each W out of θ and each dW into g in every step, and a g that no cache holds
+    # costs NumPy as much to gather as to subtract. There the carry is one tuple
+    # (parameter, *state) for each W[l] and b[l].
 
     def split(vectors: Carry) -> Carry:
         trees = (from_vector(vector, net.sizes, xp) for vector in vectors)
@@ -108,6 +109,6 @@ def make_run(
             new.append((moved, *new_state))
         return tuple(new), J
 
-    if backend.compiled:
+    if count(net.sizes) >= backend.by_layer_from:
         return backend.scan(split_step, split, join)
     return backend.scan(vector_step, with_layers, without_layers)
