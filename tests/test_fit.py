@@ -503,6 +503,8 @@ def test_numbers_that_are_not_finite_are_refused(backend, rng, bad):
 @pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
 def test_layer_by_layer_is_the_same(backend, rng, monkeypatch, name):
     """An update of θ at once, and one of each W[l] and b[l]."""
+    if backend.compiled:
+        pytest.skip("compiled steps go layer by layer only")
     net = xpnn.Network([5, 7, 4, 3], hidden="tanh")
     X, Y = rng.standard_normal((5, 50)), rng.integers(0, 3, (1, 50))
     params = net.init(0)
