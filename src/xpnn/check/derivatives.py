@@ -21,8 +21,9 @@ M = 6
 DIFFERENCES, GRAPH = 1e-7, 1e-12
 NUMPY = 512  # times ε of float32
 REMEDY = (
-    "If it fails on numpy, too, xpnn is damaged: install it anew, and report it if it stays. If "
-    "not, the functions of that library are wrong: try another version of it."
+    "If a function or the matrix product fails, too, begin there. If the same fails on numpy, xpnn "
+    "is damaged: install it anew, and report it if it stays. If not, try another version of that "
+    "library."
 )
 
 

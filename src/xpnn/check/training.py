@@ -18,10 +18,7 @@ from .finding import Finding
 EPOCHS = 10
 TRAINING = 512  # times ε of the dtype
 M, BITS = 16, 4
-WEIGHTS = (
-    "The first weights are drawn by NumPy and moved: look whether NumPy or {library} was damaged, "
-    "and install both anew."
-)
+WEIGHTS = "The first weights are drawn by NumPy and moved: install NumPy and {library} anew."
 ORDER = "Rows are gathered by their indices: try another version of {library}, or of the driver."
 COURSE = (
     "If a function or the matrix product fails, too, begin there; if not, try another version of "

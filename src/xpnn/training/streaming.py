@@ -54,8 +54,10 @@ def streaming(run: Run, backend: Backend) -> Run:
         indices = arrays[0]
         k, batch = indices.shape
         at_once = max(1, CHUNK // (batch * data[0].shape[1] * itemsize(backend)))
-        outputs = []
+        outputs: list[Array] = []
         for start in range(0, k, at_once):
+            if len(outputs) > 1:  # at most two chunks wait for a device that computes by itself
+                backend.number(outputs[-2][0])
             steps = slice(start, start + at_once)
             wanted = indices[steps].reshape(-1)
             moved = tuple(backend.send(gathered(a, wanted, backend)) for a in data)
