@@ -28,7 +28,9 @@ def block(path):
     report = json.loads(path.read_text(encoding="utf-8"))
     where = path.relative_to(ROOT).with_suffix("").as_posix()
     date = re.match(r"\d+-\d+-\d+", path.name)[0]
-    machine = "; ".join(line for line in report["conditions"] if "=" not in line)
+    machine = "; ".join(
+        line for line in report["conditions"] if "=" not in line or line.startswith("note:")
+    )
     heading = (
         "Time of the other side over that of `fit` in the same library: above 1, `fit` is faster"
     )

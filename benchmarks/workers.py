@@ -14,7 +14,10 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-GPU = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # or the first worker takes the whole memory
+GPU = {
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # or the first worker takes the whole memory
+    "JAX_DEFAULT_MATMUL_PRECISION": "highest",  # the float32 of the others, not TF32
+}
 WARM_UP = 3  # `fit` on JAX compiles in the first run, and for longer runs in the second
 NOT_HERE = ("UnavailableError", "ModuleNotFoundError", "BackendError", "ArgumentError")
 PAUSE = 0.005  # seconds in which the threads of the other side fall asleep
@@ -100,11 +103,10 @@ def serve(connection, core):
             return
         try:
             answer = None, function(name)(*arguments)
-        except Exception as error:  # noqa: BLE001  the asking side raises it
-            if type(error).__name__ in NOT_HERE:
-                answer = UnavailableError, str(error)
-            else:
-                answer = RuntimeError, traceback.format_exc()
+        except UnavailableError as reason:
+            answer = UnavailableError, str(reason)
+        except Exception:  # noqa: BLE001  the asking side raises it
+            answer = RuntimeError, traceback.format_exc()
         connection.send(answer)
 
 
@@ -115,7 +117,13 @@ def function(name):
 
 def prepare(factory, arguments):
     prepared.clear()  # before the next takes memory
-    prepared["run"] = function(factory)(*arguments)
+    make = function(factory)
+    try:
+        prepared["run"] = make(*arguments)
+    except Exception as error:
+        if type(error).__name__ in NOT_HERE:
+            raise UnavailableError(str(error)) from error
+        raise
     for _ in range(WARM_UP):
         result = prepared["run"]()
     return result

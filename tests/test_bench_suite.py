@@ -46,12 +46,17 @@ def test_a_worker_times_its_own_run(workers, worker):
 
 
 def test_what_does_not_work_here_is_told_from_what_is_wrong(workers, worker):
+    def prepare(factory, *arguments):
+        worker.prepare(workers.Side("", factory, arguments))
+
     with pytest.raises(workers.UnavailableError, match="no_such_library"):
-        worker.call("no_such_library:function")
+        prepare("importlib:import_module", "no_such_library")
     with pytest.raises(workers.UnavailableError, match="no device"):
-        worker.call("xpnn.backends.selection:resolve", "numpy:cuda", "float32")
+        prepare("xpnn.backends.selection:resolve", "numpy:cuda", "float32")
+    with pytest.raises(RuntimeError, match="no_such_module"):
+        prepare("no_such_module:function")
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
-        worker.call("operator:truediv", 1, 0)
+        prepare("operator:truediv", 1, 0)
 
 
 def test_the_block_of_the_readme(workers, tmp_path, monkeypatch):

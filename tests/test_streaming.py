@@ -1,5 +1,6 @@
 """Data that stay on the host: the same training as of data on the device."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -133,22 +134,58 @@ def test_divergence_names_step_and_layer(backend, mapped, data):
     assert words[0] == words[1]
 
 
-def test_little_memory_of_its_own(tmp_path):
-    """A file of 256 MiB costs a few chunks of memory."""
-    rows = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float32, (2**18, 256))
-    rows[:] = 1.0
-    rows.flush()
-    X = np.load(tmp_path / "X.npy", mmap_mode="r").T
-    net = xpnn.Network([256, 1], output="sigmoid")
+@pytest.mark.parametrize("layout", ["rows", "columns", "some columns of rows"])
+def test_little_memory_of_its_own(tmp_path, layout):
+    """A file of 128 MiB costs a few chunks of memory, whatever lies beside what in it."""
+    shape = (256, 2**17) if layout == "columns" else (2**17, 256)
+    file = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float32, shape)
+    file[:] = 1.0
+    file.flush()
+    X = np.load(tmp_path / "X.npy", mmap_mode="r")
+    X = {"rows": X.T, "columns": X, "some columns of rows": X[:, 1:].T}[layout]
+    rows = X[:, ::8].T[:128]  # is it gathered without a copy of the whole?
+    assert streaming.is_mapped(rows)
+    tracemalloc.start()
+    streaming.gathered(X.T, np.arange(128), xpnn.set_backend("numpy"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**20
+    net = xpnn.Network([X.shape[0], 1], output="sigmoid")
     Y = np.zeros((1, X.shape[1]), dtype=np.float32)
-    peak = []
+    peaks = []
 
     def note(report):
-        peak.append(anonymous())
+        peaks.append(anonymous())
 
     before = anonymous()
-    xpnn.fit(net, net.init(), X, Y, epochs=2, callbacks=[note], progress=False)
-    assert max(peak) - before < 200
+    xpnn.fit(net, net.init(), X, Y, epochs=1, callbacks=[note], progress=False)
+    assert max(peaks) - before < 200
+
+
+def test_what_is_mapped(tmp_path):
+    file = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float64, (6, 4))
+    for window in (file, file.T, file[1:, ::2], np.asarray(file).T[:2]):
+        assert streaming.is_mapped(window)
+    for copy in (file.copy(), file.astype(np.float32), file / 255.0, file[[0, 2]], np.zeros(3)):
+        assert not streaming.is_mapped(copy)
+
+
+def test_jax_compiles_for_few_shapes(mapped, data, monkeypatch):
+    jax = pytest.importorskip("jax")
+    _, Y, _ = data
+    sent = []
+    with xpnn.use_backend("jax"), monkeypatch.context() as patched:
+        send = jax.device_put
+
+        def seen(x, device):
+            sent.append(x.shape)
+            return send(x, device)
+
+        patched.setattr(jax, "device_put", seen)
+        train(mapped, Y, epochs=50)
+    of_X = {shape for shape in sent if len(shape) == 2 and shape[1] == N and shape[0] != 5}  # W1
+    assert of_X <= {(10 * steps, N) for steps in (1, 2, 4, 8, 16, 32, 64)}
+    assert 1 <= len(of_X) <= 3
 
 
 def anonymous():

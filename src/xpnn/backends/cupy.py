@@ -96,6 +96,7 @@ class CupyBackend(Backend):
     def free_cached_memory(self) -> None:
         import cupy
 
+        _in_flight.clear()
         cupy.get_default_memory_pool().free_all_blocks()
         cupy.get_default_pinned_memory_pool().free_all_blocks()
 

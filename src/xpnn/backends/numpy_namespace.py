@@ -15,15 +15,18 @@ from array_api_compat.numpy import *  # noqa: F403
 from .._typing import Array
 
 __array_namespace_info__: Any = vars(compat)["__array_namespace_info__"]  # no * takes it along
-slow_reshape: Any = vars(compat)["reshape"]
-LONG = 128  # so many columns are worth a row of their own
+slow_reshape, slow_astype = vars(compat)["reshape"], vars(compat)["astype"]
+SOME, MANY = 128, 2**14  # columns that are worth a row of their own, and that it costs little
 
 
 def sum(  # noqa: A001
     x: Array, /, *, axis: Any = None, dtype: Any = None, keepdims: Any = False
 ) -> Array:
-    """Compute the Array API standard's ``sum``; over the columns of a matrix by the BLAS."""
-    if axis == 1 and dtype is None and x.ndim == 2 and x.dtype.kind == "f":
+    """Compute the Array API standard's ``sum``; over some columns of a matrix by the BLAS.
+
+    Not over many: NumPy sums in pairs, which loses fewer digits.
+    """
+    if axis == 1 and dtype is None and x.ndim == 2 and x.shape[1] <= MANY and x.dtype.kind == "f":
         sums = x @ _filled(1.0, x.shape[1], x.dtype)
         return sums[:, None] if keepdims else sums
     return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
@@ -36,14 +39,14 @@ def max(x: Array, /, *, axis: Any = None, keepdims: Any = False) -> Array:  # no
 
 def maximum(x1: Any, x2: Any, /) -> Array:
     """Compute the Array API standard's ``maximum``; with a number by a row that holds it."""
-    if type(x2) is float and x1.ndim == 2 and x1.shape[1] >= LONG and x1.dtype.kind == "f":
+    if type(x2) is float and x1.ndim == 2 and SOME <= x1.shape[1] <= MANY and x1.dtype.kind == "f":
         x2 = _filled(x2, x1.shape[1], x1.dtype)
     return np.maximum(x1, x2)
 
 
 def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Array:
     """Compute the Array API standard's ``astype``."""
-    return x.astype(dtype, copy=copy)
+    return x.astype(dtype, copy=copy) if device is None else slow_astype(x, dtype, device=device)
 
 
 def reshape(x: Array, /, shape: Any, *, copy: bool | None = None) -> Array:

@@ -31,7 +31,7 @@ def cutting(sizes: tuple[int, ...], backend: Backend) -> Callable[[Array], Param
 def make_run(
     net: Network, update: Update, backend: Backend, *, gather: bool, weighted: bool, l2: bool
 ) -> Run:
-    """Return run(carry, data, arrays, numbers) -> carry, costs; kept for the next training.
+    """Return run(carry, data, arrays, widths, numbers) -> carry, costs; kept for another training.
 
     carry
         (θ, *state of the optimiser), vectors.
@@ -43,6 +43,8 @@ def make_run(
     arrays
         With ``gather`` the indices, shape (k, batch), and if ``weighted`` the shares,
         shape (k, 1, batch).
+    widths
+        How many entries of its row are a step's own: the last mini-batch may be smaller.
     numbers
         share, decay, and the scalars of the optimiser, for each of the k steps.
     """

@@ -4,6 +4,7 @@ The rows of some steps are gathered on the host, moved together, and trained on.
 computes by itself, the next rows are gathered meanwhile.
 """
 
+from mmap import mmap
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,10 @@ from .._typing import Array
 from ..backends.base import Backend, Carry, Run
 
 CHUNK = 2**26
-"""Bytes of X that are moved at once, unless one mini-batch is larger."""
+"""Bytes of X that are moved at once, unless one mini-batch is larger; Y comes on top."""
+
+MOST_COMPILED = 64
+"""Steps that are moved at once at most where steps are compiled."""
 
 
 def stays_on_host(X: Any, batch_size: int | None, backend: Backend) -> bool:
@@ -29,11 +33,9 @@ def stays_on_host(X: Any, batch_size: int | None, backend: Backend) -> bool:
 
 def is_mapped(a: Any) -> bool:
     """Whether a host array is a window of a memory-mapped file."""
-    while isinstance(a, np.ndarray):
-        if isinstance(a, np.memmap):
-            return True
+    while isinstance(a, np.ndarray):  # a copy of a numpy.memmap is still called one
         a = a.base
-    return False
+    return isinstance(a, mmap)
 
 
 def itemsize(backend: Backend) -> int:
@@ -54,14 +56,18 @@ def streaming(run: Run, backend: Backend) -> Run:
         indices = arrays[0]
         k, batch = indices.shape
         at_once = max(1, CHUNK // (batch * data[0].shape[1] * itemsize(backend)))
+        if backend.compiled:  # once a shape: let there be few
+            at_once = power_of_2(min(at_once, MOST_COMPILED) + 1) // 2
         outputs: list[Array] = []
         for start in range(0, k, at_once):
             if len(outputs) > 1:  # at most two chunks wait for a device that computes by itself
                 backend.number(outputs[-2][0])
             steps = slice(start, start + at_once)
-            wanted = indices[steps].reshape(-1)
-            moved = tuple(backend.send(gathered(a, wanted, backend)) for a in data)
-            places = np.arange(len(wanted)).reshape(-1, batch)
+            wanted = indices[steps]
+            places = np.arange(wanted.size).reshape(-1, batch)
+            if backend.compiled:
+                wanted = np.resize(wanted, (power_of_2(len(wanted)), batch))
+            moved = tuple(backend.send(gathered(a, wanted.reshape(-1), backend)) for a in data)
             rows = (places, *(a[steps] for a in arrays[1:]))
             carry, output = run(carry, moved, rows, widths[steps], numbers[steps])
             outputs.append(output[: len(places)])
@@ -71,5 +77,11 @@ def streaming(run: Run, backend: Backend) -> Run:
 
 
 def gathered(rows: Any, indices: Any, backend: Backend) -> Any:
-    """Return rows of a host array as a new one, in the backend's dtype."""
-    return np.asarray(rows.take(indices, axis=0), dtype=backend.dtype_name)
+    """Return rows of a host array as a new one, in the backend's dtype, one after the other."""
+    # not by take, which first copies all that are not laid out like this
+    return np.ascontiguousarray(rows[indices], dtype=backend.dtype_name)
+
+
+def power_of_2(n: int) -> int:
+    """Return the least power of two that is at least n."""
+    return 1 << (n - 1).bit_length()
