@@ -45,7 +45,7 @@ def block(path):
 
 def ratios(data):
     """Return a row for each workload and optimizer, a column for each peer."""
-    rows = [row for row in data if row["table"] in ("abstraction", "peers") and same_library(row)]
+    rows = [row for row in data if same_library(row)]
     peers = list(dict.fromkeys(row["peer"] for row in rows))
     found = {(row["workload"], row["optimizer"], row["peer"]): row["ratio"] for row in rows}
     return Table(
@@ -58,8 +58,9 @@ def ratios(data):
 
 
 def same_library(row):
-    library = row["xpnn on"].partition(":")[0]
-    return row["table"] == "abstraction" or library == "torch"
+    if row.get("table") == "peers":
+        return row["xpnn on"].startswith("torch")
+    return row.get("table") == "abstraction"
 
 
 if __name__ == "__main__":
