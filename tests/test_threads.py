@@ -1,12 +1,13 @@
 """NumPy's BLAS has one thread while small networks are trained, and its own number after."""
 
-from threading import Barrier, Thread
+from threading import Barrier, Thread, current_thread
 
 import numpy as np
 import pytest
 
 import xpnn
 from xpnn.backends import numpy as numpy_backend
+from xpnn.backends import threads as backend_threads
 from xpnn.backends.threads import blas, one_thread
 
 X = np.random.default_rng(0).standard_normal((4, 3))
@@ -80,6 +81,17 @@ def test_lbfgs_has_one_thread(monkeypatch):
 def test_an_exception_gives_them_back():
     with pytest.raises(KeyboardInterrupt), one_thread():
         raise KeyboardInterrupt
+    assert threads() == {2}
+
+
+@pytest.mark.parametrize("owner", ["this thread", "one that is over"])
+def test_a_block_that_was_never_left_does_no_harm(monkeypatch, owner):
+    """As after a Ctrl-C between two lines."""
+    thread = current_thread() if owner == "this thread" else Thread(target=lambda: None)
+    monkeypatch.setattr(backend_threads, "_owner", thread)
+    seen = []
+    fit(seen)
+    assert seen[-1] == {1}
     assert threads() == {2}
 
 

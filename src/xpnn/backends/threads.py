@@ -7,13 +7,14 @@ cores busy the threads wait for each other, for as long as a step takes ten time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from threading import Lock
+from threading import Lock, Thread, current_thread
 from typing import Any
 
 SMALL = 2**24
 """Multiplications in a matrix product, up to which one thread is as fast as two."""
 
 _lock = Lock()
+_owner: Thread | None = None
 
 
 @contextmanager
@@ -23,14 +24,20 @@ def one_thread() -> Iterator[None]:
     Of several threads in such a block the first makes the setting, and undoes it when it leaves:
     those still inside have all threads again.
     """
-    if not _lock.acquire(blocking=False):
+    global _owner
+    this = current_thread()
+    with _lock:
+        # one that is this, or dead, has been interrupted before it could leave
+        mine = _owner in (None, this) or not _owner.is_alive()
+        _owner = this if mine else _owner
+    if not mine:
         yield
         return
     try:
         with blas().limit(limits=1):
             yield
     finally:
-        _lock.release()
+        _owner = None
 
 
 @cache
