@@ -77,13 +77,16 @@ def test_import_loads_nothing_optional():
 
 
 def test_import_is_cheap():
-    """Under 0.25 s beyond NumPy's own import; the best of three, as the machine may be busy."""
-    seconds = []
+    """Less than three times as long as NumPy's own import, whatever else the machine does."""
+    ratios = []
     for _ in range(3):
         trace = run("import numpy, xpnn", "-X", "importtime").stderr
-        (microseconds,) = re.findall(r"^import time: +\d+ \| +(\d+) \| xpnn$", trace, re.MULTILINE)
-        seconds.append(int(microseconds) / 1e6)
-    assert min(seconds) < 0.25
+        numpy, ours = (
+            int(re.search(rf"^import time: +\d+ \| +(\d+) \| {name}$", trace, re.MULTILINE)[1])
+            for name in ("numpy", "xpnn")
+        )
+        ratios.append(ours / numpy)
+    assert min(ratios) < 3.0
 
 
 def test_version():
