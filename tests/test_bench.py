@@ -13,6 +13,7 @@ import threadpoolctl
 import xpnn
 from xpnn import bench
 from xpnn._table import Table
+from xpnn.backends import numpy_namespace
 from xpnn.backends.base import Backend
 from xpnn.cli import main
 
@@ -178,8 +179,8 @@ class CompilingBackend(CountingBackend):
 @pytest.mark.parametrize("kind", [CountingBackend, CompilingBackend])
 def test_the_floor_makes_the_products_of_training(kind, monkeypatch):
     """The shapes (rows, inner, columns) of W A, of dZ Aᵀ, and of Wᵀ dZ but for the first layer."""
-    counting = kind(np, "cpu", np.float32)
-    monkeypatch.setattr(kind, "xp", np, raising=False)
+    counting = kind(numpy_namespace, "cpu", np.float32)
+    monkeypatch.setattr(kind, "xp", numpy_namespace, raising=False)
     run = bench.matmul_floor(tiny, counting)
     MADE.clear()
     run()

@@ -32,7 +32,7 @@ class Workload:
     --------
     >>> from xpnn.bench import WORKLOADS
     >>> WORKLOADS[0].steps
-    512
+    1024
     >>> X, Y = WORKLOADS[0].rows()
     >>> X.shape, Y.shape
     ((400, 2), (400, 1))
