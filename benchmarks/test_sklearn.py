@@ -36,7 +36,7 @@ def test_peak_memory(benchmark, dtype):
         return [in_own_process("memory:of_classifier", side, dtype) for side in sides]
 
     theirs, ours = benchmark.pedantic(peaks)
-    assert min(ours, theirs) > 0
+    assert 0 < ours <= theirs
     benchmark.extra_info.update(
         table="memory",
         workload=f"60,000 × 784, {dtype}, 784-100-10, batch 200, adam, on NumPy",

@@ -446,6 +446,11 @@ class Backend:
         return run
 
 
+def power_of_2(n: int) -> int:
+    """Return the least power of two that is at least n."""
+    return 1 << (n - 1).bit_length()
+
+
 @lru_cache(maxsize=64)
 def _name_of(library: str, dtype: Any) -> str:
     """Return the name of a dtype, which NumPy takes microseconds to make.

@@ -11,7 +11,7 @@ import numpy as np
 from .._typing import Array
 from ..errors import BackendError
 from .audit import TO_DEVICE
-from .base import Backend, Carry, Reshape, Run, Step, same
+from .base import Backend, Carry, Reshape, Run, Step, power_of_2, same
 from .faults import explaining
 from .numpy import quiet
 
@@ -149,7 +149,7 @@ class JaxBackend(Backend):
         ) -> tuple[Carry, Array]:
             steps = len(numbers)
             least = 64 if arrays else 1024
-            padding = max(least, 1 << (steps - 1).bit_length()) - steps
+            padding = max(least, power_of_2(steps)) - steps
             host = (*arrays, np.asarray(numbers))
             rows = tuple(
                 _padded(a, steps + padding, np.int32 if a.dtype.kind == "i" else self.dtype)

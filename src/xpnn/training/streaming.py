@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._typing import Array
-from ..backends.base import Backend, Carry, Run
+from ..backends.base import Backend, Carry, Run, power_of_2
 
 CHUNK = 2**26
 """Bytes of X that are moved at once, unless one mini-batch is larger; Y comes on top."""
@@ -80,8 +80,3 @@ def gathered(rows: Any, indices: Any, backend: Backend) -> Any:
     """Return rows of a host array as a new one, in the backend's dtype, one after the other."""
     # not by take, which first copies all that are not laid out like this
     return np.ascontiguousarray(rows[indices], dtype=backend.dtype_name)
-
-
-def power_of_2(n: int) -> int:
-    """Return the least power of two that is at least n."""
-    return 1 << (n - 1).bit_length()
