@@ -35,7 +35,7 @@ def run_tests(session: nox.Session, backend: str, package: str = ".") -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the whole test suite on NumPy, array-api-strict and JAX."""
-    install(session, ".[jax,plot,data,onnx]", groups=("test",))
+    install(session, ".[jax,plot,data,onnx,fast]", groups=("test",))
     required = [f"--require-backend={name}" for name in ("numpy", "array_api_strict", "jax")]
     session.run("pytest", *required, *session.posargs)
 
@@ -105,7 +105,7 @@ def doctest(session: nox.Session) -> None:
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
     """Time training against the same work by hand, in PyTorch and in scikit-learn."""
-    install(session, ".[jax,torch,plot]", groups=("test",))
+    install(session, ".[jax,torch,plot,fast]", groups=("test",))
     session.run("pytest", "benchmarks", "--benchmark-only", *session.posargs)
 
 

@@ -51,6 +51,23 @@ def throughput(rows):
     )
 
 
+def streaming(rows):
+    header = ("backend", "workload", "in a file, ms", "on the device, ms", "ratio (middle half)")
+    return Table(
+        header,
+        [
+            (
+                row["backend"],
+                row["workload"],
+                milliseconds(row["their_seconds"]),
+                milliseconds(row["our_seconds"]),
+                ratio(row),
+            )
+            for row in rows
+        ],
+    )
+
+
 def memory(rows):
     header = ("workload", "scikit-learn, MiB", "xpnn, MiB", "ratio")
     return Table(
@@ -97,6 +114,10 @@ TABLES = {
     "throughput": (
         "`xpnn.fit`: examples a second, and the time of its matrix products alone over its own",
         throughput,
+    ),
+    "streaming": (
+        "`xpnn.fit` on X in a memory-mapped file over X in the device's memory: time",
+        streaming,
     ),
     "sklearn": (
         "scikit-learn's `MLPClassifier.fit` over xpnn's: time, above 1 xpnn is faster",

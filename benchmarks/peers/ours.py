@@ -1,11 +1,24 @@
 """The side of xpnn."""
 
+from tempfile import TemporaryFile
+
+import numpy as np
+
 from xpnn.backends.selection import resolve
 from xpnn.bench import OPTIMIZERS, matmul_floor, training
 
 
 def fit(workload, optimizer, spec):
     return training(workload, OPTIMIZERS[optimizer], resolve(spec, "float32"))
+
+
+def fit_file(workload, optimizer, spec):
+    """That training with X in a memory-mapped file, an example after the other."""
+    X, Y = workload.rows()
+    with TemporaryFile() as file:
+        mapped = np.memmap(file, X.dtype, "w+", shape=X.shape)
+    mapped[:] = X
+    return training(workload, OPTIMIZERS[optimizer], resolve(spec, "float32"), data=(mapped, Y))
 
 
 def floor(workload, spec):

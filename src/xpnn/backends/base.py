@@ -18,6 +18,7 @@ import array_api_compat
 import numpy as np
 
 from .._typing import Array, Namespace
+from ..core.optimizers import Update
 from ..errors import ArgumentError, ArgumentTypeError, BackendError, unknown_name
 from .audit import READ, TO_DEVICE, TO_HOST, WAIT, record
 
@@ -383,6 +384,10 @@ class Backend:
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Make a function of arrays fast where the library has a compiler, else return it."""
         return function
+
+    def fuse(self, update: Update) -> Update:
+        """Make the update of an optimiser one pass over memory where that can be done."""
+        return update
 
     def all_true(self, condition: Array) -> bool:
         """Read ``all(condition)`` on the host."""

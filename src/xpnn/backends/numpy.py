@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from .._typing import Array
+from ..core.optimizers import Update
 from .base import Backend
+from .fused import fused
 from .threads import SMALL, one_thread
 
 
@@ -44,6 +46,9 @@ class NumpyBackend(Backend):
 
     def note(self, kind: str, nbytes: int) -> None:
         """Tell nothing: host and device are one."""
+
+    def fuse(self, update: Update) -> Update:
+        return fused(update)
 
     def contiguous(self, a: Array) -> Array:
         return np.ascontiguousarray(a) if isinstance(a, np.ndarray) else a

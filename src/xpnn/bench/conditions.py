@@ -20,6 +20,7 @@ LIBRARIES = (
     "numpy",
     "array-api-compat",
     "scikit-learn",
+    "numba",
     "jax",
     "torch",
     "cupy-cuda12x",

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from statistics import median
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..backends import use_backend
 from ..backends.base import Backend
@@ -24,7 +24,10 @@ class Throughput(NamedTuple):
 
 
 def training(
-    workload: Workload, optimizer: Optimizer, backend: Backend
+    workload: Workload,
+    optimizer: Optimizer,
+    backend: Backend,
+    data: tuple[Any, Any] | None = None,
 ) -> Callable[[], list[float]]:
     """Return a function that trains, waits for the device, and returns the cost of each epoch.
 
@@ -33,6 +36,8 @@ def training(
     workload : Workload
     optimizer : Optimizer
     backend : Backend
+    data : tuple (X, Y), optional
+        Rows that ``fit`` gets as they are; by default those of the workload, on the device.
 
     Examples
     --------
@@ -45,14 +50,14 @@ def training(
     net = workload.net
     with use_backend(backend.spec, backend.dtype_name), backend.current():
         params = net.init(rng=0)
-        X, Y = (backend.asarray(rows).T for rows in workload.rows())
+        X, Y = data or map(backend.asarray, workload.rows())
 
     def train() -> list[float]:
         _, history = fit(
             net,
             params,
-            X,
-            Y,
+            X.T,
+            Y.T,
             optimizer=optimizer,
             epochs=workload.epochs,
             batch_size=workload.batch_size,

@@ -100,6 +100,8 @@ def make_run(
         columns = zip(*carry, strict=True)
         return tuple(to_vector(pairs(column), xp) for column in columns)
 
+    fused = backend.fuse(update)
+
     def split_step(carry: Carry, data: Any, arrays: Any, numbers: Any) -> tuple[Carry, Array]:
         share, decay, *scalars = numbers
         params = pairs([parameter for parameter, *_ in carry])
@@ -107,7 +109,7 @@ def make_run(
         gradients = (g for dW_db in grads for g in dW_db)
         new = []
         for (parameter, *state), g in zip(carry, gradients, strict=True):
-            moved, new_state = update(parameter, g, tuple(state), tuple(scalars), xp)
+            moved, new_state = fused(parameter, g, tuple(state), tuple(scalars), xp)
             new.append((moved, *new_state))
         return tuple(new), J
 
