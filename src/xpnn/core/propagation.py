@@ -117,7 +117,8 @@ def output_error(
     """dℓ/dZ[L]: A[L] − Y for a canonical pair, else by dA[L]; shape (n_y, m)."""
     if is_canonical(output, loss):
         return A - Y
-    return error(output_dA(A, Y, loss, xp), Z, A, output, xp)
+    dA = 1.0 * output_dA(A, Y, loss, xp)  # which may be Y itself
+    return error(dA, Z, A, output, xp)
 
 
 def output_dA(A: Array, Y: Array, loss: Loss, xp: Namespace) -> Array:
@@ -128,10 +129,14 @@ def output_dA(A: Array, Y: Array, loss: Loss, xp: Namespace) -> Array:
 
 
 def error(dA: Array, Z: Array, A: Array, g: Activation, xp: Namespace) -> Array:
-    """dZ[l] = dA[l] * g′(Z[l]), shape (n[l], m); by the graph if g has no derivative of its own."""
+    """dZ[l] = dA[l] * g′(Z[l]), shape (n[l], m); by the graph if g has no derivative of its own.
+
+    Consumes dA: it may be overwritten.
+    """
     if g.derivative is None:
         return graph.pullback(lambda Z: g.g(Z, graph), Z, dA)
-    return dA * g.derivative(Z, A, xp)
+    dA *= g.derivative(Z, A, xp)
+    return dA
 
 
 def previous_dA(W: Array, dZ: Array) -> Array:
