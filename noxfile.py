@@ -97,7 +97,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def doctest(session: nox.Session) -> None:
     """Run the examples in the docstrings, in the README and in docs/."""
-    install(session, ".[jax,plot,data,onnx]", groups=("test",))
+    install(session, ".[jax,plot,data,onnx,mpi]", groups=("test",))
     session.run("pytest", "--doctest-modules", "--doctest-glob=README.md", "src", "README.md")
     session.run("pytest", "tests/test_docs.py")
 

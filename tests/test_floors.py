@@ -18,6 +18,7 @@ FLOORS = {
     "core/": 2,
     "backends/": 3,
     "_boundary.py": 4,
+    "distributed.py": 4,
     "network.py": 5,
     "optimizers.py": 3,
     "schedules.py": 3,

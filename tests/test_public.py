@@ -20,7 +20,18 @@ FIXED = {
     "gradient_check",
     "optimizers",
 }
-OPTIONAL = {"torch", "jax", "cupy", "sklearn", "matplotlib", "pandas", "scipy", "tqdm"}
+OPTIONAL = {
+    "torch",
+    "jax",
+    "cupy",
+    "sklearn",
+    "matplotlib",
+    "pandas",
+    "scipy",
+    "tqdm",
+    "numba",
+    "mpi4py",
+}
 
 
 def run(code, *flags):
@@ -31,7 +42,7 @@ def run(code, *flags):
 def test_all_is_the_truth():
     public = {name for name, value in vars(xpnn).items() if not name.startswith("_")}
     modules = {name for name in public if inspect.ismodule(getattr(xpnn, name))}
-    listed = {"optimizers", "schedules", "graph", "course", "data", "plot"}
+    listed = {"optimizers", "schedules", "graph", "course", "data", "plot", "distributed"}
     lazy = {*xpnn._ESTIMATORS, "course"}
     eager = public - (modules - listed) | ({"backends"} & set(xpnn.__all__))
     assert set(xpnn.__all__) == (eager - lazy) | lazy

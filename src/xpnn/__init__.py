@@ -7,7 +7,7 @@ the same equations run on NumPy, CuPy, PyTorch, JAX, or any conforming library.
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from . import data, graph, optimizers, plot, schedules
+from . import data, distributed, graph, optimizers, plot, schedules
 from .backends import (
     Audit,
     Backend,
@@ -94,6 +94,7 @@ __all__ = [
     "course",
     "data",
     "plot",
+    "distributed",
     # errors
     "XpnnError",
     "ArgumentError",

@@ -385,6 +385,18 @@ class Backend:
         """Make a function of arrays fast where the library has a compiler, else return it."""
         return function
 
+    def summing(self, communicator: Any) -> Callable[[Array], Array]:
+        """Return the function that sums a vector of each rank of an `xpnn.distributed` training.
+
+        The vector is overwritten; its last entry must be 0. It goes through the host's memory: to
+        read it there waits until the device has computed it.
+        """
+
+        def total(a: Array) -> Array:
+            return self.asarray(communicator.sum(self.to_numpy(a)), self.dtype)
+
+        return total
+
     def fuse(self, update: Update) -> Update:
         """Make the update of an optimiser one pass over memory where that can be done."""
         return update

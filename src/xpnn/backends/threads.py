@@ -1,9 +1,10 @@
-"""How many threads NumPy's BLAS computes with: one, while networks are small.
+"""How many threads a process computes with: NumPy's BLAS one, while networks are small.
 
 A product that takes 10 µs gains nothing from a second thread, and where other programs keep the
 cores busy the threads wait for each other, for as long as a step takes ten times over.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -12,6 +13,9 @@ from typing import Any
 
 SMALL = 2**24
 """Multiplications in a matrix product, up to which one thread is as fast as two."""
+
+SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""What libraries read when they are loaded."""
 
 _lock = Lock()
 _owner: Thread | None = None
@@ -38,6 +42,18 @@ def one_thread() -> Iterator[None]:
             yield
     finally:
         _owner = None
+
+
+def limit_threads(n: int) -> None:
+    """Let this process compute with n threads from now on, unless the environment says how many.
+
+    Whether a library has been loaded already, or will be.
+    """
+    if not any(name in os.environ for name in SETTINGS):
+        from threadpoolctl import ThreadpoolController
+
+        os.environ.update(dict.fromkeys(SETTINGS, str(n)))
+        ThreadpoolController().limit(limits=n)
 
 
 @cache

@@ -173,7 +173,7 @@ class NetworkEstimator(BaseEstimator):
         A safetensors file without code: the parameters as arrays, the rest (classes, feature
         names, hyperparameters, scores) as metadata, with a SHA-256 of each array. It is written
         atomically, and the same model gives the same bytes. Not kept: ``backend``,
-        ``device``, ``callbacks`` and ``checkpoint``, which are this machine's, a
+        ``device``, ``callbacks``, ``checkpoint`` and ``communicator``, which are this machine's, a
         ``random_state`` or ``solver`` that is an object, and the state of the optimiser.
 
         Parameters

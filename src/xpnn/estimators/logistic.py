@@ -4,9 +4,11 @@ The cost is convex, so it starts from zeros, and the step may be as long as the 
 """
 
 import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
 from math import isfinite
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -21,8 +23,10 @@ from ..backends.base import Backend
 from ..core.activations import ACTIVATIONS
 from ..core.optimizers import sklearn_sgd
 from ..core.parameters import Params, count, fold_standardization
+from ..distributed import Communicator, several
 from ..errors import ArgumentError
 from ..network import Network
+from ..training import together
 from ..training.batches import Shuffle
 from ..training.checkpoint import Checkpoint
 from ..training.fit import check_callbacks
@@ -31,8 +35,10 @@ from ..training.stopping import Stopping
 from ..training.trainer import Trainer
 from . import inputs
 from .classifier import NetworkClassifier
+from .many import compare_estimators, of_all_ranks
 from .parameters import WHERE_AND_HOW
 
+Sum: TypeAlias = Callable[[Array], Array]
 EVERY = 20  # iterations from one look at the gradient to the next
 
 
@@ -68,6 +74,9 @@ class LogisticRegression(NetworkClassifier):
         Called after each iteration; one that returns True ends the training.
     checkpoint : Checkpoint, optional
         Where to write the state down every so many iterations.
+    communicator : Communicator, optional
+        `xpnn.distributed.communicator`: X and y are this process's share of the examples, and the
+        model is that of all the shares together.
 
     Attributes
     ----------
@@ -117,6 +126,7 @@ class LogisticRegression(NetworkClassifier):
         dtype: str | None = None,
         callbacks: Any = (),
         checkpoint: Checkpoint | None = None,
+        communicator: Communicator | None = None,
     ) -> None:
         self.C = C
         self.learning_rate = learning_rate
@@ -128,6 +138,7 @@ class LogisticRegression(NetworkClassifier):
         self.dtype = dtype
         self.callbacks = callbacks
         self.checkpoint = checkpoint
+        self.communicator = communicator
 
     @property
     def coef_(self) -> Array:
@@ -192,7 +203,7 @@ class LogisticRegression(NetworkClassifier):
         X, y = inputs.fit_rows(self, X, y, reset=True, multi_output=False)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
-        self._label_binarizer = LabelBinarizer().fit(y)
+        self._label_binarizer = LabelBinarizer().fit(of_all_ranks(self, y))
         self.classes_ = self._label_binarizer.classes_
         if len(self.classes_) < 2:
             raise ArgumentError(
@@ -201,30 +212,40 @@ class LogisticRegression(NetworkClassifier):
             )
         backend = inputs.where(self, home, inputs.dtype_of(X))
         s = inputs.check_weights(sample_weight, X.shape[0], backend)
+        ranks = several(self.communicator)
+        compare_estimators(ranks, self, X.shape[1], backend)
         with backend.current(), backend.no_grad():
             self._fitted_on = inputs.spec_of(home)
             X = inputs.move_rows(X, backend)
             Y = backend.asarray(self._one_hot(y), backend.dtype)
             s = None if s is None else backend.asarray(s[None, :], backend.dtype)
-            mu = _means(X, s, backend)
-            params = self._descend(X if mu is None else X - mu.T, Y, s, backend)
+            over_ranks = together.summing(ranks, backend)
+            mu = _means(X, s, backend, over_ranks)
+            params = self._descend(X if mu is None else X - mu.T, Y, s, backend, over_ranks)
             if mu is not None:
                 params = fold_standardization(params, mu, backend.xp.ones_like(mu))
             self._keep(params, backend)
         return self
 
-    def _descend(self, X: Array, Y: Array, s: Array | None, backend: Backend) -> Params:
+    def _descend(
+        self, X: Array, Y: Array, s: Array | None, backend: Backend, over_ranks: Sum
+    ) -> Params:
         """Minimise the cost; return the parameters."""
-        loop = self._loop(X, Y, s, backend)
+        ranks = several(self.communicator)
+        loop = self._loop(X, Y, s, backend, over_ranks)
         slope = 0.0
-        try:
-            slope = self._run(loop)
-            loop.finish()
-        except KeyboardInterrupt:
-            loop.interrupt()
+        with ranks.interruptible() if ranks else nullcontext():
+            together.begin(ranks, loop)
+            try:
+                slope = self._run(loop, over_ranks)
+                loop.finish()
+            except KeyboardInterrupt:
+                loop.interrupt()
+        tells = ranks is None or ranks.rank == 0
+        if loop.history.stopped == "interrupted" and tells:
             warnings.warn("Training interrupted by user.", stacklevel=4)
         self.n_iter_, self.loss_curve_ = loop.done.epochs, loop.history.cost
-        if slope > self.tol and loop.history.stopped == "epochs":
+        if slope > self.tol and loop.history.stopped == "epochs" and tells:
             warnings.warn(
                 f"gradient descent has not converged after {self.n_iter_} iterations: an entry of "
                 f"the gradient is {slope:.1g}, tol is {self.tol:g}. Standardise X with "
@@ -235,13 +256,13 @@ class LogisticRegression(NetworkClassifier):
         loop.trainer.check_finite(loop.done.carry, self.n_iter_)
         return loop.trainer.params(loop.done.carry)
 
-    def _loop(self, X: Array, Y: Array, s: Array | None, backend: Backend) -> Loop:
-        net = self._network()
-        total = X.shape[0] if s is None else backend.number(backend.xp.sum(s))
+    def _loop(self, X: Array, Y: Array, s: Array | None, backend: Backend, over_ranks: Sum) -> Loop:
+        net, ranks = self._network(), several(self.communicator)
+        total = backend.number(_weight(X, s, backend, over_ranks))
         rate: Any = self.learning_rate
         if rate == "auto":
             bound = 0.25 if Y.shape[1] == 1 else 0.5
-            squared_norm = _squared_norm(X, s, backend)
+            squared_norm = _squared_norm(X, s, backend, over_ranks)
             if not isfinite(squared_norm):
                 raise ArgumentError(
                     "X: expected features whose squares can be summed in "
@@ -249,33 +270,40 @@ class LogisticRegression(NetworkClassifier):
                 )
             rate = 1.0 / (bound * squared_norm / total + 1.0 / (self.C * total))
         optimizer = sklearn_sgd(rate, self.momentum, nesterov=True)
-        trainer = Trainer(net, backend, optimizer, 1.0 / self.C, X, Y, s, None)
+        trainer = Trainer(net, backend, optimizer, 1.0 / self.C, X, Y, s, None, communicator=ranks)
         zeros = backend.xp.zeros(count(net.sizes), dtype=backend.dtype, device=backend.device)
         return Loop(
             trainer,
             trainer.start(zeros),
             Shuffle(trainer.plan.m, None),
             Stopping(None, 1, higher_is_better=False),
-            callbacks=self.callbacks,
-            checkpoint=self.checkpoint,
+            callbacks=self.callbacks if ranks is None else [ranks.calling(self.callbacks)],
+            checkpoint=together.checkpoint_of(ranks, trainer, self.checkpoint),
         )
 
-    def _run(self, loop: Loop) -> float:
+    def _run(self, loop: Loop, over_ranks: Sum) -> float:
         """Go on until the gradient is small; return its largest entry."""
         begun = loop.done.epochs  # above 0 if a checkpoint was there
         looked_at = begun > 0 and (begun % EVERY == 0 or begun == self.max_iter)
-        slope = _steepest(loop.trainer, loop.theta) if looked_at else float("inf")
+        slope = _steepest(loop.trainer, loop.theta, over_ranks) if looked_at else float("inf")
         if begun > self.max_iter:
             loop.run(self.max_iter)  # says what is wrong
         while slope > self.tol and loop.done.epochs < self.max_iter:
             loop.run(min((loop.done.epochs // EVERY + 1) * EVERY, self.max_iter))
-            slope = _steepest(loop.trainer, loop.theta)
+            slope = _steepest(loop.trainer, loop.theta, over_ranks)
             if loop.history.stopped != "epochs":
                 break
         return slope
 
 
-def _means(X: Array, s: Array | None, backend: Backend) -> Array | None:
+def _weight(X: Array, s: Array | None, backend: Backend, over_ranks: Sum) -> Array:
+    """Return the number of examples, or the sum of their weights, a 0-d array."""
+    xp = backend.xp
+    here = xp.asarray(float(X.shape[0]), dtype=backend.dtype, device=backend.device)
+    return over_ranks(here if s is None else xp.sum(s))
+
+
+def _means(X: Array, s: Array | None, backend: Backend, over_ranks: Sum) -> Array | None:
     """Return the mean of each feature, shape (n, 1), or None if X is sparse and has to stay so.
 
     Descent is the faster the rounder the cost. Features taken from their means leave W and its
@@ -283,12 +311,12 @@ def _means(X: Array, s: Array | None, backend: Backend) -> Array | None:
     """
     if hasattr(X, "tocsr"):
         return None
-    total = X.shape[0] if s is None else backend.xp.sum(s)
     weighted = X if s is None else X * s.T
-    return backend.xp.sum(weighted, axis=0, keepdims=True).T / total
+    sums = over_ranks(backend.xp.sum(weighted, axis=0, keepdims=True))
+    return sums.T / _weight(X, s, backend, over_ranks)
 
 
-def _squared_norm(X: Array, s: Array | None, backend: Backend) -> float:
+def _squared_norm(X: Array, s: Array | None, backend: Backend, over_ranks: Sum) -> float:
     """Return the largest eigenvalue of Σ_i s_i x xᵀ, each x with a 1 appended, by power iteration.
 
     Not less than 0.8 of it, or hardly ever; descent with momentum bears that.
@@ -302,12 +330,12 @@ def _squared_norm(X: Array, s: Array | None, backend: Backend) -> float:
         projected = X @ v[:-1, :] + v[-1, :]
         if s is not None:
             projected = projected * s.T
-        v = xp.concat((X.T @ projected, xp.reshape(xp.sum(projected), (1, 1))))
+        v = over_ranks(xp.concat((X.T @ projected, xp.reshape(xp.sum(projected), (1, 1)))))
         norm = xp.sqrt(xp.sum(v * v))
     return backend.number(norm)
 
 
-def _steepest(trainer: Trainer, theta: Array) -> float:
+def _steepest(trainer: Trainer, theta: Array, over_ranks: Sum) -> float:
     """Return the largest absolute entry of the gradient."""
-    g = trainer.gradient(theta)
+    g = over_ranks(trainer.gradient(theta))
     return trainer.backend.number(trainer.backend.xp.max(trainer.backend.xp.abs(g)))

@@ -6,6 +6,7 @@ its coefficients. Beyond it they take arrays of any library and train on any bac
 
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
@@ -32,8 +33,10 @@ from ..backends.selection import resolve
 from ..core.activations import Activation
 from ..core.optimizers import Optimizer
 from ..core.parameters import Layer, Params
+from ..distributed import Communicator, several
 from ..errors import ArgumentError, DivergenceError
 from ..network import Network
+from ..training import together
 from ..training.batches import Shuffle
 from ..training.checkpoint import Checkpoint
 from ..training.fit import check_callbacks
@@ -43,6 +46,7 @@ from ..training.stopping import AdaptiveRate, Stopping
 from . import inputs, solvers
 from .base import NetworkEstimator, moments, outputs
 from .classifier import NetworkClassifier
+from .many import compare_estimators, of_all_ranks
 from .parameters import ATTRIBUTES, CONSTRAINTS, NOTES, OUR_NAMES, PARAMETERS
 from .verbose import Verbose
 
@@ -86,6 +90,7 @@ class BaseMLP(NetworkEstimator):
         dtype: str | None = None,
         callbacks: Any = (),
         checkpoint: Checkpoint | None = None,
+        communicator: Communicator | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -115,6 +120,7 @@ class BaseMLP(NetworkEstimator):
         self.dtype = dtype
         self.callbacks = callbacks
         self.checkpoint = checkpoint
+        self.communicator = communicator
 
     # ---- a subclass says ----------------------------------------------------
 
@@ -171,6 +177,7 @@ class BaseMLP(NetworkEstimator):
         backend = inputs.where(
             self, home, inputs.dtype_of(X) if first else self._place().dtype_name
         )
+        ranks = self._check_ranks(X.shape[1], backend)
         inputs.check_finite("y", Y, backend)
         s = inputs.check_weights(sample_weight, X.shape[0], backend)
         if not first and Y.shape[1] != self.n_outputs_:
@@ -188,7 +195,7 @@ class BaseMLP(NetworkEstimator):
             if self.solver == "lbfgs":
                 theta = self._fit_lbfgs(X, Y, s, backend)
             else:
-                theta = self._fit_stochastic(X, Y, s, backend, incremental=incremental)
+                theta = self._fit_stochastic(X, Y, s, backend, ranks, incremental=incremental)
             self._keep(cutting(self._network().sizes, backend)(theta), backend)
             if not backend.all_true(backend.xp.isfinite(theta)):
                 raise DivergenceError(
@@ -215,6 +222,18 @@ class BaseMLP(NetworkEstimator):
                     f"checkpoint: expected one training from its beginning, found {reason}; "
                     "pass checkpoint=None."
                 )
+
+    def _check_ranks(self, features: int, backend: Backend) -> Communicator | None:
+        """Return the communicator of several ranks, once they are about the same training."""
+        ranks = several(self.communicator)
+        compare_estimators(ranks, self, features, backend)
+        for name, value in (("solver", "lbfgs"), ("early_stopping", True)):
+            if ranks is not None and getattr(self, name) == value:
+                raise ArgumentError(
+                    f"communicator: expected another {name} than {value!r}, which is for a single "
+                    "process."
+                )
+        return ranks
 
     def _hidden_sizes(self) -> list[int]:
         sizes = self.hidden_layer_sizes
@@ -274,7 +293,14 @@ class BaseMLP(NetworkEstimator):
         return theta
 
     def _fit_stochastic(
-        self, X: Array, Y: Any, s: Any, backend: Backend, *, incremental: bool
+        self,
+        X: Array,
+        Y: Any,
+        s: Any,
+        backend: Backend,
+        ranks: Communicator | None,
+        *,
+        incremental: bool,
     ) -> Array:
         if self.early_stopping and incremental:
             raise ArgumentError("partial_fit does not support early_stopping=True")
@@ -286,19 +312,23 @@ class BaseMLP(NetworkEstimator):
         if self.early_stopping:
             X, Y, s, score = self._split(X, Y, s, backend)
         verbose = self._verbose()
-        trainer = self._trainer(X, Y, s, backend, verbose)
+        trainer = self._trainer(X, Y, s, backend, ranks, verbose)
         loop = self._loop(trainer, score, verbose)
-        try:
-            loop.run(1 if incremental else self.max_iter)
-            loop.finish()
-        except KeyboardInterrupt:
-            loop.interrupt()
+        with ranks.interruptible() if ranks else nullcontext():
+            together.begin(ranks, loop)
+            try:
+                loop.run(1 if incremental else self.max_iter)
+                loop.finish()
+            except KeyboardInterrupt:
+                loop.interrupt()
+        tells = ranks is None or ranks.rank == 0
+        if loop.history.stopped == "interrupted" and tells:
             warnings.warn("Training interrupted by user.", stacklevel=5)
         self._note(loop)
         if verbose:
             verbose.stopped(loop)
         at_last = loop.done.epochs == self.max_iter and loop.history.stopped == "epochs"
-        if at_last and not incremental:
+        if at_last and not incremental and tells:
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
                 "optimization hasn't converged yet.",
@@ -308,9 +338,15 @@ class BaseMLP(NetworkEstimator):
         return (loop.best if self.early_stopping else loop.done).carry[0]
 
     def _trainer(
-        self, X: Array, Y: Any, s: Any, backend: Backend, verbose: Verbose | None
+        self,
+        X: Array,
+        Y: Any,
+        s: Any,
+        backend: Backend,
+        ranks: Communicator | None,
+        verbose: Verbose | None,
     ) -> solvers.MLPTrainer:
-        m = X.shape[0]
+        m = X.shape[0] if ranks is None else sum(ranks.gather(X.shape[0]))
         return solvers.MLPTrainer(
             solvers.reported(self._network()),
             backend,
@@ -321,6 +357,7 @@ class BaseMLP(NetworkEstimator):
             None if s is None else backend.asarray(s[None, :], backend.dtype),
             self._batch_size(m),
             steps_before=self._optimizer.steps,
+            communicator=ranks,
         )
 
     def _loop(
@@ -335,19 +372,21 @@ class BaseMLP(NetworkEstimator):
             moved = (backend.asarray(a, backend.dtype) for a in self._optimizer.state)
             start = (start[0], *moved)
         rng = self._random_state if self.shuffle else None
+        ranks = trainer.communicator
+        callbacks = [*([verbose] if verbose else []), *self.callbacks]
         return Loop(
             trainer,
             start,
             Shuffle(trainer.plan.m, rng, cumulative=True, seed=self.random_state),
             self._stopping(),
             score=score,
-            callbacks=[*([verbose] if verbose else []), *self.callbacks],
+            callbacks=callbacks if ranks is None else [ranks.calling(callbacks)],
             adaptive=rate if isinstance(rate, AdaptiveRate) else None,
-            checkpoint=self.checkpoint,
+            checkpoint=together.checkpoint_of(ranks, trainer, self.checkpoint),
         )
 
     def _verbose(self) -> Verbose | None:
-        if not self.verbose:
+        if not self.verbose or (self.communicator is not None and self.communicator.rank > 0):
             return None
         return Verbose(
             early_stopping=self.early_stopping,
@@ -457,7 +496,7 @@ class MLPClassifier(NetworkClassifier, BaseMLP):  # noqa: D101
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
-            self._label_binarizer = LabelBinarizer().fit(y)
+            self._label_binarizer = LabelBinarizer().fit(of_all_ranks(self, y))
             self.classes_ = self._label_binarizer.classes_
         else:
             self._check_classes(unique_labels(y))
@@ -583,6 +622,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # noqa: D101
         dtype: str | None = None,
         callbacks: Any = (),
         checkpoint: Checkpoint | None = None,
+        communicator: Communicator | None = None,
     ) -> None:
         super().__init__(
             hidden_layer_sizes,
@@ -613,6 +653,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # noqa: D101
             dtype=dtype,
             callbacks=callbacks,
             checkpoint=checkpoint,
+            communicator=communicator,
         )
         self.loss = loss
 

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from ..backends.base import DTYPES
 from ..core.activations import ACTIVATIONS, Activation
 from ..core.optimizers import Optimizer
+from ..distributed import Communicator
 from ..training.checkpoint import Checkpoint
 
 OUR_NAMES = {"logistic": "sigmoid"}  # of activations, where they are not scikit-learn's
@@ -22,6 +23,7 @@ WHERE_AND_HOW: dict[str, Any] = {
     "dtype": [StrOptions(set(DTYPES)), None],
     "callbacks": "no_validation",  # by check_callbacks
     "checkpoint": [Checkpoint, None],
+    "communicator": [Communicator, None],
 }
 """Which values the parameters take that all estimators add to scikit-learn's."""
 
@@ -112,6 +114,9 @@ PARAMETERS = """\
         Called after each epoch; one that returns True ends the training.
     checkpoint : Checkpoint, optional
         Where to write the state down every so many epochs; not for ``lbfgs``.
+    communicator : Communicator, optional
+        `xpnn.distributed.communicator`: X and y are this process's share of the examples, and the
+        model is that of all the shares together. Not for ``lbfgs`` or ``early_stopping``.
 """
 ATTRIBUTES = """\
     coefs_, intercepts_ : list of array, shapes (n_in, n_out) and (n_out,)

@@ -28,7 +28,7 @@ PIPELINE = "pipeline"
 CLASSES: dict[str, type[NetworkEstimator]] = {
     found.__name__: found for found in (MLPClassifier, MLPRegressor, LogisticRegression)
 }
-OF_THIS_MACHINE = ("backend", "device", "callbacks", "checkpoint")
+OF_THIS_MACHINE = ("backend", "device", "callbacks", "checkpoint", "communicator")
 CURVES = ("loss_curve_", "validation_scores_")  # saved as arrays
 NUMBERS: dict[str, tuple[type, ...]] = {
     "n_iter_": (int,),

@@ -34,14 +34,20 @@ class Plan:
     pad : bool
         Whether every step must have the same shapes: then what fills the last, smaller batch
         up counts as examples of share 0, else its row is cut.
+    own : slice, optional
+        Which of the m examples are here, if others are with other processes: of each step those
+        take part here.
     """
 
-    def __init__(self, m: int, batch_size: int | None, s: Any, *, pad: bool) -> None:
+    def __init__(
+        self, m: int, batch_size: int | None, s: Any, *, pad: bool, own: slice | None = None
+    ) -> None:
         self.m = m
         self.size = m if batch_size is None else min(batch_size, m)
         self.full = self.size == m
         self.steps = -(-m // self.size)
-        self.pad = pad and m % self.size != 0
+        self.own = own
+        self.pad = pad and (m % self.size != 0 or own is not None) and not self.full
         self.s = s
         self._same = None if self.weighs else self._sums(np.ones(m) if s is None else s)
 
@@ -81,7 +87,35 @@ class Plan:
             arrays.append(shares.reshape(-1, 1, self.size))
         last = self.m - (self.steps - 1) * self.size
         widths = [*[self.size] * (self.steps - 1), last] * len(orders)
+        if self.own is not None:
+            arrays, widths = self._own(arrays, widths, self.own)
         return Batches(tuple(arrays), widths, numbers)
+
+    def _own(self, arrays: list[Any], widths: list[int], own: slice) -> tuple[list[Any], list[int]]:
+        """Keep of each row the entries whose examples are here, to its left."""
+        indices, *shares = arrays
+        here = (own.start <= indices) & (indices < own.stop)
+        here &= np.arange(self.size) < np.asarray(widths)[:, None]
+        rows, columns = np.nonzero(here)
+        counts = np.bincount(rows, minlength=len(indices))
+        places = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+        width = self._width(own, int(counts.max()))
+
+        def kept(values: Any) -> Any:
+            packed = np.zeros((len(indices), width), dtype=values.dtype)
+            packed[rows, places] = values[rows, columns]
+            return packed
+
+        packed = [kept(indices - own.start), *(kept(a[:, 0])[:, None] for a in shares)]
+        return packed, [width] * len(indices) if self.pad else counts.tolist()
+
+    def _width(self, own: slice, needed: int) -> int:
+        """Return how many entries a row has: hardly ever another number where they are compiled."""
+        if not self.pad:
+            return needed
+        expected = self.size * (own.stop - own.start) / self.m
+        usual = min(self.size, int(expected + 6.0 * expected**0.5) + 1)
+        return usual if needed <= usual else self.size
 
 
 class Shuffle:

@@ -20,7 +20,6 @@ from ..files import container
 from ..files.atomic import remove_leftovers
 from .history import SERIES
 from .stopping import AdaptiveRate
-from .trainer import Trainer
 
 if TYPE_CHECKING:
     from .loop import Loop
@@ -107,7 +106,7 @@ class Checkpoint:
         with container.naming(path):
             try:
                 _compare(loop, contents.content, contents.tensors, path)
-                _restore(loop, contents.content, contents.tensors)
+                restore(loop, contents.content, contents.tensors)
             except ArgumentError:
                 raise
             except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -117,8 +116,8 @@ class Checkpoint:
 
     def write(self, loop: "Loop") -> None:
         """Replace the file by the present state."""
-        content, tensors = _state(loop)
-        container.write(self.path, KIND, content, tensors)
+        content, tensors = state(loop)
+        container.write(self.path, KIND, content, {**tensors, **loop.trainer.sample})
 
 
 def check_checkpoint(checkpoint: Any) -> None:
@@ -140,7 +139,7 @@ def _run(loop: "Loop") -> dict[str, Any]:
         "sizes": list(trainer.net.sizes),
         "activations": [g.name for g in trainer.net.activations],
         "cost": trainer.net.loss.name,
-        "optimizer": _describe(trainer.optimizer),
+        "optimizer": describe(trainer.optimizer),
         "l2 (alpha)": trainer.l2,
         "examples": trainer.plan.m,
         "batch_size": trainer.plan.size,
@@ -152,20 +151,8 @@ def _run(loop: "Loop") -> dict[str, Any]:
     }
 
 
-def _sample(trainer: Trainer) -> dict[str, Any]:
-    """Return some numbers of X, Y and the weights, enough to tell others of the same shape."""
-    plan = trainer.plan
-    sample = {} if plan.s is None else {"sample_weight": plan.s[:: -(-plan.m // 64)]}
-    to_numpy = np.asarray if trainer.streamed else trainer.backend.to_numpy
-    for name, a in zip("XY", trainer.data, strict=False):
-        rows = a if trainer.rows else a.T
-        some = rows[:: -(-rows.shape[0] // 64), :: -(-rows.shape[1] // 64)]
-        some = some.toarray() if hasattr(some, "toarray") else to_numpy(some)
-        sample[name] = np.ascontiguousarray(some, dtype=np.float64)
-    return sample
-
-
-def _describe(optimizer: Optimizer) -> list[Any]:
+def describe(optimizer: Optimizer) -> list[Any]:
+    """Return what tells an optimiser from others, as plain values."""
     rate: Any = optimizer.learning_rate
     if callable(rate):
         rate = repr(rate) if isinstance(rate, Decay | AdaptiveRate) else type(rate).__name__
@@ -181,7 +168,7 @@ def _compare(loop: "Loop", content: dict[str, Any], tensors: dict[str, Any], pat
     ]
     different += [
         f"it was made with another {name}"
-        for name, here in _sample(loop.trainer).items()
+        for name, here in loop.trainer.sample.items()
         if not _same_data(tensors.get(name), here, exactly=name != "X")
     ]
     if different:
@@ -207,12 +194,13 @@ def _same(found: Any, here: Any) -> bool:
     return bool(found == here)
 
 
-def _state(loop: "Loop") -> tuple[dict[str, Any], dict[str, Any]]:
+def state(loop: "Loop") -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return all that decides how a training goes on, as plain values and as host arrays."""
     backend = loop.trainer.backend
     carry, epoch, _ = loop.done
     best, best_epoch, _ = loop.best
     order, rng = loop.done.drawn
-    tensors = {"order": np.asarray(order, dtype=np.int64), **_sample(loop.trainer)}
+    tensors = {"order": np.asarray(order, dtype=np.int64)}
     tensors |= {f"carry{i}": backend.to_numpy(a) for i, a in enumerate(carry)}
     if loop.score is not None and loop.stopping.wanted and best is not carry:
         tensors |= {f"best{i}": backend.to_numpy(a) for i, a in enumerate(best)}
@@ -229,7 +217,8 @@ def _state(loop: "Loop") -> tuple[dict[str, Any], dict[str, Any]]:
     return content, tensors
 
 
-def _restore(loop: "Loop", content: dict[str, Any], tensors: dict[str, Any]) -> None:
+def restore(loop: "Loop", content: dict[str, Any], tensors: dict[str, Any]) -> None:
+    """Put a training into the state that `state` has told of; raise if it is of another kind."""
     backend = loop.trainer.backend
     start, *_ = loop.done
 

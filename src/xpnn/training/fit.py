@@ -1,16 +1,19 @@
 """`fit`: epochs of mini-batches, watched from the host."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from .. import _boundary as boundary
-from .._typing import Rng
+from .._typing import Array, Rng
 from ..core import optimizers
 from ..core.optimizers import Optimizer
 from ..core.parameters import Params, to_vector
+from ..distributed import Communicator, several
 from ..errors import ArgumentTypeError, at_least_0, positive_int
 from ..network import Network, host_rng
+from . import together
 from .batches import Shuffle
 from .checkpoint import Checkpoint, check_checkpoint
 from .history import Callback, History
@@ -38,6 +41,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     progress: bool | None = None,
     checkpoint: Checkpoint | None = None,
+    communicator: Communicator | None = None,
 ) -> tuple[Params, History]:
     """Train: minimise the cost over mini-batches, and return new parameters.
 
@@ -77,6 +81,10 @@ def fit(
         A progress bar with the running cost; default: on a terminal only.
     checkpoint : Checkpoint, optional
         Where to write the state down every so many epochs, to go on from it another time.
+    communicator : Communicator, optional
+        `xpnn.distributed.communicator`: X, Y and the weights are this process's share, and the
+        training that of all the shares together. Callbacks, progress bar, checkpoint and
+        validation are those of rank 0; what it starts from, all do.
 
     Returns
     -------
@@ -124,29 +132,64 @@ def fit(
     check_checkpoint(checkpoint)
     stopping = Stopping(tol, n_iter_no_change, higher_is_better=validation is not None)
     layers, backend = boundary.check_params(params, net.sizes)
+    l2 = at_least_0("l2", l2)
+    ranks = several(communicator)
+    together.compare(
+        ranks,
+        features=len(X),
+        dtype=backend.dtype_name,
+        sizes=net.sizes,
+        activations=[g.name for g in net.activations],
+        cost=net.loss.name,
+        optimizer=optimizer,
+        seed=rng,
+        epochs=epochs,
+        batch_size=batch_size,
+        l2=l2,
+        tol=tol,
+        n_iter_no_change=n_iter_no_change,
+        sample_weight=sample_weight is not None,
+        validation=validation is not None,
+        checkpoint=checkpoint is not None,
+    )
 
     with backend.current(), backend.no_grad():
-        streamed = stays_on_host(X, batch_size, backend)
+        streamed = stays_on_host(X, batch_size, backend, ranks)
         check = boundary.check_host_examples if streamed else boundary.check_examples
         X, Y, s = check(X, Y, sample_weight, net.sizes, net.activations, net.loss, backend)
+        score = None
         if validation is not None:
-            validation = _check_validation(validation, net, backend)
-        l2 = at_least_0("l2", l2)
+            score = _scoring(*_check_validation(validation, net, backend), net, ranks)
         trainer = Trainer(
-            net, backend, optimizer, l2, X, Y, s, batch_size, columns=True, streamed=streamed
+            net,
+            backend,
+            optimizer,
+            l2,
+            X,
+            Y,
+            s,
+            batch_size,
+            columns=True,
+            streamed=streamed,
+            communicator=ranks,
         )
         shuffle = Shuffle(trainer.plan.m, None if trainer.plan.full else generator, seed=rng)
-        with _progress_bar(epochs, progress) as bar:
+        progress = progress if ranks is None or ranks.rank == 0 else False
+        with (
+            _progress_bar(epochs, progress) as bar,
+            ranks.interruptible() if ranks else nullcontext(),
+        ):
             loop = Loop(
                 trainer,
                 trainer.start(to_vector(layers, backend.xp)),
                 shuffle,
                 stopping,
-                score=None if validation is None else lambda p: net.score(p, *validation),
-                callbacks=callbacks,
+                score=score,
+                callbacks=callbacks if ranks is None else [ranks.calling(callbacks)],
                 bar=bar,
-                checkpoint=checkpoint,
+                checkpoint=together.checkpoint_of(ranks, trainer, checkpoint),
             )
+            together.begin(ranks, loop)
             try:
                 # a call, not a loop: in CPython 3.11 and 3.12 a Ctrl-C that arrives as a loop
                 # written right here jumps back is not caught by this try
@@ -176,6 +219,19 @@ def _check_validation(validation: Any, net: Network, backend: Any) -> tuple[Any,
     X, Y = validation
     X, Y, _ = boundary.check_examples(X, Y, None, net.sizes, net.activations, net.loss, backend)
     return X, Y
+
+
+def _scoring(
+    X: Array, Y: Array, net: Network, ranks: Communicator | None
+) -> Callable[[Params], float]:
+    """Return the function that scores parameters; of several ranks rank 0 does it for all."""
+
+    def score(params: Params) -> float:
+        if ranks is None:
+            return net.score(params, X, Y)
+        return float(ranks.broadcast(net.score(params, X, Y) if ranks.rank == 0 else None))
+
+    return score
 
 
 def _progress_bar(epochs: int, progress: bool | None) -> Any:

@@ -14,6 +14,7 @@ from ..backends.base import Backend, Carry, Run
 from ..core import propagation
 from ..core.optimizers import Update
 from ..core.parameters import Params, count, from_vector, pairs, to_vector
+from ..distributed import Communicator
 from ..network import Network
 
 
@@ -29,7 +30,14 @@ def cutting(sizes: tuple[int, ...], backend: Backend) -> Callable[[Array], Param
 
 @lru_cache(maxsize=64)
 def make_run(
-    net: Network, update: Update, backend: Backend, *, gather: bool, weighted: bool, l2: bool
+    net: Network,
+    update: Update,
+    backend: Backend,
+    *,
+    gather: bool,
+    weighted: bool,
+    l2: bool,
+    communicator: Communicator | None = None,
 ) -> Run:
     """Return run(carry, data, arrays, widths, numbers) -> carry, costs; kept for another training.
 
@@ -47,6 +55,8 @@ def make_run(
         How many entries of its row are a step's own: the last mini-batch may be smaller.
     numbers
         share, decay, and the scalars of the optimiser, for each of the k steps.
+
+    With a ``communicator`` each step sums its gradient over processes that have a part of it each.
     """
     xp = backend.xp
 
@@ -64,6 +74,10 @@ def make_run(
         _, caches = propagation.forward(params, X, net.activations, xp)
         J = propagation.cost(params, caches, Y, *common)
         return J, propagation.backward(params, caches, Y, *common)
+
+    if communicator is not None:
+        total = backend.summing(communicator)
+        return _reduced_run(net, update, backend, cost_and_gradients, total)
 
     # The layers are windows of θ, made once a run: an update in place shows in them. The last
     # gradients are kept until a step has made the next: freed any earlier, their pages go back
@@ -116,3 +130,34 @@ def make_run(
     if count(net.sizes) >= backend.by_layer_from:
         return backend.scan(split_step, split, join)
     return backend.scan(vector_step, with_layers, without_layers)
+
+
+def _reduced_run(
+    net: Network,
+    update: Update,
+    backend: Backend,
+    cost_and_gradients: Callable[..., tuple[Array, Params]],
+    total: Callable[[Array], Array],
+) -> Run:
+    """Return the run in which each step sums one vector over all processes: dJ/dθ, J and a 0."""
+    xp = backend.xp
+
+    def gradient(theta: Array, data: Any, arrays: Any, share: Any, decay: Any) -> Array:
+        J, grads = cost_and_gradients(from_vector(theta, net.sizes, xp), data, arrays, share, decay)
+        J = xp.reshape(J, (1,))
+        return xp.concat([to_vector(grads, xp), J, xp.zeros_like(J)])
+
+    def move(theta: Array, g: Array, state: Any, scalars: Any) -> tuple[Array, Any]:
+        return backend.fuse(update)(theta, g, state, scalars, xp)
+
+    if backend.compiled:
+        gradient, move = backend.compile(gradient), backend.compile(move)
+
+    def step(carry: Carry, data: Any, arrays: Any, numbers: Any) -> tuple[Carry, Array]:
+        theta, *state = carry
+        share, decay, *scalars = numbers
+        g = total(gradient(theta, data, arrays, share, decay))
+        theta, state = move(theta, g[:-2], tuple(state), tuple(scalars))
+        return (theta, *state), g[-2]
+
+    return Backend.scan(backend, step)  # whose steps are Python's, also where others are compiled

@@ -11,6 +11,7 @@ import numpy as np
 
 from .._typing import Array
 from ..backends.base import Backend, Carry, Run, power_of_2
+from ..distributed import Communicator
 
 CHUNK = 2**26
 """Bytes of X that are moved at once, unless one mini-batch is larger; Y comes on top."""
@@ -19,14 +20,17 @@ MOST_COMPILED = 64
 """Steps that are moved at once at most where steps are compiled."""
 
 
-def stays_on_host(X: Any, batch_size: int | None, backend: Backend) -> bool:
+def stays_on_host(
+    X: Any, batch_size: int | None, backend: Backend, ranks: Communicator | None = None
+) -> bool:
     """Whether mini-batches of X, shape (n_x, m), are better moved one by one.
 
-    X is a memory-mapped file, or needs more than half of the device's free memory.
+    X is a memory-mapped file, or needs more than half of the device's free memory. Of several
+    ranks, each has its part of X; whether a mini-batch is the full batch goes by all of it.
     """
-    if not isinstance(X, np.ndarray) or X.ndim != 2:
-        return False
-    if batch_size is None or batch_size >= X.shape[1]:
+    m = X.shape[1] if isinstance(X, np.ndarray) and X.ndim == 2 else 0
+    of_all = m if ranks is None else sum(ranks.gather(m))
+    if not m or batch_size is None or batch_size >= of_all:
         return False
     return is_mapped(X) or X.size * itemsize(backend) > backend.free_memory() / 2
 

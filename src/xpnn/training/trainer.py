@@ -1,5 +1,6 @@
 """`Trainer`: the data of one training laid out on its device, and epochs run over them."""
 
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -10,6 +11,7 @@ from ..backends.base import Backend, Carry
 from ..core.optimizers import Optimizer
 from ..core.parameters import Params, from_vector, to_vector
 from ..core.propagation import backward, forward
+from ..distributed import Communicator
 from ..errors import DivergenceError
 from ..network import Network
 from .batches import Batches, Plan
@@ -35,6 +37,8 @@ class Trainer:
         How many steps the optimiser has made before this training.
     streamed : bool
         Whether X, Y and s are on the host and stay there; of account to mini-batches only.
+    communicator : Communicator, optional
+        Of several processes, each of which has its part of the examples.
     """
 
     def __init__(
@@ -51,17 +55,21 @@ class Trainer:
         columns: bool = False,
         steps_before: int = 0,
         streamed: bool = False,
+        communicator: Communicator | None = None,
     ) -> None:
         self.net, self.backend, self.optimizer, self.l2 = net, backend, optimizer, l2
         self.steps_before, self.streamed = steps_before, streamed
-        to_numpy = np.asarray if streamed else backend.to_numpy
-        host_s = None if s is None else np.asarray(to_numpy(s)[0], dtype=np.float64)
-        m = X.shape[1] if columns else X.shape[0]
-        self.plan = Plan(m, batch_size, host_s, pad=backend.compiled)
+        self.communicator, self.ranks = communicator, communicator.size if communicator else 1
+        self.to_numpy = np.asarray if streamed else backend.to_numpy
+        host_s = None if s is None else np.asarray(self.to_numpy(s)[0], dtype=np.float64)
+        m, own = X.shape[1] if columns else X.shape[0], None
+        if communicator is not None:
+            m, own, host_s = _together(communicator, m, host_s)
+        self.plan = Plan(m, batch_size, host_s, pad=backend.compiled, own=own)
         self.rows = backend.compiled or not self.plan.full
         self.data: tuple[Array, ...] = (X.T, Y.T) if columns == self.rows else (X, Y)
         if self.plan.full:
-            self.data += () if s is None else (s / backend.xp.sum(s),)
+            self.data += () if s is None else (s / self.plan.totals(None).item(),)
         elif not streamed:
             self.data = tuple(map(backend.contiguous, self.data))
         self.run_steps = make_run(
@@ -71,6 +79,7 @@ class Trainer:
             gather=not self.plan.full,
             weighted=self.plan.weighted,
             l2=l2 != 0.0,
+            communicator=communicator,
         )
         if streamed:
             self.run_steps = streaming(self.run_steps, backend)
@@ -110,22 +119,43 @@ class Trainer:
         for rate, shares in zip(rates, inverse.tolist(), strict=True):
             for share in shares:
                 t += 1
-                numbers.append((share, self.l2 * share, *self.optimizer.scalars(rate, t)))
+                decay = self.l2 * share / self.ranks  # each adds its part to the sum
+                numbers.append((share, decay, *self.optimizer.scalars(rate, t)))
         return self.plan.batches(orders, inverse, numbers)
 
     def mean(self, J: Any, totals: Any) -> Any:
         """Return the cost of each epoch, the mean over its steps; J has shape (epochs, steps)."""
         return (J * totals).sum(axis=1) / totals.sum(axis=1)
 
+    @cached_property
+    def sample(self) -> dict[str, Any]:
+        """Some numbers of X, Y and the weights, enough to tell others of the same shape.
+
+        Of several processes rank 0 gets those of all; every rank must ask.
+        """
+        plan = self.plan
+        sample = {} if plan.s is None else {"sample_weight": plan.s[:: -(-plan.m // 64)]}
+        first = plan.own.start if plan.own is not None else 0
+        step = -(-plan.m // 64)
+        for name, a in zip("XY", self.data, strict=False):
+            rows = a if self.rows else a.T
+            some = rows[-first % step :: step, :: -(-rows.shape[1] // 64)]
+            some = some.toarray() if hasattr(some, "toarray") else self.to_numpy(some)
+            some = np.ascontiguousarray(some, dtype=np.float64)
+            if self.communicator is not None:
+                some = np.concatenate(self.communicator.gather(some))
+            sample[name] = some
+        return sample
+
     def gradient(self, theta: Array) -> Array:
-        """Return dJ/dθ over all examples; for the full batch only."""
+        """Return dJ/dθ over the examples that are here; for the full batch only."""
         xp, params = self.backend.xp, from_vector(theta, self.net.sizes, self.backend.xp)
         X, Y, *shares = self.data
         if self.rows:
             X, Y = X.T, Y.T
         share = shares[0] if shares else 1.0 / self.plan.m
         total = self.plan.totals(np.arange(self.plan.m)).item()
-        decay = self.l2 / total if self.l2 else None
+        decay = self.l2 / total / self.ranks if self.l2 else None
         _, caches = forward(params, X, self.net.activations, xp)
         grads = backward(params, caches, Y, share, decay, self.net.activations, self.net.loss, xp)
         return to_vector(grads, xp)
@@ -177,6 +207,15 @@ class Trainer:
 
     def _finite(self, a: Array) -> bool:
         return self.backend.all_true(self.backend.xp.isfinite(a))
+
+
+def _together(communicator: Communicator, m: int, s: Any) -> tuple[int, slice, Any]:
+    """Return how many examples all ranks have, which are those of this one, and their weights."""
+    counts = communicator.gather(m)
+    first = sum(counts[: communicator.rank])
+    if s is not None:
+        s = np.concatenate(communicator.gather(s))
+    return sum(counts), slice(first, first + m), s
 
 
 def largest_product(net: Network, m: int) -> int:

@@ -1,0 +1,65 @@
+"""How several processes begin one training: what must agree is compared, rank 0 says the rest."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+from .._typing import Array
+from ..backends.base import Backend
+from ..core.optimizers import Optimizer
+from ..distributed import Communicator
+from .checkpoint import Checkpoint, describe, restore, state
+from .loop import Loop
+from .trainer import Trainer
+
+
+def compare(ranks: Communicator | None, **facts: Any) -> None:
+    """Raise on every rank, and name the difference, unless all are about the same training.
+
+    What is neither a number, a text nor a list of these is compared by its type.
+    """
+    if ranks is not None:
+        facts = {"version": version("xpnn"), **facts}
+        ranks.compare({name: _plain(value) for name, value in facts.items()})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Optimizer):
+        return describe(value)
+    if isinstance(value, tuple | list):
+        return list(map(_plain, value))
+    if value is None or isinstance(value, int | float | str):
+        return value
+    return type(value).__name__
+
+
+def checkpoint_of(
+    ranks: Communicator | None, trainer: Trainer, checkpoint: Checkpoint | None
+) -> Checkpoint | None:
+    """Return the checkpoint on rank 0, which writes for all; every rank must ask."""
+    if ranks is None or checkpoint is None:
+        return checkpoint
+    trainer.sample  # noqa: B018  gathered from all ranks now, written by one later
+    return checkpoint if ranks.rank == 0 else None
+
+
+def begin(ranks: Communicator | None, loop: Loop) -> None:
+    """Give θ, the state of the optimiser, the random state and the history of rank 0 to all."""
+    if ranks is not None:
+        found = ranks.broadcast(state(loop) if ranks.rank == 0 else None)
+        if ranks.rank > 0:
+            restore(loop, *found)
+
+
+def summing(ranks: Communicator | None, backend: Backend) -> Callable[[Array], Array]:
+    """Return the function that sums an array of the backend over the ranks."""
+    xp = backend.xp
+
+    def total(a: Array) -> Array:
+        if ranks is None:
+            return a
+        flat = xp.reshape(a, (-1,))
+        flat = xp.concat([flat, xp.zeros_like(flat[:1])])
+        return xp.reshape(backend.summing(ranks)(flat)[:-1], a.shape)
+
+    return total
