@@ -5,9 +5,10 @@ CuPy imports without a GPU and fails at the first allocation, hence the checks i
 so that `CupyBackend.current` stands around everything done on another one.
 """
 
+import socket
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -81,6 +82,35 @@ class CupyBackend(Backend):
 
     def fetch(self, a: Array) -> Any:
         return a.get()
+
+    def summing(self, communicator: Any) -> Callable[[Array], Array]:
+        if self._without_nccl(communicator):
+            return super().summing(communicator)
+        from cupyx.distributed import NCCLBackend
+
+        nccl = NCCLBackend(communicator.size, communicator.rank, use_mpi=True)
+
+        def total(a: Array) -> Array:
+            nccl.all_reduce(a, a)  # on the current stream, after what computes a
+            return a
+
+        return total
+
+    def _without_nccl(self, communicator: Any) -> str:
+        """Return why NCCL cannot sum, the same on every rank, and say so once; empty if it can."""
+        import cupy
+        from cupy.cuda import nccl
+
+        bus = cupy.cuda.runtime.deviceGetPCIBusId(self.device.id)
+        everyone = communicator.gather((socket.gethostname(), bus, bool(nccl.available)))
+        reason = ""
+        if not all(available for *_, available in everyone):
+            reason = "CuPy has no NCCL"
+        elif len({place[:2] for place in everyone}) < len(everyone):
+            reason = "several ranks share a GPU"
+        if reason and communicator.rank == 0:
+            sys.stderr.write(f"xpnn: gradients go through the host's memory, as {reason}\n")
+        return reason
 
     def contiguous(self, a: Array) -> Array:
         import cupy

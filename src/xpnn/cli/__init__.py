@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001  whatever it is, it is told in one line
         if "--debug" in argv:
             traceback.print_exc()
-        print(f"xpnn: error: {_one_line(error)}", file=sys.stderr)
+        print(f"xpnn: error: {one_line(error)}", file=sys.stderr)
         return 2
     return status
 
@@ -81,7 +81,7 @@ def _run(argv: Sequence[str]) -> int:
     return status or 0
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """Return an error's message in one line, with its type if it is not one of ours."""
     text = " ".join(str(error).split())
     if isinstance(error, XpnnError):

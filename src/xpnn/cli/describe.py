@@ -7,7 +7,8 @@ import numpy as np
 
 from .._table import Table
 from .._typing import Array
-from ..estimators.rows import TableRows
+from ..estimators.rows import Column, TableRows
+from .ranks import Ranks
 from .reading import Examples
 from .targets import REGRESSION
 
@@ -16,13 +17,13 @@ SHOWN = 20
 
 
 def understood(
-    examples: Examples, y: Array, task: str, rows: Any, train: int, test: int
+    examples: Examples, y: Array, task: str, rows: Any, train: int, test: int, ranks: Ranks
 ) -> dict[str, Any]:
-    """Return what was understood of some data, as plain values."""
+    """Return what was understood of some data, as plain values; y is that of all ranks."""
     found: dict[str, Any] = {
         "data": examples.name,
         "kind": examples.kind,
-        "rows": len(examples),
+        "rows": len(y),
         "train_rows": train,
         "test_rows": test,
         "task": task,
@@ -35,7 +36,8 @@ def understood(
         found["classes"] = dict(zip(map(str, labels.tolist()), counts.tolist(), strict=True))
     found["outputs"] = 1 if y.ndim == 1 else y.shape[1]
     if isinstance(rows, TableRows):
-        found["columns"] = [_column(c.name, c.categories, examples.X) for c in rows.columns_]
+        columns = ranks.gather([_column(c, examples.X[c.name]) for c in rows.columns_])
+        found["columns"] = [_together(parts) for parts in zip(*columns, strict=True)]
         found["inputs"] = rows.n_features_out
     else:
         found["shape"] = list(examples.X.shape[1:])
@@ -43,13 +45,21 @@ def understood(
     return found
 
 
-def _column(name: str, categories: list[str] | None, frame: Any) -> dict[str, Any]:
-    values = frame[name]
-    column = {"name": name, "missing": int(values.isna().sum())}
-    if categories is not None:
-        return column | {"type": "text", "categories": categories}
+def _column(column: Column, values: Any) -> dict[str, Any]:
+    found = {"name": column.name, "missing": int(values.isna().sum())}
+    if column.categories is not None:
+        return found | {"type": "text", "categories": column.categories}
     present = values.dropna().astype(float)
-    return column | {"type": "number", "range": [float(present.min()), float(present.max())]}
+    return found | {"type": "number", "range": [float(present.min()), float(present.max())]}
+
+
+def _together(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return what a column of several ranks is, each of which has described its part."""
+    found = parts[0] | {"missing": sum(part["missing"] for part in parts)}
+    if found["type"] == "number":
+        ranges = np.asarray([part["range"] for part in parts])  # NaN where a part has no numbers
+        found["range"] = [float(np.nanmin(ranges[:, 0])), float(np.nanmax(ranges[:, 1]))]
+    return found
 
 
 def lines(found: dict[str, Any]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from ..estimators.rows import ImageRows, TableRows, categories_of
 from ..network import Network
 from .models import Model
 from .progress import Progress
+from .ranks import ALONE, Ranks
 from .reading import Examples
 from .targets import CLASSIFICATION, REGRESSION
 
@@ -36,13 +37,14 @@ class Fitted(NamedTuple):
     notes: list[str]
 
 
-def typed(examples: Examples, drop: list[str]) -> Examples:
+def typed(examples: Examples, drop: list[str], ranks: Ranks) -> Examples:
     """Give columns of text the dtype ``category``: what a part lacks, the whole may have."""
     frame = examples.X.copy(deep=False)
     for name in frame.columns:
         if name == examples.target or name in drop:
             continue
-        categories = categories_of(name, frame[name])
+        numeric = all(ranks.gather(frame[name].dtype.kind in "iufb"))
+        categories = None if numeric else categories_of(name, ranks.whole(frame[name]))
         if categories is not None:
             texts = frame[name].astype(object).map(str, na_action="ignore")
             frame[name] = texts.astype("category").cat.set_categories(categories)
@@ -79,16 +81,16 @@ def split(y: Array, task: str, test_size: float, seed: int) -> tuple[Array, Arra
             f"--test-size: {test_size:g} of {len(y)} rows leaves a class without any to train on; "
             "lower it, or add rows."
         )
-    return train, test
+    return np.sort(train), np.sort(test)  # so that ranks, with rows in order, make the same batches
 
 
 def rows_for(
-    examples: Examples, train: Examples, drop: list[str], *, impute: bool
+    examples: Examples, train: Examples, drop: list[str], ranks: Ranks, *, impute: bool
 ) -> TableRows | ImageRows | None:
     """Return what turns the examples into rows; it imputes what those to train on tell."""
     if examples.kind == "table":
         return TableRows(examples.target, tuple(drop), impute).fit(
-            train.X if impute else examples.X
+            train.X if impute else examples.X, whole=ranks.whole
         )
     return ImageRows(examples.X.shape[1:]) if examples.kind == "images" else None
 
@@ -135,18 +137,28 @@ def numbers(examples: Examples, rows: TableRows | ImageRows | None) -> Array:
     return X
 
 
-def _scaler(what: str, columns: Array) -> Any:
+def _scaler(what: str, columns: Array, ranks: Ranks = ALONE) -> Any:
     """Return a fitted StandardScaler, or raise if numbers are too large to have a deviation."""
     from sklearn.preprocessing import StandardScaler
 
     with np.errstate(all="ignore"):
-        scaler = StandardScaler().fit(columns)
+        rows = columns if ranks.size == 1 else _two_rows_like(columns, ranks)
+        scaler = StandardScaler().fit(rows)
     if not (np.isfinite(scaler.mean_).all() and np.isfinite(scaler.scale_).all()):
         raise ArgumentError(
             f"{what}: expected numbers whose squares are finite, found {np.abs(columns).max():g}; "
             "remove such rows, or rescale the column."
         )
     return scaler
+
+
+def _two_rows_like(columns: Array, ranks: Ranks) -> Array:
+    """Return two rows that have the mean and the deviation of the columns of all ranks."""
+    m = sum(ranks.gather(len(columns)))
+    mean = sum(ranks.gather(columns.sum(axis=0, dtype=np.float64))) / m
+    squares = sum(ranks.gather(((columns - mean) ** 2).sum(axis=0)))
+    deviation = np.sqrt(squares / m)
+    return np.stack([mean - deviation, mean + deviation])
 
 
 def fit(
@@ -156,22 +168,23 @@ def fit(
     rows: TableRows | ImageRows | None,
     settings: dict[str, Any],
     progress: Progress,
+    ranks: Ranks,
     *,
     standardize: bool,
 ) -> Fitted:
     """Train a network on rows of numbers; the model takes raw data and predicts raw targets."""
     scaler = target_scaler = None
     if standardize:
-        scaler = _scaler("the data", X)
+        scaler = _scaler("the data", X, ranks)
         if isinstance(rows, TableRows):  # the 0s and 1s of categories stay what they are
             scaler.mean_[rows.n_numbers :], scaler.scale_[rows.n_numbers :] = 0.0, 1.0
         X = scaler.transform(X)
     if task == REGRESSION:
         columns = y.reshape(len(y), -1)
-        target_scaler = _scaler("the target", columns)
+        target_scaler = _scaler("the target", columns, ranks)
         y = target_scaler.transform(columns).reshape(y.shape)
     kind = MLPRegressor if task == REGRESSION else MLPClassifier
-    estimator: Any = kind(**settings, callbacks=[progress])
+    estimator: Any = kind(**settings, callbacks=[progress], communicator=ranks.communicator)
     with progress, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

@@ -15,6 +15,7 @@ from ..estimators.classifier import NetworkClassifier
 from ..estimators.rows import ImageRows, TableRows
 from ..estimators.saving import save_pipeline
 from ..network import Network
+from .ranks import ALONE, Ranks
 from .reading import Examples, read_for
 from .targets import CLASSIFICATION, REGRESSION, classes_or_numbers, scores
 
@@ -167,6 +168,11 @@ class Model(NamedTuple):
             )
         return y
 
-    def scores(self, examples: Examples) -> dict[str, Any]:
-        """Return how well it predicts the labels of examples."""
-        return scores(self.labels(examples), *self.predict(examples), self.classes)
+    def scores(self, examples: Examples, ranks: Ranks = ALONE) -> dict[str, Any]:
+        """Return how well it predicts the labels of examples, those of all ranks together."""
+        here = (self.labels(examples), *self.predict(examples)) if len(examples) else None
+        parts = [part for part in ranks.gather(here) if part is not None]
+        y, predicted, P = (
+            None if each[0] is None else np.concatenate(each) for each in zip(*parts, strict=True)
+        )
+        return scores(y, predicted, P, self.classes)

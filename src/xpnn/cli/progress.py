@@ -36,13 +36,15 @@ class Progress:
         How many there are at most.
     lines : bool
         Whether plain lines may be printed where standard output is no terminal.
+    shown : bool
+        Whether anything is shown at all.
     """
 
-    def __init__(self, epochs: int, *, lines: bool) -> None:
+    def __init__(self, epochs: int, *, lines: bool, shown: bool = True) -> None:
         self.epochs = epochs
         self.costs: list[float] = []
-        terminal = sys.stderr.isatty() and (sys.stdout.isatty() or not lines)
-        self.lines = lines and not terminal
+        terminal = shown and sys.stderr.isatty() and (sys.stdout.isatty() or not lines)
+        self.lines = shown and lines and not terminal
         self.bar: Any = None
         if terminal:
             from tqdm import tqdm

@@ -21,6 +21,7 @@ from .._typing import Array
 from ..data.idx import is_idx, labels_beside
 from ..data.images import existing_file, image_endings, image_files, labelled_files, visible
 from ..errors import ArgumentError, MissingLibraryError, unknown_name
+from .ranks import ALONE, Ranks
 
 SIZE = (64, 64)
 """Of images whose size nobody says."""
@@ -112,6 +113,15 @@ class Examples:
         y = self.y.iloc[indices] if hasattr(self.y, "iloc") else self.y[indices]
         return replace(self, X=X, y=y, files=None)
 
+    def part(self, rows: slice) -> "Examples":
+        """Return consecutive examples; images in files are not read yet."""
+        if isinstance(self.X, Pictures):
+            X: Any = Pictures(self.X.files[rows], self.X.shape[1:])
+        else:
+            X = self.X[rows]
+        files = None if self.files is None else self.files[rows]
+        return replace(self, X=X, y=None if self.y is None else self.y[rows], files=files)
+
     def chunks(self) -> Iterator[Any]:
         """Return X in pieces of at most 64 MiB, so that it may be larger than memory.
 
@@ -131,8 +141,9 @@ def read(
     labels: str | None = None,
     target: str | None = None,
     size: tuple[int, int] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Examples:
-    """Read DATA, with what is to be learnt from it.
+    """Read DATA, with what is to be learnt from it; of several ranks each its part.
 
     Parameters
     ----------
@@ -144,6 +155,7 @@ def read(
         The column of a table to be learnt.
     size : (int, int), optional
         (height, width) of the images of a folder.
+    ranks : Ranks
     """
     path = Path(where)
     kind = _kind(where, path)
@@ -158,15 +170,17 @@ def read(
         raise ArgumentError(
             f"--image-size: expected none, as {where} is no folder of images, found {size}."
         )
-    if kind in {".npy", "idx"}:
-        return _pair(path, kind, labels)
     if kind in TABLES:
-        return _of_frame(path.name, _table(path, kind), target)
-    if kind == "sklearn":
-        return _of_sklearn(path, target)
-    if kind == "folder":
-        return _folder(path, (*(size or SIZE), 3))
-    return READERS[kind](path)
+        return _of_frame(path.name, _table_of_ranks(path, kind, ranks), target)
+    if kind in {".npy", "idx"}:
+        found = _pair(path, kind, labels)
+    elif kind == "sklearn":
+        found = _of_sklearn(path, target)
+    elif kind == "folder":
+        found = _folder(path, (*(size or SIZE), 3))
+    else:
+        found = READERS[kind](path)
+    return found if ranks.size == 1 else found.part(ranks.share(len(found)))
 
 
 def with_target(examples: Examples) -> Examples:
@@ -268,16 +282,31 @@ def _of_frame(name: str, frame: Any, target: str | None) -> Examples:
     return Examples(name, "table", frame, frame[target], target)
 
 
-def _table(path: Path, kind: str, texts: Iterable[str] = ()) -> Any:
+def _table_of_ranks(path: Path, kind: str, ranks: Ranks) -> Any:
+    """Return a table; of several ranks each its rows, a column being text on all or on none."""
+    frame = _table(path, kind, (), ranks)
+    if ranks.size == 1:
+        return frame
+    infer = optional("pandas", "reading tables", "data").api.types.infer_dtype
+    texts = {name for name in frame if infer(frame[name], skipna=True) == "string"}
+    everyone = ranks.gather(texts)
+    anywhere = set.union(*everyone)
+    if kind == ".parquet" or all(found == anywhere for found in everyone):
+        return frame
+    return _table(path, kind, anywhere, ranks)
+
+
+def _table(path: Path, kind: str, texts: Iterable[str] = (), ranks: Ranks = ALONE) -> Any:
     """Return a table as a pandas frame; what its columns ``texts`` hold is text, whatever it is."""
     pandas = optional("pandas", "reading tables", "data")
+    alone = ranks.size == 1
     try:
         if kind == ".parquet":
-            frame = pandas.read_parquet(path)
+            frame = pandas.read_parquet(path) if alone else ranks.row_groups(path)
         else:
             separator = "\t" if kind == ".tsv" else ","
             frame = pandas.read_csv(
-                path,
+                path if alone else ranks.lines(path),
                 sep=separator,
                 encoding="utf-8-sig",
                 low_memory=False,

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from time import perf_counter
@@ -12,14 +13,15 @@ from typing import Any
 import numpy as np
 
 from .. import plot
-from ..backends import get_backend, set_backend
 from ..backends.selection import widest
 from ..core.activations import ACTIVATIONS
+from ..distributed import communicator, several
 from ..errors import ArgumentError, at_least_0, positive_int, unknown_name
 from ..training.checkpoint import Checkpoint
 from . import INTERRUPTED, describe, fitting
 from .demo import check_picture
 from .progress import Progress, say
+from .ranks import ALONE, Ranks
 from .reading import MADE, OF_SKLEARN, Examples, read, with_target
 from .targets import CLASSIFICATION, REGRESSION, classes_or_numbers, task_of
 
@@ -121,6 +123,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="numpy, cupy, torch:cuda, jax, ... (default: XPNN_BACKEND, else numpy)",
     )
+    add(
+        "--distributed",
+        action="store_true",
+        help="train on all the processes that mpiexec or srun has started, each on its share",
+    )
     add = parser.add_argument_group("files").add_argument
     add(
         "-o",
@@ -137,34 +144,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, and print what was done; return the exit status."""
+    if not arguments.distributed:
+        return _run(arguments, ALONE)
+    ranks = Ranks(several(communicator()))
+    return ranks.run(lambda: _run(arguments, ranks))
+
+
+def _run(arguments: argparse.Namespace, ranks: Ranks) -> int:
     settings = _settings(arguments)
     output = _output(arguments)
-    backend = set_backend(arguments.backend) if arguments.backend else get_backend()
-    examples, y, task = _read(arguments)
-    at_train, at_test = fitting.split(y, task, arguments.test_size, arguments.seed)
-    train, test = examples.take(at_train), examples.take(at_test)
-    rows = fitting.rows_for(examples, train, arguments.drop, impute=arguments.impute)
+    backend = ranks.backend(arguments.backend)
+    examples, y, task = _read(arguments, ranks)
+    everywhere = fitting.split(y, task, arguments.test_size, arguments.seed)
+    train, test = (examples.take(ranks.own(rows, len(examples))) for rows in everywhere)
+    if not len(train):
+        raise ArgumentError(f"expected rows to train on for each of {ranks.size} ranks, found none")
+    rows = fitting.rows_for(examples, train, arguments.drop, ranks, impute=arguments.impute)
     X = fitting.numbers(train, rows)
     if len(test) and examples.kind != "images":  # of which each is read already
         fitting.numbers(test, rows)  # whatever is wrong with a row is told before the training
     place = widest(backend.spec, fitting.dtype_of(examples))
     net = fitting.network(train, rows, y, task, arguments.hidden, arguments.activation)
-    settings["batch_size"] = min(settings["batch_size"], len(train))
-    report = describe.understood(examples, y, task, rows, len(train), len(test))
+    m, m_test = map(len, everywhere)
+    settings["batch_size"] = min(settings["batch_size"], m)
+    report = describe.understood(examples, y, task, rows, m, m_test, ranks)
     report |= {
         "standardize": arguments.standardize,
         "backend": place.spec,
         "dtype": place.dtype_name,
         "sizes": list(net.sizes),
+        "ranks": ranks.size,
     }
     if not arguments.json:
         say("\n".join(describe.lines(report)))
         say(f"\n{net.table(settings['batch_size'])}\n")
 
-    progress = Progress(arguments.epochs, lines=not arguments.json)
+    progress = Progress(arguments.epochs, lines=not arguments.json, shown=ranks.rank == 0)
     began = perf_counter()
     fitted = fitting.fit(
-        X, y[at_train], task, rows, settings, progress, standardize=arguments.standardize
+        X, train.y, task, rows, settings, progress, ranks, standardize=arguments.standardize
     )
     report |= {
         "epochs": len(fitted.costs),
@@ -176,13 +194,14 @@ def run(arguments: argparse.Namespace) -> int:
     if fitted.costs:
         model = fitted.model
         report |= {
-            "train": model.scores(train),
-            "test": model.scores(test) if len(test) else None,
+            "train": model.scores(train, ranks),
+            "test": model.scores(test, ranks) if m_test else None,
             "model": str(output),
         }
-        model.save(output)
-        if arguments.plot:
-            plot.cost_curve(fitted.costs).figure.savefig(arguments.plot)
+        if ranks.rank == 0:
+            model.save(output)
+            if arguments.plot:
+                plot.cost_curve(fitted.costs).figure.savefig(arguments.plot)
     if arguments.json:
         say(json.dumps(report, allow_nan=False))
     else:
@@ -190,18 +209,21 @@ def run(arguments: argparse.Namespace) -> int:
     return INTERRUPTED if fitted.interrupted else 0
 
 
-def _read(arguments: argparse.Namespace) -> tuple[Examples, Any, str]:
-    """Return the examples, what is to be learnt as an array, and the task."""
+def _read(arguments: argparse.Namespace, ranks: Ranks) -> tuple[Examples, Any, str]:
+    """Return this rank's examples, what is to be learnt of all as an array, and the task."""
     where = arguments.data
-    examples = with_target(read(where, arguments.labels, arguments.target, arguments.image_size))
-    task = task_of(examples, arguments.task)
-    y = classes_or_numbers(examples, task)
+    found = read(where, arguments.labels, arguments.target, arguments.image_size, ranks)
+    examples = with_target(found)
+    whole = replace(examples, y=ranks.whole(examples.y))
+    task = task_of(whole, arguments.task)
+    y = classes_or_numbers(whole, task)
     if task == CLASSIFICATION and y.ndim == 1 and len(np.unique(y)) < 2:
         raise ArgumentError(
             f"{where}: expected at least two classes, found only {y.tolist()[0]!r}."
         )
+    examples = replace(examples, y=y[ranks.place(len(examples))])
     if examples.kind == "table":
-        return fitting.typed(examples, arguments.drop), y, task
+        return fitting.typed(examples, arguments.drop, ranks), y, task
     for name in ("drop", "impute"):
         if getattr(arguments, name):
             raise ArgumentError(f"--{name}: expected a table, found {where}.")

@@ -7,7 +7,7 @@ Both are transformers of scikit-learn that a model file can hold (`describe`, `r
 `xpnn train` saves, `xpnn.load` returns as a Pipeline of one of them and an estimator.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite, prod
 from typing import Any, Self
@@ -98,10 +98,12 @@ class TableRows(TransformerMixin, BaseEstimator):
         self.drop = drop
         self.impute = impute
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, whole: Callable[[Any], Any] | None = None) -> Self:
         """Learn the columns of a frame: types, categories, and what stands for a missing value.
 
         A column of dtype ``category`` has the categories of its dtype, whether or not they occur.
+        Where several processes have some of the rows each, ``whole`` returns all of a column, which
+        what is imputed needs; types and categories must be the same with all of them.
         """
         self._check_frame(X)
         missing = [repr(name) for name in self.drop if name not in X]
@@ -116,7 +118,8 @@ class TableRows(TransformerMixin, BaseEstimator):
                 f"expected at least one column beside the target, found {_listed(X.columns)}. Are "
                 "the values separated by something else than a comma (.csv) or a tab (.tsv)?"
             )
-        columns = [self._learn(name, X[name]) for name in names]
+        given = whole if whole is not None and self.impute else lambda column: column
+        columns = [self._learn(name, given(X[name])) for name in names]
         self.columns_ = sorted(columns, key=lambda column: column.categories is not None)
         self._prepare()
         return self

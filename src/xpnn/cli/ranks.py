@@ -1,0 +1,163 @@
+"""The processes of ``xpnn train --distributed``: which rows each reads, and what they exchange."""
+
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import nullcontext, redirect_stdout
+from io import SEEK_END, BytesIO, StringIO
+from pathlib import Path
+from time import sleep
+from typing import Any
+
+import numpy as np
+
+from .._optional import optional
+from ..backends import Backend, get_backend, set_backend
+from ..distributed import Communicator
+from ..errors import ArgumentError
+from . import INTERRUPTED, one_line
+
+BLOCK = 2**20  # bytes that are looked at together for the end of a line
+
+
+class Ranks:
+    """All processes that train together, or the only one.
+
+    Parameters
+    ----------
+    communicator : Communicator or None
+        None for a single process.
+    """
+
+    def __init__(self, communicator: Communicator | None = None) -> None:
+        self.communicator = communicator
+        self.rank = communicator.rank if communicator is not None else 0
+        self.size = communicator.size if communicator is not None else 1
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return what each rank has passed; every rank must call this, and what calls it."""
+        return [value] if self.communicator is None else self.communicator.gather(value)
+
+    def share(self, m: int) -> slice:
+        """Return which of m rows this rank reads."""
+        return slice(0, m) if self.communicator is None else self.communicator.share(m)
+
+    def place(self, m: int) -> slice:
+        """Return where this rank's m rows are among those of all."""
+        counts = self.gather(m)
+        first = sum(counts[: self.rank])
+        return slice(first, first + m)
+
+    def own(self, rows: Any, m: int) -> Any:
+        """Return those of some rows of all that are among the m of this rank, counted from 0."""
+        place = self.place(m)
+        return rows[(place.start <= rows) & (rows < place.stop)] - place.start
+
+    def whole(self, part: Any) -> Any:
+        """Return a column of which each rank has a part, pandas' or NumPy's."""
+        parts = self.gather(part)
+        if len(parts) == 1:
+            return parts[0]
+        if isinstance(part, np.ndarray):
+            return np.concatenate(parts)
+        return optional("pandas", "reading tables", "data").concat(parts, ignore_index=True)
+
+    def backend(self, name: str | None) -> Backend:
+        """Select a backend; of several GPUs each rank of a machine gets another."""
+        backend = set_backend(name) if name else get_backend()
+        if self.communicator is None or (name or "")[-1:].isdigit():
+            return backend
+        kind = backend.device_name.partition(":")[0]
+        alike = [device for device in backend.devices() if device.partition(":")[0] == kind]
+        own = alike[self.communicator.local_rank % len(alike)]
+        return backend if len(alike) == 1 else set_backend(f"{backend.name}:{own}")
+
+    def run(self, command: Callable[[], int]) -> int:
+        """Run a command that only rank 0 prints from, and that ends on all ranks if it fails."""
+        if self.communicator is None:
+            return command()
+        try:
+            with nullcontext() if self.rank == 0 else redirect_stdout(StringIO()):
+                return command()
+        except KeyboardInterrupt:
+            self.communicator.abort(INTERRUPTED)
+            raise
+        except Exception as error:
+            if self.rank > 0:
+                sleep(0.5)  # what rank 0 finds wrong as well is told once
+            if "--debug" in sys.argv:
+                traceback.print_exc()
+            where = f"rank {self.rank} of {self.size}"
+            sys.stderr.write(f"xpnn: error: {where}: {one_line(error)}\n")
+            self.communicator.abort(2)
+            raise
+
+    def lines(self, path: Path) -> BytesIO:
+        """Return the header of a table of text, and the lines that begin in this rank's part of it.
+
+        Each rank reads its part only, about as many bytes as the others.
+        """
+        if path.suffix == ".gz":
+            raise ArgumentError(
+                f"{path}: expected a table of which each rank can read its part, found a "
+                "compressed one; unpack it first, or make it a .parquet."
+            )
+        part = self.share(path.stat().st_size)
+        with path.open("rb") as file:
+            quotes = _quotes(file, part)
+            before = sum(self.gather(quotes)[: self.rank])
+            first = _next_line(file, part.start, before)
+            last = _next_line(file, part.stop, before + quotes)
+            header = _next_line(file, 1, _quotes(file, slice(0, 1)))
+            file.seek(0)
+            own = BytesIO(b"" if first == 0 else file.read(header))
+            own.seek(0, SEEK_END)
+            file.seek(first)
+            own.write(file.read(last - first))
+            own.seek(0)
+            return own
+
+    def row_groups(self, path: Path) -> Any:
+        """Return this rank's rows of a .parquet as a pandas frame; of the others none is read.
+
+        Rows lie in groups, which are read whole: let there be at least one a rank.
+        """
+        parquet = optional("pyarrow.parquet", "reading tables", "data")
+        with parquet.ParquetFile(path) as file:
+            part = self.share(file.metadata.num_rows)
+            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+            stops = np.cumsum(sizes)
+            starts = stops - sizes
+            wanted = np.flatnonzero((stops > part.start) & (starts < part.stop))
+            table = file.read_row_groups(wanted.tolist())
+            skipped = part.start - int(starts[wanted[0]]) if len(wanted) else 0
+            return table.slice(skipped, part.stop - part.start).to_pandas().reset_index(drop=True)
+
+
+ALONE = Ranks()
+
+
+def _quotes(file: Any, part: slice) -> int:
+    """Count the quotation marks in a part of a file."""
+    file.seek(part.start)
+    found = 0
+    for start in range(part.start, part.stop, BLOCK):
+        found += file.read(min(BLOCK, part.stop - start)).count(b'"')
+    return found
+
+
+def _next_line(file: Any, position: int, quotes: int) -> int:
+    """Return where the next line of a table begins, at ``position`` or after it.
+
+    After an odd number of ``quotes`` the end of a line is inside a cell.
+    """
+    inside = quotes % 2 == 1
+    file.seek(max(0, position - 1))
+    if position == 0 or (file.read(1) == b"\n" and not inside):
+        return position
+    for line in file:
+        position += len(line)
+        inside ^= line.count(b'"') % 2 == 1
+        if not inside:
+            break
+    return position
