@@ -1,7 +1,16 @@
 """One `backend` fixture over every installed namespace, its devices among them.
 
-``--require-backend NAME`` makes a missing backend or device an error instead of a skip.
+``--require-backend NAME`` makes a missing backend or device an error instead of a skip,
+``--require-mpi`` the same of what several processes need.
 """
+
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,8 +46,30 @@ def unusable(spec, dtype="float32"):
     return None
 
 
+def mpiexec():
+    """Return the mpiexec beside this Python, or the one of the system, or None."""
+    beside = str(Path(sys.executable).parent)
+    return shutil.which("mpiexec", path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
+
+
+@cache
+def missing_mpi():
+    """Return why programs of several processes cannot be run here, or None."""
+    if find_spec("mpi4py") is None:
+        return "mpi4py is not installed: pip install 'xpnn[mpi]'"
+    if mpiexec() is None:
+        return "there is no mpiexec: pip install 'xpnn[mpi]'"
+    program = "from mpi4py import MPI; import os; os.write(1, b'%d' % MPI.COMM_WORLD.Get_size())"
+    command = [mpiexec(), "-n", "2", sys.executable, "-c", program]
+    tried = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    if tried.stdout.strip() != "22":
+        return f"{mpiexec()} starts no processes that see each other: {tried.stdout}{tried.stderr}"
+    return None
+
+
 def pytest_addoption(parser):
     parser.addoption("--require-backend", action="append", default=[], metavar="NAME")
+    parser.addoption("--require-mpi", action="store_true")
 
 
 def pytest_configure(config):
@@ -48,6 +79,8 @@ def pytest_configure(config):
         reason = unusable(REQUIRABLE.get(name, name))
         if reason:
             raise pytest.UsageError(f"--require-backend {name}: {reason}")
+    if config.getoption("--require-mpi") and missing_mpi():
+        raise pytest.UsageError(f"--require-mpi: {missing_mpi()}")
 
 
 def pytest_report_header():
@@ -83,6 +116,13 @@ def _use(spec, dtype):
         pytest.skip(reason)
     with xpnn.use_backend(spec, dtype) as backend, backend.current():
         yield backend
+
+
+@pytest.fixture(scope="session")
+def mpi():
+    """Skip where programs of several processes cannot be run."""
+    if missing_mpi():
+        pytest.skip(missing_mpi())
 
 
 @pytest.fixture

@@ -184,6 +184,7 @@ MODULES = (
     "data",
     "plot",
     "demos",
+    "distributed",
     "course.basics",
     "course.logistic",
     "course.shallow",

@@ -29,6 +29,8 @@ from ._typing import Array
 from .backends.threads import limit_threads
 from .errors import ArgumentError, ArgumentTypeError, MissingLibraryError, XpnnError
 
+__all__ = ["communicator", "Communicator"]
+
 INSTALL = "pip install 'xpnn[mpi]' brings mpi4py with MPICH; run it with the mpiexec beside python"
 STARTED = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 """Where MPICH, Open MPI and Slurm say how many processes they have started."""
@@ -237,7 +239,7 @@ def _check_started_alone() -> None:
             raise ArgumentError(
                 f"communicator: expected {found} processes ({name}), found 1: they were started by "
                 f"another MPI than that of mpi4py ({library}). Start them with its mpiexec; "
-                f"{INSTALL}; under Slurm, srun --mpi=pmi2."
+                f"{INSTALL}, within a Slurm job too."
             )
 
 
