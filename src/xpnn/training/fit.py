@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
+
 from .. import _boundary as boundary
 from .._typing import Array, Rng
 from ..core import optimizers
@@ -134,24 +136,25 @@ def fit(
     layers, backend = boundary.check_params(params, net.sizes)
     l2 = at_least_0("l2", l2)
     ranks = several(communicator)
-    together.compare(
-        ranks,
-        features=len(X),
-        dtype=backend.dtype_name,
-        sizes=net.sizes,
-        activations=[g.name for g in net.activations],
-        cost=net.loss.name,
-        optimizer=optimizer,
-        seed=rng,
-        epochs=epochs,
-        batch_size=batch_size,
-        l2=l2,
-        tol=tol,
-        n_iter_no_change=n_iter_no_change,
-        sample_weight=sample_weight is not None,
-        validation=validation is not None,
-        checkpoint=checkpoint is not None,
-    )
+    if ranks is not None:
+        together.compare(
+            ranks,
+            features=np.shape(X)[:1],
+            dtype=backend.dtype_name,
+            sizes=net.sizes,
+            activations=[g.name for g in net.activations],
+            cost=net.loss.name,
+            optimizer=optimizer,
+            seed=rng,
+            epochs=epochs,
+            batch_size=batch_size,
+            l2=l2,
+            tol=tol,
+            n_iter_no_change=n_iter_no_change,
+            sample_weight=sample_weight is not None,
+            validation=validation is not None,
+            checkpoint=checkpoint is not None,
+        )
 
     with backend.current(), backend.no_grad():
         streamed = stays_on_host(X, batch_size, backend, ranks)

@@ -13,14 +13,13 @@ from .loop import Loop
 from .trainer import Trainer
 
 
-def compare(ranks: Communicator | None, **facts: Any) -> None:
+def compare(ranks: Communicator, **facts: Any) -> None:
     """Raise on every rank, and name the difference, unless all are about the same training.
 
     What is neither a number, a text nor a list of these is compared by its type.
     """
-    if ranks is not None:
-        facts = {"version": version("xpnn"), **facts}
-        ranks.compare({name: _plain(value) for name, value in facts.items()})
+    facts = {"version": version("xpnn"), **facts}
+    ranks.compare({name: _plain(value) for name, value in facts.items()})
 
 
 def _plain(value: Any) -> Any:
