@@ -71,6 +71,22 @@ def tests_cupy(session: nox.Session) -> None:
     run_tests(session, "cupy", f".[cuda{CUDA}]")
 
 
+@nox.session(name="tests-mpi")
+def tests_mpi(session: nox.Session) -> None:
+    """Run the tests of training on several processes; MPI must be there."""
+    install(session, ".[mpi,jax,data]", groups=("test",))
+    files = ("tests/test_distributed.py", "tests/test_distributed_cli.py")
+    session.run("pytest", "--require-mpi", *files, *session.posargs)
+
+
+@nox.session(name="tests-mpi")
+def tests_mpi(session: nox.Session) -> None:
+    """Run the tests of training on several processes; MPI must be there."""
+    install(session, ".[mpi,jax,data]", groups=("test",))
+    tests = ("tests/test_distributed.py", "tests/test_distributed_cli.py", "tests/test_nccl.py")
+    session.run("pytest", "--require-mpi", *tests, *session.posargs)
+
+
 @nox.session(python="3.11")
 def oldest(session: nox.Session) -> None:
     """Run the tests on the oldest supported core dependencies."""

@@ -19,8 +19,9 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from time import sleep
 from types import FrameType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 
@@ -31,6 +32,8 @@ from .errors import ArgumentError, ArgumentTypeError, MissingLibraryError, XpnnE
 
 __all__ = ["communicator", "Communicator"]
 
+GRACE = 0.5
+"""Seconds in which the same Ctrl-C has come to all ranks."""
 INSTALL = "pip install 'xpnn[mpi]' brings mpi4py with MPICH; run it with the mpiexec beside python"
 STARTED = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 """Where MPICH, Open MPI and Slurm say how many processes they have started."""
@@ -56,7 +59,7 @@ class Communicator:
         self.local_rank = machine.Get_rank()
         self._cores = _share_of_cores(machine.allgather(_cores()))
         machine.Free()
-        self._interrupted = False
+        self._interrupted = self._stopped = False
 
     def __repr__(self) -> str:
         return f"<Communicator: rank {self.rank} of {self.size}>"
@@ -97,8 +100,7 @@ class Communicator:
         a[-1] = self._interrupted
         self._mpi.Allreduce(_mpi().IN_PLACE, a)
         if a[-1]:
-            self._interrupted = False
-            raise KeyboardInterrupt
+            self._stop()
         return a
 
     def broadcast(self, value: Any = None) -> Any:
@@ -128,7 +130,11 @@ class Communicator:
         """
 
         def call(report: Any) -> bool:
-            answers = [callback(report) for callback in callbacks] if self.rank == 0 else []
+            answers: list[object] = []
+            try:
+                answers += [callback(report) for callback in callbacks if self.rank == 0]
+            except KeyboardInterrupt:
+                self._interrupted = True
             stop, cost = self.broadcast((any(a is True for a in answers), report.cost))
             if not np.array_equal(cost, report.cost, equal_nan=True):
                 raise XpnnError(
@@ -137,8 +143,7 @@ class Communicator:
                     "machines of one kind, with the same libraries."
                 )
             if any(self.gather(self._interrupted)):
-                self._interrupted = False
-                raise KeyboardInterrupt
+                self._stop()
             return bool(stop)
 
         return call
@@ -149,12 +154,14 @@ class Communicator:
     def interruptible(self) -> Iterator[None]:
         """Let Ctrl-C, inside the block, wait until all ranks stop at the same step.
 
-        ``mpiexec`` passes the first Ctrl-C on, and ends everything at the second.
+        ``mpiexec`` passes the first Ctrl-C on, and ends everything at the second. Of one that comes
+        after the last step ``KeyboardInterrupt`` is raised at the end of the block.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         before = signal.getsignal(signal.SIGINT)
+        self._interrupted = self._stopped = False
 
         def take_note(number: int, frame: FrameType | None) -> None:
             self._interrupted = True
@@ -162,8 +169,17 @@ class Communicator:
         signal.signal(signal.SIGINT, take_note)
         try:
             yield
+            if self._stopped:
+                sleep(GRACE)
         finally:
             signal.signal(signal.SIGINT, before)
+        if self._interrupted and not self._stopped:
+            raise KeyboardInterrupt
+
+    def _stop(self) -> NoReturn:
+        """Raise ``KeyboardInterrupt``, as all ranks do now."""
+        self._stopped = True
+        raise KeyboardInterrupt
 
     def abort(self, status: int) -> None:
         """End all ranks at once, with an exit status."""

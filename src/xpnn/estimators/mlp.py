@@ -499,7 +499,7 @@ class MLPClassifier(NetworkClassifier, BaseMLP):  # noqa: D101
             self._label_binarizer = LabelBinarizer().fit(of_all_ranks(self, y))
             self.classes_ = self._label_binarizer.classes_
         else:
-            self._check_classes(unique_labels(y))
+            self._check_classes(unique_labels(of_all_ranks(self, y)))
         return self._one_hot(y)
 
     def _check_classes(self, classes: Any) -> None:
