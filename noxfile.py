@@ -75,14 +75,6 @@ def tests_cupy(session: nox.Session) -> None:
 def tests_mpi(session: nox.Session) -> None:
     """Run the tests of training on several processes; MPI must be there."""
     install(session, ".[mpi,jax,data]", groups=("test",))
-    files = ("tests/test_distributed.py", "tests/test_distributed_cli.py")
-    session.run("pytest", "--require-mpi", *files, *session.posargs)
-
-
-@nox.session(name="tests-mpi")
-def tests_mpi(session: nox.Session) -> None:
-    """Run the tests of training on several processes; MPI must be there."""
-    install(session, ".[mpi,jax,data]", groups=("test",))
     tests = ("tests/test_distributed.py", "tests/test_distributed_cli.py", "tests/test_nccl.py")
     session.run("pytest", "--require-mpi", *tests, *session.posargs)
 

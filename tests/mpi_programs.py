@@ -577,15 +577,43 @@ def signal_after_the_last_step(ranks, folder):
 
 
 def other_costs(ranks, folder):
-    """Let rank 1 compute something else than rank 0."""
+    """Let rank 1 compute other gradients than rank 0, with the same cost."""
 
     def total(a):
         a = distributed.Communicator.sum(ranks, a)
-        a[-2] += 1e-9 * ranks.rank
+        a[:-2] *= 1.0 + 1e-9 * ranks.rank
         return a
 
     with patched(ranks, total):
         train(ranks=ranks)
+
+
+def wrong_data_on_one_rank(ranks, folder):
+    """Return what each rank is told when one of them alone has something wrong."""
+    first, told = ranks.rank == 0, {}
+    bad = np.where(np.isnan(X) | first, X, np.nan)
+    told["X"] = message(lambda: train(X=bad, ranks=ranks))
+    path = folder / "there.safetensors"
+    if first:
+        path.write_bytes(b"")
+    told["checkpoint"] = message(lambda: train(ranks=ranks, checkpoint=xpnn.Checkpoint(path)))
+    mine = even(ranks)
+    weights = np.ones(len(ROWS[mine])) if first else None
+    model = xpnn.MLPClassifier(**MLP, communicator=ranks)
+    told["weights of a model"] = message(lambda: model.fit(ROWS[mine], NAMES[mine], weights))
+    classes = [*np.unique(NAMES), "z" if first else "zz"]
+    other = xpnn.MLPClassifier(**MLP, communicator=ranks)
+    told["classes"] = message(lambda: other.partial_fit(ROWS[mine], NAMES[mine], classes=classes))
+    return told
+
+
+def interrupted_between_epochs(ranks, folder):
+    def callback(report):
+        if report.epoch == 3:
+            raise KeyboardInterrupt
+
+    checkpoint = xpnn.Checkpoint(folder / "run.safetensors", every=100)
+    return train(ranks=ranks, callbacks=[callback], checkpoint=checkpoint)
 
 
 def class_is_missing_at_a_warm_start(ranks, folder):
@@ -625,6 +653,8 @@ PROGRAMS = {
         signals_at_different_times,
         signal_after_the_last_step,
         other_costs,
+        wrong_data_on_one_rank,
+        interrupted_between_epochs,
         class_is_missing_at_a_warm_start,
         threads,
     )

@@ -118,3 +118,10 @@ def test_a_numba_that_does_not_import_is_not_used(at_once, monkeypatch):
     rule = optimizers.gradient_descent(0.1)
     theta, _ = fused.fused(rule.update)(np.zeros(3), np.ones(3), (), (0.1,), np)
     np.testing.assert_allclose(theta, -0.1)
+
+
+def test_an_update_of_ones_own_is_not_compiled(at_once):
+    def update(theta, g, state, scalars, xp):
+        return xp.clip(theta - g, 0.0, 1.0), state
+
+    assert fused.fused(update) is update

@@ -21,9 +21,7 @@ from contextlib import contextmanager
 from functools import cache
 from time import sleep
 from types import FrameType
-from typing import Any, NoReturn, Self
-
-import numpy as np
+from typing import Any, Self
 
 from ._optional import optional
 from ._typing import Array
@@ -57,7 +55,7 @@ class Communicator:
         self.rank, self.size = mpi.Get_rank(), mpi.Get_size()
         machine = mpi.Split_type(_mpi().COMM_TYPE_SHARED)
         self.local_rank = machine.Get_rank()
-        self._cores = _share_of_cores(machine.allgather(_cores()))
+        self._cores = _share_of_cores(_cores(), machine.allgather(_cores()))
         machine.Free()
         self._interrupted = self._stopped = False
 
@@ -71,7 +69,7 @@ class Communicator:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return communicator, ()
+        return _made_here, ()
 
     def share(self, m: int) -> slice:
         """Return which of m examples are this rank's, if all are to have about as many.
@@ -100,7 +98,8 @@ class Communicator:
         a[-1] = self._interrupted
         self._mpi.Allreduce(_mpi().IN_PLACE, a)
         if a[-1]:
-            self._stop()
+            self._stopped = True
+            raise KeyboardInterrupt
         return a
 
     def broadcast(self, value: Any = None) -> Any:
@@ -126,7 +125,7 @@ class Communicator:
     def calling(self, callbacks: Sequence[Callable[[Any], object]]) -> Callable[[Any], bool]:
         """Return one callback that calls those of rank 0 there, and tells all what they answer.
 
-        It raises ``KeyboardInterrupt`` on all ranks if one has been interrupted.
+        It also sees whether the ranks still have the same parameters.
         """
 
         def call(report: Any) -> bool:
@@ -135,16 +134,17 @@ class Communicator:
                 answers += [callback(report) for callback in callbacks if self.rank == 0]
             except KeyboardInterrupt:
                 self._interrupted = True
-            stop, cost = self.broadcast((any(a is True for a in answers), report.cost))
-            if not np.array_equal(cost, report.cost, equal_nan=True):
-                raise XpnnError(
-                    f"communicator: the ranks no longer agree: the cost of epoch {report.epoch} is "
-                    f"{cost!r} on rank 0 and {report.cost!r} on rank {self.rank}; run them on "
-                    "machines of one kind, with the same libraries."
-                )
-            if any(self.gather(self._interrupted)):
-                self._stop()
-            return bool(stop)
+            stop = any(answer is True for answer in answers)
+            everyone = self.gather((report.checksum(), stop, self._interrupted))
+            for rank, (found, *_) in enumerate(everyone):
+                if found != everyone[0][0]:
+                    raise XpnnError(
+                        f"communicator: the ranks no longer agree: after epoch {report.epoch} the "
+                        f"parameters of rank {rank} are not those of rank 0; run them on machines "
+                        "of one kind, with the same libraries."
+                    )
+            self._stopped = any(interrupted for *_, interrupted in everyone)
+            return bool(everyone[0][1])
 
         return call
 
@@ -173,19 +173,28 @@ class Communicator:
                 sleep(GRACE)
         finally:
             signal.signal(signal.SIGINT, before)
-        if self._interrupted and not self._stopped:
+            late = self._interrupted and not self._stopped
+            self._interrupted = self._stopped = False
+        if late:
             raise KeyboardInterrupt
 
-    def _stop(self) -> NoReturn:
-        """Raise ``KeyboardInterrupt``, as all ranks do now."""
-        self._stopped = True
-        raise KeyboardInterrupt
+    def stop_if_interrupted(self) -> None:
+        """Raise ``KeyboardInterrupt`` if the ranks have seen, after an epoch, that one was."""
+        if self._stopped:
+            raise KeyboardInterrupt
+
+    def finish(self) -> None:
+        """Raise ``KeyboardInterrupt`` on all ranks if one has been interrupted since."""
+        self._stopped = any(self.gather(self._interrupted))
+        self.stop_if_interrupted()
 
     def abort(self, status: int) -> None:
         """End all ranks at once, with an exit status."""
-        sys.stdout.flush()
-        sys.stderr.flush()
-        self._mpi.Abort(status)
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            self._mpi.Abort(status)
 
 
 @cache
@@ -265,8 +274,10 @@ def _end_all_on_error(ranks: Communicator) -> None:
     def tell_and_abort(kind: Any, error: Any, trace: Any) -> None:
         lines = traceback.format_exception(kind, error, trace)
         where = f"rank {ranks.rank} of {ranks.size}, on {socket.gethostname()}"
-        sys.stderr.write(f"xpnn: {where}:\n{''.join(lines)}")
-        ranks.abort(1)
+        try:
+            sys.stderr.write(f"xpnn: {where}:\n{''.join(lines)}")
+        finally:
+            ranks.abort(1)
 
     sys.excepthook = tell_and_abort
 
@@ -278,6 +289,11 @@ def _cores() -> set[int]:
     return set(range(os.cpu_count() or 1))
 
 
-def _share_of_cores(everyone: list[set[int]]) -> int:
-    """Return how many of the cores of a machine each of its ranks gets, at least 1."""
-    return max(1, len(set.union(*everyone)) // len(everyone))
+def _share_of_cores(own: set[int], everyone: list[set[int]]) -> int:
+    """Return how many of the cores of a machine a rank gets that may run on ``own``, at least 1."""
+    return max(1, min(len(own), len(set.union(*everyone)) // len(everyone)))
+
+
+def _made_here() -> Communicator | None:
+    """Return the communicator if this process has asked for it: what a pickle of one becomes."""
+    return communicator() if communicator.cache_info().currsize else None

@@ -10,6 +10,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 from .._typing import Array
@@ -83,6 +84,7 @@ class CupyBackend(Backend):
     def fetch(self, a: Array) -> Any:
         return a.get()
 
+    @lru_cache  # noqa: B019  backends and communicators are few, and last
     def summing(self, communicator: Any) -> Callable[[Array], Array]:
         if self._without_nccl(communicator):
             return super().summing(communicator)

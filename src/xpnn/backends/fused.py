@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from .._typing import Array, Namespace
+from ..core import optimizers
 from ..core.optimizers import Scalars, State, Update
 
 WORTH_COMPILING = 2**26
@@ -22,7 +23,7 @@ WORTH_COMPILING = 2**26
 @cache
 def fused(update: Update) -> Update:
     """Return an update of NumPy arrays that is compiled after some time, if Numba is there."""
-    if find_spec("numba") is None:
+    if update.__module__ != optimizers.__name__ or find_spec("numba") is None:
         return update
     done = 0
 

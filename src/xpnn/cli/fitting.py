@@ -142,8 +142,11 @@ def _scaler(what: str, columns: Array, ranks: Ranks = ALONE) -> Any:
     from sklearn.preprocessing import StandardScaler
 
     with np.errstate(all="ignore"):
-        rows = columns if ranks.size == 1 else _two_rows_like(columns, ranks)
-        scaler = StandardScaler().fit(rows)
+        if ranks.size == 1:
+            scaler = StandardScaler().fit(columns)
+        else:
+            rows, m = _two_rows_like(columns, ranks)
+            scaler = StandardScaler().fit(rows, sample_weight=[m / 2.0, m / 2.0])
     if not (np.isfinite(scaler.mean_).all() and np.isfinite(scaler.scale_).all()):
         raise ArgumentError(
             f"{what}: expected numbers whose squares are finite, found {np.abs(columns).max():g}; "
@@ -152,13 +155,13 @@ def _scaler(what: str, columns: Array, ranks: Ranks = ALONE) -> Any:
     return scaler
 
 
-def _two_rows_like(columns: Array, ranks: Ranks) -> Array:
-    """Return two rows that have the mean and the deviation of the columns of all ranks."""
+def _two_rows_like(columns: Array, ranks: Ranks) -> tuple[Array, int]:
+    """Return two rows that have the mean and the deviation of the m rows of all ranks, and m."""
     m = sum(ranks.gather(len(columns)))
     mean = sum(ranks.gather(columns.sum(axis=0, dtype=np.float64))) / m
     squares = sum(ranks.gather(((columns - mean) ** 2).sum(axis=0)))
     deviation = np.sqrt(squares / m)
-    return np.stack([mean - deviation, mean + deviation])
+    return np.stack([mean - deviation, mean + deviation]), m
 
 
 def fit(

@@ -88,8 +88,10 @@ class Ranks:
             if "--debug" in sys.argv:
                 traceback.print_exc()
             where = f"rank {self.rank} of {self.size}"
-            sys.stderr.write(f"xpnn: error: {where}: {one_line(error)}\n")
-            self.communicator.abort(2)
+            try:
+                sys.stderr.write(f"xpnn: error: {where}: {one_line(error)}\n")
+            finally:
+                self.communicator.abort(2)
             raise
 
     def lines(self, path: Path) -> BytesIO:
@@ -108,7 +110,7 @@ class Ranks:
             before = sum(self.gather(quotes)[: self.rank])
             first = _next_line(file, part.start, before)
             last = _next_line(file, part.stop, before + quotes)
-            header = _next_line(file, 1, _quotes(file, slice(0, 1)))
+            header = _header(file)
             file.seek(0)
             own = BytesIO(b"" if first == 0 else file.read(header))
             own.seek(0, SEEK_END)
@@ -144,6 +146,15 @@ def _quotes(file: Any, part: slice) -> int:
     for start in range(part.start, part.stop, BLOCK):
         found += file.read(min(BLOCK, part.stop - start)).count(b'"')
     return found
+
+
+def _header(file: Any) -> int:
+    """Return where the first line of a table that is not blank ends."""
+    file.seek(0)
+    blank = 0
+    while (line := file.readline()) and not line.strip():
+        blank += len(line)
+    return _next_line(file, blank + 1, _quotes(file, slice(blank, blank + 1)))
 
 
 def _next_line(file: Any, position: int, quotes: int) -> int:

@@ -329,7 +329,8 @@ def _table(path: Path, kind: str, texts: Iterable[str] = (), ranks: Ranks = ALON
             "separator."
         )
     if not len(frame):
-        raise ArgumentError(f"{path}: expected rows of data, found a header without any.")
+        found = "a header without any" if alone else "none for one of the ranks"
+        raise ArgumentError(f"{path}: expected rows of data, found {found}.")
     if kind != ".parquet" and all(map(_is_number, frame.columns)):
         raise ArgumentError(
             f"{path}: expected the names of the columns in its first line, found numbers: "

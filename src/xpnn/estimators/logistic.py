@@ -213,7 +213,7 @@ class LogisticRegression(NetworkClassifier):
         backend = inputs.where(self, home, inputs.dtype_of(X))
         s = inputs.check_weights(sample_weight, X.shape[0], backend)
         ranks = several(self.communicator)
-        compare_estimators(ranks, self, X.shape[1], backend)
+        compare_estimators(ranks, self, X, self._one_hot(y), sample_weight, backend)
         with backend.current(), backend.no_grad():
             self._fitted_on = inputs.spec_of(home)
             X = inputs.move_rows(X, backend)

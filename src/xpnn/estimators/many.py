@@ -7,6 +7,7 @@ import numpy as np
 from .._typing import Array
 from ..backends.base import Backend
 from ..distributed import Communicator, several
+from ..errors import ArgumentError
 from ..training import together
 
 EACH_ITS_OWN = {"backend", "device", "callbacks", "communicator"}
@@ -14,9 +15,14 @@ EACH_ITS_OWN = {"backend", "device", "callbacks", "communicator"}
 
 
 def compare_estimators(
-    ranks: Communicator | None, estimator: Any, features: int, backend: Backend
+    ranks: Communicator | None,
+    estimator: Any,
+    X: Array,
+    Y: Array,
+    sample_weight: Any,
+    backend: Backend,
 ) -> None:
-    """Raise on every rank unless parameters, features, dtype and classes are the same."""
+    """Raise on every rank unless parameters, data and backend are of the same kind."""
     if ranks is None:
         return
     given = {
@@ -24,7 +30,16 @@ def compare_estimators(
         for name, value in estimator.get_params(deep=False).items()
         if name not in EACH_ITS_OWN
     }
-    together.compare(ranks, **given | {"features": features, "dtype": backend.dtype_name})
+    facts = {
+        "features": X.shape[1],
+        "sparse X": hasattr(X, "tocsr"),
+        "outputs": Y.shape[1],
+        "classes": [str(label) for label in getattr(estimator, "classes_", ())],
+        "sample_weight": sample_weight is not None,
+        "backend": backend.name,
+        "dtype": backend.dtype_name,
+    }
+    together.compare(ranks, **given | facts)
 
 
 def of_all_ranks(estimator: Any, y: Array) -> Array:
@@ -33,6 +48,12 @@ def of_all_ranks(estimator: Any, y: Array) -> Array:
     Without a communicator, y itself.
     """
     ranks = several(estimator.communicator)
-    if ranks is None or y.ndim == 2:
+    if ranks is None:
         return y
-    return np.unique(np.concatenate(ranks.gather(np.unique(y))))
+    everyone = ranks.gather(np.unique(y) if y.ndim == 1 else None)
+    if any((labels is None) != (y.ndim == 2) for labels in everyone):
+        raise ArgumentError(
+            "communicator: expected y of as many dimensions on every rank, found some of one and "
+            "some of two."
+        )
+    return y if y.ndim == 2 else np.unique(np.concatenate(everyone))

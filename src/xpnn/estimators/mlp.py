@@ -177,7 +177,7 @@ class BaseMLP(NetworkEstimator):
         backend = inputs.where(
             self, home, inputs.dtype_of(X) if first else self._place().dtype_name
         )
-        ranks = self._check_ranks(X.shape[1], backend)
+        ranks = self._check_ranks(X, Y, sample_weight, backend)
         inputs.check_finite("y", Y, backend)
         s = inputs.check_weights(sample_weight, X.shape[0], backend)
         if not first and Y.shape[1] != self.n_outputs_:
@@ -187,6 +187,8 @@ class BaseMLP(NetworkEstimator):
             )
         self.n_outputs_ = Y.shape[1]
         self._random_state = check_random_state(self.random_state)
+        if ranks is not None and self.random_state is None:
+            self._random_state = np.random.RandomState()  # its state becomes that of rank 0
         with backend.current(), backend.no_grad():
             if first:
                 self._initialize([X.shape[1], *hidden_sizes, self.n_outputs_], backend)
@@ -223,10 +225,12 @@ class BaseMLP(NetworkEstimator):
                     "pass checkpoint=None."
                 )
 
-    def _check_ranks(self, features: int, backend: Backend) -> Communicator | None:
+    def _check_ranks(
+        self, X: Array, Y: Array, sample_weight: Any, backend: Backend
+    ) -> Communicator | None:
         """Return the communicator of several ranks, once they are about the same training."""
         ranks = several(self.communicator)
-        compare_estimators(ranks, self, features, backend)
+        compare_estimators(ranks, self, X, Y, sample_weight, backend)
         for name, value in (("solver", "lbfgs"), ("early_stopping", True)):
             if ranks is not None and getattr(self, name) == value:
                 raise ArgumentError(

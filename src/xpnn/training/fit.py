@@ -140,6 +140,7 @@ def fit(
         together.compare(
             ranks,
             features=np.shape(X)[:1],
+            backend=backend.name,
             dtype=backend.dtype_name,
             sizes=net.sizes,
             activations=[g.name for g in net.activations],
@@ -159,10 +160,11 @@ def fit(
     with backend.current(), backend.no_grad():
         streamed = stays_on_host(X, batch_size, backend, ranks)
         check = boundary.check_host_examples if streamed else boundary.check_examples
-        X, Y, s = check(X, Y, sample_weight, net.sizes, net.activations, net.loss, backend)
         score = None
-        if validation is not None:
-            score = _scoring(*_check_validation(validation, net, backend), net, ranks)
+        with together.on_all(ranks):
+            X, Y, s = check(X, Y, sample_weight, net.sizes, net.activations, net.loss, backend)
+            if validation is not None:
+                score = _scoring(*_check_validation(validation, net, backend), net, ranks)
         trainer = Trainer(
             net,
             backend,
@@ -182,16 +184,18 @@ def fit(
             _progress_bar(epochs, progress) as bar,
             ranks.interruptible() if ranks else nullcontext(),
         ):
-            loop = Loop(
-                trainer,
-                trainer.start(to_vector(layers, backend.xp)),
-                shuffle,
-                stopping,
-                score=score,
-                callbacks=callbacks if ranks is None else [ranks.calling(callbacks)],
-                bar=bar,
-                checkpoint=together.checkpoint_of(ranks, trainer, checkpoint),
-            )
+            own_checkpoint = together.checkpoint_of(ranks, trainer, checkpoint)
+            with together.on_all(ranks):
+                loop = Loop(
+                    trainer,
+                    trainer.start(to_vector(layers, backend.xp)),
+                    shuffle,
+                    stopping,
+                    score=score,
+                    callbacks=callbacks if ranks is None else [ranks.calling(callbacks)],
+                    bar=bar,
+                    checkpoint=own_checkpoint,
+                )
             together.begin(ranks, loop)
             try:
                 # a call, not a loop: in CPython 3.11 and 3.12 a Ctrl-C that arrives as a loop

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
+from zlib import crc32
 
 from .._typing import Array
 from ..backends.base import Backend
@@ -73,6 +74,10 @@ class Report:
         """A copy of the parameters after this epoch."""
         theta = self._backend.asarray(self._theta, copy=True)
         return from_vector(theta, self._sizes, self._backend.xp)
+
+    def checksum(self) -> int:
+        """Return a number that tells the parameters from others, to the bit."""
+        return crc32(self._backend.to_numpy(self._theta).tobytes())
 
 
 Callback: TypeAlias = Callable[[Report], object]

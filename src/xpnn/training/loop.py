@@ -110,12 +110,16 @@ class Loop:
             self.judged = self.done.epochs
             if self.checkpoint is not None and self.checkpoint.is_due(self.judged):
                 self.checkpoint.write(self)
+            if self.trainer.communicator is not None:
+                self.trainer.communicator.stop_if_interrupted()
 
     def finish(self) -> None:
         """Write a last checkpoint, unless it has just been written."""
         due = self.checkpoint is not None and self.checkpoint.is_due(self.done.epochs)
         if self.checkpoint is not None and not due:
             self.checkpoint.write(self)
+        if self.trainer.communicator is not None:
+            self.trainer.communicator.finish()
 
     def interrupt(self) -> None:
         """Keep what the last complete epoch had, after Ctrl-C."""

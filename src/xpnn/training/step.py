@@ -158,6 +158,6 @@ def _reduced_run(
         share, decay, *scalars = numbers
         g = total(gradient(theta, data, arrays, share, decay))
         theta, state = move(theta, g[:-2], tuple(state), tuple(scalars))
-        return (theta, *state), g[-2]
+        return (theta, *state), xp.asarray(g[-2], copy=True)  # a window would keep all of g
 
     return Backend.scan(backend, step)  # whose steps are Python's, also where others are compiled

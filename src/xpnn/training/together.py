@@ -1,6 +1,7 @@
 """How several processes begin one training: what must agree is compared, rank 0 says the rest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -8,6 +9,7 @@ from .._typing import Array
 from ..backends.base import Backend
 from ..core.optimizers import Optimizer
 from ..distributed import Communicator
+from ..errors import XpnnError
 from .checkpoint import Checkpoint, describe, restore, state
 from .loop import Loop
 from .trainer import Trainer
@@ -42,6 +44,22 @@ def checkpoint_of(
     return checkpoint if ranks.rank == 0 else None
 
 
+@contextmanager
+def on_all(ranks: Communicator | None) -> Iterator[None]:
+    """Let what one rank raises in the block, in which nothing is exchanged, be raised on all."""
+    if ranks is None:
+        yield
+        return
+    try:
+        yield
+    except Exception as error:
+        ranks.gather(f"{type(error).__name__}: {error}")
+        raise
+    for rank, found in enumerate(ranks.gather(None)):
+        if found is not None:
+            raise XpnnError(f"rank {rank}: {found}")
+
+
 def begin(ranks: Communicator | None, loop: Loop) -> None:
     """Give θ, the state of the optimiser, the random state and the history of rank 0 to all."""
     if ranks is not None:
@@ -52,13 +70,13 @@ def begin(ranks: Communicator | None, loop: Loop) -> None:
 
 def summing(ranks: Communicator | None, backend: Backend) -> Callable[[Array], Array]:
     """Return the function that sums an array of the backend over the ranks."""
-    xp = backend.xp
+    if ranks is None:
+        return lambda a: a
+    xp, of_vectors = backend.xp, backend.summing(ranks)
 
     def total(a: Array) -> Array:
-        if ranks is None:
-            return a
         flat = xp.reshape(a, (-1,))
         flat = xp.concat([flat, xp.zeros_like(flat[:1])])
-        return xp.reshape(backend.summing(ranks)(flat)[:-1], a.shape)
+        return xp.reshape(of_vectors(flat)[:-1], a.shape)
 
     return total
