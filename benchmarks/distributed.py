@@ -221,10 +221,13 @@ def largest_share(batch, ranks, m, draws=400):
 
 
 def computing(curve, examples):
-    """Return the seconds of a step without its Allreduce: lines between those measured."""
-    b, t = np.asarray(curve["batch"]), np.asarray(curve["step"])
-    i = np.clip(np.searchsorted(b, examples), 1, len(b) - 1)
-    return t[i] + (examples - b[i]) * (t[i] - t[i - 1]) / (b[i] - b[i - 1])
+    """Return the seconds of a step without its Allreduce, of so many examples.
+
+    Between those measured, and from the last on with the slope of the line through all.
+    """
+    b, t = curve["batch"], curve["step"]
+    beyond = max(0.0, examples - b[-1])
+    return np.interp(examples, b, t) + beyond * line(b, t)[1]
 
 
 def step(found, name, batch, ranks, gbit, microseconds):

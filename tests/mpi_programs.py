@@ -510,6 +510,7 @@ def endless(ranks, folder):
     def callback(report):
         if report.epoch == 5:
             tell("epoch", report.epoch)
+        time.sleep(0.01)  # there are some hundred epochs at most to compare with
 
     checkpoint = xpnn.Checkpoint(folder / "run.safetensors", 3)
     theta, history = train(ranks=ranks, epochs=10**9, callbacks=[callback], checkpoint=checkpoint)
@@ -556,6 +557,24 @@ def signals_at_different_times(ranks, folder):
         result = train(ranks=ranks)
     time.sleep(0.5)  # goes on with something else
     return result
+
+
+def signal_between_two_epochs(ranks, folder):
+    """Interrupt rank 1 while it waits for what the callbacks of rank 0 answer."""
+    answers = []
+
+    def broadcast(value=None):
+        answers.append(value)
+        if ranks.rank == 1 and len(answers) == 1 + 5:  # the first is how the training begins
+            os.kill(os.getpid(), signal.SIGINT)
+        return distributed.Communicator.broadcast(ranks, value)
+
+    ranks.broadcast = broadcast
+    try:
+        checkpoint = xpnn.Checkpoint(folder / "run.safetensors", 1000)
+        return train(ranks=ranks, checkpoint=checkpoint)
+    finally:
+        del ranks.broadcast
 
 
 class InterruptedCheckpoint(xpnn.Checkpoint):
@@ -651,6 +670,7 @@ PROGRAMS = {
         raises,
         callback_interrupts,
         signals_at_different_times,
+        signal_between_two_epochs,
         signal_after_the_last_step,
         other_costs,
         wrong_data_on_one_rank,

@@ -13,6 +13,7 @@ README = Path(__file__).parent.parent / "README.md"
 
 def test_examples():
     pytest.importorskip("jax", reason="the README shows a change of backend with JAX")
+    pytest.importorskip("mpi4py", reason="the README shows training on several processes")
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     failed, tried = doctest.testfile(str(README), module_relative=False, optionflags=flags)
     assert failed == 0

@@ -13,7 +13,7 @@ from .._typing import Array
 from ..backends.base import Backend, Carry, Run
 from ..core import propagation
 from ..core.optimizers import Update
-from ..core.parameters import Params, count, from_vector, pairs, to_vector
+from ..core.parameters import Layer, Params, count, from_vector, pairs, to_vector
 from ..distributed import Communicator
 from ..network import Network
 
@@ -144,8 +144,8 @@ def _reduced_run(
 
     def gradient(theta: Array, data: Any, arrays: Any, share: Any, decay: Any) -> Array:
         J, grads = cost_and_gradients(from_vector(theta, net.sizes, xp), data, arrays, share, decay)
-        J = xp.reshape(J, (1,))
-        return xp.concat([to_vector(grads, xp), J, xp.zeros_like(J)])
+        J = xp.reshape(J, (1, 1))
+        return to_vector((*grads, Layer(J, xp.zeros_like(J))), xp)  # in one copy
 
     def move(theta: Array, g: Array, state: Any, scalars: Any) -> tuple[Array, Any]:
         return backend.fuse(update)(theta, g, state, scalars, xp)
