@@ -559,24 +559,6 @@ def signals_at_different_times(ranks, folder):
     return result
 
 
-def signal_between_two_epochs(ranks, folder):
-    """Interrupt rank 1 while it waits for what the callbacks of rank 0 answer."""
-    answers = []
-
-    def broadcast(value=None):
-        answers.append(value)
-        if ranks.rank == 1 and len(answers) == 1 + 5:  # the first is how the training begins
-            os.kill(os.getpid(), signal.SIGINT)
-        return distributed.Communicator.broadcast(ranks, value)
-
-    ranks.broadcast = broadcast
-    try:
-        checkpoint = xpnn.Checkpoint(folder / "run.safetensors", 1000)
-        return train(ranks=ranks, checkpoint=checkpoint)
-    finally:
-        del ranks.broadcast
-
-
 class InterruptedCheckpoint(xpnn.Checkpoint):
     """A checkpoint during which there is a Ctrl-C, at the first time."""
 
@@ -670,7 +652,6 @@ PROGRAMS = {
         raises,
         callback_interrupts,
         signals_at_different_times,
-        signal_between_two_epochs,
         signal_after_the_last_step,
         other_costs,
         wrong_data_on_one_rank,

@@ -723,7 +723,13 @@ def test_a_communicator_is_one_of_a_kind(rank_of, monkeypatch):
     ranks = rank_of(2, 3)
     assert repr(ranks) == "<Communicator: rank 2 of 3>"
     assert copy.copy(ranks) is copy.deepcopy(ranks) is ranks
-    assert ranks.__reduce__() == (distributed.communicator, ())
+    assert ranks.__reduce__() == (distributed._made_here, ())
+
+
+def test_a_pickle_of_one_asks_for_no_mpi(fresh, rank_of, monkeypatch):
+    written = pickle.dumps(rank_of(0, 1))
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    assert pickle.loads(written) is None
 
 
 def test_several(rank_of):
