@@ -22,6 +22,7 @@ from tables import milliseconds
 
 from xpnn import distributed, fit
 from xpnn._table import Table
+from xpnn.backends.threads import SETTINGS
 from xpnn.bench import OPTIMIZERS, WORKLOADS, conditions, report_name, write_report
 from xpnn.core.parameters import count
 from xpnn.plot._canvas import COLOURS, MARKERS, SMALL, grid, pyplot
@@ -37,7 +38,6 @@ SHOWN = (4, 16, 64, 256, 1024)
 EPOCH = 50  # steps an epoch in the model
 NETWORKS = ((10.0, 25.0), (100.0, 3.0))  # Gbit/s and microseconds a message: assumed
 DROPPED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 COMPILING = 2**26  # entries updated before Numba compiles the update
 
 
@@ -154,7 +154,7 @@ def launch(what, *arguments, ranks=1, threads=None):
     mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
     start = [mpiexec, "-n", str(ranks)] if ranks > 1 else []
     job = json.dumps([what, arguments])
-    env = {k: v for k, v in os.environ.items() if k not in (*DROPPED, *THREADS)}
+    env = {k: v for k, v in os.environ.items() if k not in (*DROPPED, *SETTINGS)}
     if threads:
         env["OMP_NUM_THREADS"] = str(threads)
     command = [*start, sys.executable, __file__, "--worker", job]

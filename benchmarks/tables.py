@@ -13,11 +13,11 @@ def ratio(row):
     return f"{row['ratio']:.2f} ({row['ratio_low']:.2f}–{row['ratio_high']:.2f})"
 
 
-def pairs(*labels):
-    """Return a function that makes a table of comparisons with another side."""
+def pairs(*labels, sides=("theirs, ms", "xpnn, ms")):
+    """Return a function that makes a table of comparisons of two sides."""
 
     def table(rows):
-        header = (*labels, "theirs, ms", "xpnn, ms", "ratio (middle half)")
+        header = (*labels, *sides, "ratio (middle half)")
         return Table(
             header,
             [
@@ -45,23 +45,6 @@ def throughput(rows):
                 row["optimizer"],
                 f"{row['examples'] / row['our_seconds']:,.0f}",
                 f"{row['ratio']:.2f}",
-            )
-            for row in rows
-        ],
-    )
-
-
-def streaming(rows):
-    header = ("backend", "workload", "in a file, ms", "on the device, ms", "ratio (middle half)")
-    return Table(
-        header,
-        [
-            (
-                row["backend"],
-                row["workload"],
-                milliseconds(row["their_seconds"]),
-                milliseconds(row["our_seconds"]),
-                ratio(row),
             )
             for row in rows
         ],
@@ -117,7 +100,7 @@ TABLES = {
     ),
     "streaming": (
         "`xpnn.fit` on X in a memory-mapped file over X in the device's memory: time",
-        streaming,
+        pairs("backend", "workload", sides=("in a file, ms", "on the device, ms")),
     ),
     "sklearn": (
         "scikit-learn's `MLPClassifier.fit` over xpnn's: time, above 1 xpnn is faster",

@@ -3,8 +3,10 @@
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
+from xpnn.distributed import Communicator
 
-class FakeCommunicator:
+
+class FakeCommunicator(Communicator):
     """One of several ranks; ``values`` and ``barrier`` are those of all."""
 
     def __init__(self, rank, size, values, barrier):
@@ -20,9 +22,6 @@ class FakeCommunicator:
 
     def broadcast(self, value=None):
         return self.gather(value)[0]
-
-    def share(self, m):
-        return slice(m * self.rank // self.size, m * (self.rank + 1) // self.size)
 
 
 def on_ranks(size, function):

@@ -26,10 +26,13 @@ from hypothesis import strategies as st
 
 import xpnn
 from xpnn import distributed
+from xpnn.backends.base import Backend
+from xpnn.backends.selection import resolve
 from xpnn.backends.threads import SETTINGS
 from xpnn.distributed import Communicator
 from xpnn.files import container
 from xpnn.training.batches import Plan
+from xpnn.training.step import make_run
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -730,6 +733,29 @@ def test_a_pickle_of_one_asks_for_no_mpi(fresh, rank_of, monkeypatch):
     written = pickle.dumps(rank_of(0, 1))
     monkeypatch.setitem(sys.modules, "mpi4py", None)
     assert pickle.loads(written) is None
+
+
+@pytest.mark.parametrize("spec", ["numpy", "torch:cpu", "array_api_strict"])
+def test_the_cost_of_a_step_does_not_keep_its_gradient_alive(spec, monkeypatch):
+    if unusable(spec):
+        pytest.skip(unusable(spec))
+    backend = resolve(spec, "float64")
+    xp, sums = backend.xp, []
+    monkeypatch.setattr(Backend, "scan", lambda backend, step: step)
+    monkeypatch.setattr(
+        type(backend), "summing", lambda backend, ranks: lambda a: sums.append(a) or a
+    )
+    net, update = (
+        xpnn.Network([3, 4, 1], output="sigmoid"),
+        xpnn.optimizers.gradient_descent().update,
+    )
+    step = make_run.__wrapped__(
+        net, update, backend, gather=False, weighted=False, l2=False, communicator=object()
+    )
+    theta = xp.ones(21, dtype=backend.dtype)
+    data = xp.ones((3, 5), dtype=backend.dtype), xp.ones((1, 5), dtype=backend.dtype)
+    _, J = step((theta,), data, (), (0.2, 0.0, 0.1))
+    assert not np.shares_memory(backend.to_numpy(J), backend.to_numpy(sums[0]))
 
 
 def test_several(rank_of):

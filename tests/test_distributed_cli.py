@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import xpnn
 from xpnn.cli.ranks import Ranks
+from xpnn.cli.reading import _table_of_ranks
 
 MANY = 3
 
@@ -39,6 +40,14 @@ def test_each_line_is_read_by_one_rank(tmp_path_factory, rows, size):
         assert records[0] == header
         found += records[1:]
     assert found == [list(row) for row in rows]
+
+
+def test_rows_are_counted_over_all_ranks(tmp_path):
+    pytest.importorskip("pandas")
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n" + "1,x\n" * 9, encoding="utf-8")
+    frames = on_ranks(3, lambda communicator: _table_of_ranks(path, ".csv", Ranks(communicator)))
+    assert [row for frame in frames for row in frame.index] == list(range(9))
 
 
 def test_a_last_line_without_an_end(tmp_path):
@@ -206,7 +215,7 @@ def test_only_rank_0_prints(tables, mpi):
     ("arguments", "message"),
     [
         (["nothing.csv"], "rank 0 of 2: nothing.csv: expected a file"),
-        (["t.csv", "--target", "kind"], "expected"),
+        (["t.csv", "--target", "kind"], "missing"),
         (["X.npy", "y.npy", "--optimizer", "lbfgs"], "communicator: expected another solver"),
     ],
 )

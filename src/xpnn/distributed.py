@@ -11,8 +11,8 @@ gradients.
 """
 
 import os
+import platform
 import signal
-import socket
 import sys
 import threading
 import traceback
@@ -55,7 +55,7 @@ class Communicator:
         self.rank, self.size = mpi.Get_rank(), mpi.Get_size()
         machine = mpi.Split_type(_mpi().COMM_TYPE_SHARED)
         self.local_rank = machine.Get_rank()
-        self._cores = _share_of_cores(_cores(), machine.allgather(_cores()))
+        self._threads = _share_of_cores(_cores(), machine.allgather(_cores()))
         machine.Free()
         self._interrupted = self._stopped = False
 
@@ -89,7 +89,7 @@ class Communicator:
     # ---- what is exchanged: every rank must call each of these ----------------
 
     def sum(self, a: Array) -> Array:
-        """Return the sum over the ranks of a NumPy array each has; overwrites it.
+        """Return the sum over the ranks of a NumPy array each has; may overwrite it.
 
         Raises ``KeyboardInterrupt`` on all ranks if one has been interrupted (`interruptible`):
         the last entry of ``a`` must be 0, and tells of that.
@@ -110,6 +110,24 @@ class Communicator:
         """Return what each rank has passed, in their order."""
         found: list[Any] = self._mpi.allgather(value)
         return found
+
+    def place(self, m: int) -> tuple[slice, int]:
+        """Return which of the examples of all ranks are the m of this one, and how many all are."""
+        counts = self.gather(m)
+        first = sum(counts[: self.rank])
+        return slice(first, first + m), sum(counts)
+
+    @contextmanager
+    def on_all(self) -> Iterator[None]:
+        """Raise on all ranks what one raises in the block, in which nothing may be exchanged."""
+        try:
+            yield
+        except Exception as error:
+            self.gather(f"{type(error).__name__}: {error}")
+            raise
+        for rank, found in enumerate(self.gather(None)):
+            if found is not None:
+                raise XpnnError(f"rank {rank}: {found}")
 
     def compare(self, facts: dict[str, Any]) -> None:
         """Raise `ArgumentError`, on every rank, unless all have passed the same."""
@@ -228,7 +246,7 @@ def communicator() -> Communicator:
         _check_started_alone()
         return Communicator(world)
     found = Communicator(world.Dup())
-    limit_threads(found._cores)
+    limit_threads(found._threads)
     _end_all_on_error(found)
     return found
 
@@ -273,7 +291,7 @@ def _end_all_on_error(ranks: Communicator) -> None:
 
     def tell_and_abort(kind: Any, error: Any, trace: Any) -> None:
         lines = traceback.format_exception(kind, error, trace)
-        where = f"rank {ranks.rank} of {ranks.size}, on {socket.gethostname()}"
+        where = f"rank {ranks.rank} of {ranks.size}, on {platform.node()}"
         try:
             sys.stderr.write(f"xpnn: {where}:\n{''.join(lines)}")
         finally:

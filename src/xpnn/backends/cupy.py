@@ -5,7 +5,7 @@ CuPy imports without a GPU and fails at the first allocation, hence the checks i
 so that `CupyBackend.current` stands around everything done on another one.
 """
 
-import socket
+import platform
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -104,7 +104,7 @@ class CupyBackend(Backend):
         from cupy.cuda import nccl
 
         bus = cupy.cuda.runtime.deviceGetPCIBusId(self.device.id)
-        everyone = communicator.gather((socket.gethostname(), bus, bool(nccl.available)))
+        everyone = communicator.gather((platform.node(), bus, bool(nccl.available)))
         reason = ""
         if not all(available for *_, available in everyone):
             reason = "CuPy has no NCCL"

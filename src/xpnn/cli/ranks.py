@@ -44,9 +44,7 @@ class Ranks:
 
     def place(self, m: int) -> slice:
         """Return where this rank's m rows are among those of all."""
-        counts = self.gather(m)
-        first = sum(counts[: self.rank])
-        return slice(first, first + m)
+        return slice(0, m) if self.communicator is None else self.communicator.place(m)[0]
 
     def own(self, rows: Any, m: int) -> Any:
         """Return those of some rows of all that are among the m of this rank, counted from 0."""

@@ -291,9 +291,10 @@ def _table_of_ranks(path: Path, kind: str, ranks: Ranks) -> Any:
     texts = {name for name in frame if infer(frame[name], skipna=True) == "string"}
     everyone = ranks.gather(texts)
     anywhere = set.union(*everyone)
-    if kind == ".parquet" or all(found == anywhere for found in everyone):
-        return frame
-    return _table(path, kind, anywhere, ranks)
+    if kind != ".parquet" and any(found != anywhere for found in everyone):
+        frame = _table(path, kind, anywhere, ranks)
+    frame.index += ranks.place(len(frame)).start  # an error names the row of the whole
+    return frame
 
 
 def _table(path: Path, kind: str, texts: Iterable[str] = (), ranks: Ranks = ALONE) -> Any:

@@ -235,7 +235,6 @@ class LogisticRegression(NetworkClassifier):
         loop = self._loop(X, Y, s, backend, over_ranks)
         slope = 0.0
         with ranks.interruptible() if ranks else nullcontext():
-            together.begin(ranks, loop)
             try:
                 slope = self._run(loop, over_ranks)
                 loop.finish()
@@ -277,8 +276,8 @@ class LogisticRegression(NetworkClassifier):
             trainer.start(zeros),
             Shuffle(trainer.plan.m, None),
             Stopping(None, 1, higher_is_better=False),
-            callbacks=self.callbacks if ranks is None else [ranks.calling(self.callbacks)],
-            checkpoint=together.checkpoint_of(ranks, trainer, self.checkpoint),
+            callbacks=self.callbacks,
+            checkpoint=self.checkpoint,
         )
 
     def _run(self, loop: Loop, over_ranks: Sum) -> float:

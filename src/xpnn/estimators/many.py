@@ -10,7 +10,7 @@ from ..distributed import Communicator, several
 from ..errors import ArgumentError
 from ..training import together
 
-EACH_ITS_OWN = {"backend", "device", "callbacks", "communicator"}
+EACH_ITS_OWN = {"backend", "device", "callbacks", "communicator", "verbose"}
 """Parameters that may differ from rank to rank."""
 
 

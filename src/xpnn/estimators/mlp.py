@@ -36,7 +36,6 @@ from ..core.parameters import Layer, Params
 from ..distributed import Communicator, several
 from ..errors import ArgumentError, DivergenceError
 from ..network import Network
-from ..training import together
 from ..training.batches import Shuffle
 from ..training.checkpoint import Checkpoint
 from ..training.fit import check_callbacks
@@ -197,7 +196,7 @@ class BaseMLP(NetworkEstimator):
             if self.solver == "lbfgs":
                 theta = self._fit_lbfgs(X, Y, s, backend)
             else:
-                theta = self._fit_stochastic(X, Y, s, backend, ranks, incremental=incremental)
+                theta = self._fit_stochastic(X, Y, s, backend, incremental=incremental)
             self._keep(cutting(self._network().sizes, backend)(theta), backend)
             if not backend.all_true(backend.xp.isfinite(theta)):
                 raise DivergenceError(
@@ -297,14 +296,7 @@ class BaseMLP(NetworkEstimator):
         return theta
 
     def _fit_stochastic(
-        self,
-        X: Array,
-        Y: Any,
-        s: Any,
-        backend: Backend,
-        ranks: Communicator | None,
-        *,
-        incremental: bool,
+        self, X: Array, Y: Any, s: Any, backend: Backend, *, incremental: bool
     ) -> Array:
         if self.early_stopping and incremental:
             raise ArgumentError("partial_fit does not support early_stopping=True")
@@ -316,10 +308,10 @@ class BaseMLP(NetworkEstimator):
         if self.early_stopping:
             X, Y, s, score = self._split(X, Y, s, backend)
         verbose = self._verbose()
-        trainer = self._trainer(X, Y, s, backend, ranks, verbose)
+        trainer = self._trainer(X, Y, s, backend, verbose)
+        ranks = trainer.communicator
         loop = self._loop(trainer, score, verbose)
         with ranks.interruptible() if ranks else nullcontext():
-            together.begin(ranks, loop)
             try:
                 loop.run(1 if incremental else self.max_iter)
                 loop.finish()
@@ -342,14 +334,9 @@ class BaseMLP(NetworkEstimator):
         return (loop.best if self.early_stopping else loop.done).carry[0]
 
     def _trainer(
-        self,
-        X: Array,
-        Y: Any,
-        s: Any,
-        backend: Backend,
-        ranks: Communicator | None,
-        verbose: Verbose | None,
+        self, X: Array, Y: Any, s: Any, backend: Backend, verbose: Verbose | None
     ) -> solvers.MLPTrainer:
+        ranks = several(self.communicator)
         m = X.shape[0] if ranks is None else sum(ranks.gather(X.shape[0]))
         return solvers.MLPTrainer(
             solvers.reported(self._network()),
@@ -376,17 +363,15 @@ class BaseMLP(NetworkEstimator):
             moved = (backend.asarray(a, backend.dtype) for a in self._optimizer.state)
             start = (start[0], *moved)
         rng = self._random_state if self.shuffle else None
-        ranks = trainer.communicator
-        callbacks = [*([verbose] if verbose else []), *self.callbacks]
         return Loop(
             trainer,
             start,
             Shuffle(trainer.plan.m, rng, cumulative=True, seed=self.random_state),
             self._stopping(),
             score=score,
-            callbacks=callbacks if ranks is None else [ranks.calling(callbacks)],
+            callbacks=[*([verbose] if verbose else []), *self.callbacks],
             adaptive=rate if isinstance(rate, AdaptiveRate) else None,
-            checkpoint=together.checkpoint_of(ranks, trainer, self.checkpoint),
+            checkpoint=self.checkpoint,
         )
 
     def _verbose(self) -> Verbose | None:

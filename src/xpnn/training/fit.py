@@ -160,11 +160,11 @@ def fit(
     with backend.current(), backend.no_grad():
         streamed = stays_on_host(X, batch_size, backend, ranks)
         check = boundary.check_host_examples if streamed else boundary.check_examples
-        score = None
-        with together.on_all(ranks):
+        scores = validation is not None and (ranks is None or ranks.rank == 0)
+        with ranks.on_all() if ranks else nullcontext():
             X, Y, s = check(X, Y, sample_weight, net.sizes, net.activations, net.loss, backend)
-            if validation is not None:
-                score = _scoring(*_check_validation(validation, net, backend), net, ranks)
+            if scores:
+                validation = _check_validation(validation, net, backend)
         trainer = Trainer(
             net,
             backend,
@@ -184,19 +184,16 @@ def fit(
             _progress_bar(epochs, progress) as bar,
             ranks.interruptible() if ranks else nullcontext(),
         ):
-            own_checkpoint = together.checkpoint_of(ranks, trainer, checkpoint)
-            with together.on_all(ranks):
-                loop = Loop(
-                    trainer,
-                    trainer.start(to_vector(layers, backend.xp)),
-                    shuffle,
-                    stopping,
-                    score=score,
-                    callbacks=callbacks if ranks is None else [ranks.calling(callbacks)],
-                    bar=bar,
-                    checkpoint=own_checkpoint,
-                )
-            together.begin(ranks, loop)
+            loop = Loop(
+                trainer,
+                trainer.start(to_vector(layers, backend.xp)),
+                shuffle,
+                stopping,
+                score=None if validation is None else _scoring(validation, net, ranks),
+                callbacks=callbacks,
+                bar=bar,
+                checkpoint=checkpoint,
+            )
             try:
                 # a call, not a loop: in CPython 3.11 and 3.12 a Ctrl-C that arrives as a loop
                 # written right here jumps back is not caught by this try
@@ -229,14 +226,15 @@ def _check_validation(validation: Any, net: Network, backend: Any) -> tuple[Any,
 
 
 def _scoring(
-    X: Array, Y: Array, net: Network, ranks: Communicator | None
+    validation: tuple[Array, Array], net: Network, ranks: Communicator | None
 ) -> Callable[[Params], float]:
     """Return the function that scores parameters; of several ranks rank 0 does it for all."""
 
     def score(params: Params) -> float:
         if ranks is None:
-            return net.score(params, X, Y)
-        return float(ranks.broadcast(net.score(params, X, Y) if ranks.rank == 0 else None))
+            return net.score(params, *validation)
+        found = net.score(params, *validation) if ranks.rank == 0 else None
+        return float(ranks.broadcast(found))
 
     return score
 

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 from .._typing import Array
 from ..backends.base import Carry
 from ..core.parameters import Params
+from ..distributed import Communicator
 from ..errors import ArgumentError, DivergenceError
 from .batches import Shuffle
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, restore, state
 from .history import Callback, History, Report
 from .stopping import AdaptiveRate, Stopping
 from .trainer import Trainer
@@ -69,15 +70,20 @@ class Loop:
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self.trainer, self.shuffle, self.stopping = trainer, shuffle, stopping
+        self.ranks = ranks = trainer.communicator
+        if ranks is not None:
+            callbacks = [ranks.calling(callbacks)]
         self.score, self.callbacks, self.bar = score, callbacks, bar
         self.adaptive, self.checkpoint = adaptive, checkpoint
         self.history = History()
         self.done = self.best = Done(carry, 0, shuffle.state)
         self.judged = 0
-        if checkpoint is not None:
+        if ranks is not None:
+            self._begin_together(ranks)
+        elif checkpoint is not None:
             checkpoint.begin(self)
-            if bar is not None:
-                bar.update(self.done.epochs)
+        if bar is not None:
+            bar.update(self.done.epochs)
         self.watched = bool(score or callbacks or adaptive or (bar and not bar.disable))
 
     @property
@@ -110,16 +116,16 @@ class Loop:
             self.judged = self.done.epochs
             if self.checkpoint is not None and self.checkpoint.is_due(self.judged):
                 self.checkpoint.write(self)
-            if self.trainer.communicator is not None:
-                self.trainer.communicator.stop_if_interrupted()
+            if self.ranks is not None:
+                self.ranks.stop_if_interrupted()
 
     def finish(self) -> None:
         """Write a last checkpoint, unless it has just been written."""
         due = self.checkpoint is not None and self.checkpoint.is_due(self.done.epochs)
         if self.checkpoint is not None and not due:
             self.checkpoint.write(self)
-        if self.trainer.communicator is not None:
-            self.trainer.communicator.finish()
+        if self.ranks is not None:
+            self.ranks.finish()
 
     def interrupt(self) -> None:
         """Keep what the last complete epoch had, after Ctrl-C."""
@@ -127,6 +133,19 @@ class Loop:
         self.history.truncate(self.done.epochs)
         if self.checkpoint is not None and self.judged == self.done.epochs:
             self.checkpoint.write(self)
+
+    def _begin_together(self, ranks: Communicator) -> None:
+        """Begin as rank 0 does, which reads and writes the checkpoint."""
+        if self.checkpoint is not None:
+            self.trainer.sample  # noqa: B018  gathered from all now, written by rank 0 later
+        if ranks.rank > 0:
+            self.checkpoint = None
+        with ranks.on_all():
+            if self.checkpoint is not None:
+                self.checkpoint.begin(self)
+        found = ranks.broadcast(state(self) if ranks.rank == 0 else None)
+        if ranks.rank > 0:
+            restore(self, *found)
 
     def _advance(self, count: int) -> float:
         """Run ``count`` epochs and write them down; return the seconds that one took."""

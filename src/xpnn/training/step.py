@@ -75,9 +75,10 @@ def make_run(
         J = propagation.cost(params, caches, Y, *common)
         return J, propagation.backward(params, caches, Y, *common)
 
+    fused = backend.fuse(update)
     if communicator is not None:
         total = backend.summing(communicator)
-        return _reduced_run(net, update, backend, cost_and_gradients, total)
+        return _reduced_run(net, fused, backend, cost_and_gradients, total)
 
     # The layers are windows of θ, made once a run: an update in place shows in them. The last
     # gradients are kept until a step has made the next: freed any earlier, their pages go back
@@ -114,8 +115,6 @@ def make_run(
         columns = zip(*carry, strict=True)
         return tuple(to_vector(pairs(column), xp) for column in columns)
 
-    fused = backend.fuse(update)
-
     def split_step(carry: Carry, data: Any, arrays: Any, numbers: Any) -> tuple[Carry, Array]:
         share, decay, *scalars = numbers
         params = pairs([parameter for parameter, *_ in carry])
@@ -148,7 +147,7 @@ def _reduced_run(
         return to_vector((*grads, Layer(J, xp.zeros_like(J))), xp)  # in one copy
 
     def move(theta: Array, g: Array, state: Any, scalars: Any) -> tuple[Array, Any]:
-        return backend.fuse(update)(theta, g, state, scalars, xp)
+        return update(theta, g, state, scalars, xp)
 
     if backend.compiled:
         gradient, move = backend.compile(gradient), backend.compile(move)

@@ -64,7 +64,8 @@ class Trainer:
         host_s = None if s is None else np.asarray(self.to_numpy(s)[0], dtype=np.float64)
         m, own = X.shape[1] if columns else X.shape[0], None
         if communicator is not None:
-            m, own, host_s = _together(communicator, m, host_s)
+            own, m = communicator.place(m)
+            host_s = None if s is None else np.concatenate(communicator.gather(host_s))
         self.plan = Plan(m, batch_size, host_s, pad=backend.compiled, own=own)
         self.rows = backend.compiled or not self.plan.full
         self.data: tuple[Array, ...] = (X.T, Y.T) if columns == self.rows else (X, Y)
@@ -103,7 +104,7 @@ class Trainer:
         """
         totals = np.stack([self.plan.totals(order) for order in orders])
         batches = self._batches(epoch, rates, orders, totals)
-        with self.backend.threads_for(largest_product(self.net, self.plan.size)):
+        with self.backend.threads_for(largest_product(self.net, self.plan.size // self.ranks)):
             new_carry, J = self.run_steps(carry, self.data, *batches)
         J = self.backend.to_numpy(J)[: len(rates) * self.plan.steps]
         J = J.astype(np.float64).reshape(len(rates), -1)
@@ -189,6 +190,8 @@ class Trainer:
             X = X.T if self.rows else X
             _, caches = forward(params, X, self.net.activations, self.backend.xp)
             finite = [self._finite(cache.Z) and self._finite(cache.A) for cache in caches]
+            if self.communicator is not None:
+                finite = list(map(all, zip(*self.communicator.gather(finite), strict=True)))
             if all(finite):
                 what = f"the cost of layer {len(params)}, the output, is not finite"
             else:
@@ -207,15 +210,6 @@ class Trainer:
 
     def _finite(self, a: Array) -> bool:
         return self.backend.all_true(self.backend.xp.isfinite(a))
-
-
-def _together(communicator: Communicator, m: int, s: Any) -> tuple[int, slice, Any]:
-    """Return how many examples all ranks have, which are those of this one, and their weights."""
-    counts = communicator.gather(m)
-    first = sum(counts[: communicator.rank])
-    if s is not None:
-        s = np.concatenate(communicator.gather(s))
-    return sum(counts), slice(first, first + m), s
 
 
 def largest_product(net: Network, m: int) -> int:
