@@ -113,8 +113,9 @@ class Plan:
         """Return how many entries a row has: hardly ever another number where they are compiled."""
         if not self.pad:
             return needed
-        expected = self.size * (own.stop - own.start) / self.m
-        usual = min(self.size, int(expected + 6.0 * expected**0.5) + 1)
+        share = (own.stop - own.start) / self.m
+        expected, variance = self.size * share, self.size * share * (1.0 - share)
+        usual = min(self.size, int(expected + 6.0 * variance**0.5) + 1)
         return usual if needed <= usual else self.size
 
 
