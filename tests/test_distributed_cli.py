@@ -57,6 +57,13 @@ def test_a_last_line_without_an_end(tmp_path):
     assert parts == [b"a,b\n1,2\n", b"a,b\n3,4"]
 
 
+def test_a_quotation_mark_that_does_not_close(tmp_path):
+    path = tmp_path / "pipes.csv"
+    path.write_text('width,length\n5",2\n3,4\n', encoding="utf-8")
+    with pytest.raises(xpnn.ArgumentError, match="marks in pairs, found 1; put a cell"):
+        on_ranks(2, lambda communicator: Ranks(communicator).lines(path))
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 @pytest.mark.parametrize("group", [1, 4, 100])
 def test_each_row_of_a_parquet_is_read_by_one_rank(tmp_path, size, group):

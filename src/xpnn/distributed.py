@@ -260,6 +260,11 @@ def several(found: Any) -> Communicator | None:
     return found if found is not None and found.size > 1 else None
 
 
+def tells(found: Communicator | None) -> bool:
+    """Whether this process is the one that prints and warns: rank 0, or the only one."""
+    return found is None or found.rank == 0
+
+
 @cache
 def _mpi() -> Any:
     optional("mpi4py", "training on several processes", "mpi")

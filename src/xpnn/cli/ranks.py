@@ -105,7 +105,13 @@ class Ranks:
         part = self.share(path.stat().st_size)
         with path.open("rb") as file:
             quotes = _quotes(file, part)
-            before = sum(self.gather(quotes)[: self.rank])
+            everyone = self.gather(quotes)
+            if sum(everyone) % 2 == 1:
+                raise ArgumentError(
+                    f"{path}: expected quotation marks in pairs, found {sum(everyone)}; put a cell "
+                    "that has one in quotation marks, and double its own."
+                )
+            before = sum(everyone[: self.rank])
             first = _next_line(file, part.start, before)
             last = _next_line(file, part.stop, before + quotes)
             header = _header(file)

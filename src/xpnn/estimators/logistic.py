@@ -23,7 +23,7 @@ from ..backends.base import Backend
 from ..core.activations import ACTIVATIONS
 from ..core.optimizers import sklearn_sgd
 from ..core.parameters import Params, count, fold_standardization
-from ..distributed import Communicator, several
+from ..distributed import Communicator, several, tells
 from ..errors import ArgumentError
 from ..network import Network
 from ..training import together
@@ -241,11 +241,10 @@ class LogisticRegression(NetworkClassifier):
                 loop.finish()
             except KeyboardInterrupt:
                 loop.interrupt()
-        tells = ranks is None or ranks.rank == 0
-        if loop.history.stopped == "interrupted" and tells:
+        if loop.history.stopped == "interrupted" and tells(ranks):
             warnings.warn("Training interrupted by user.", stacklevel=4)
         self.n_iter_, self.loss_curve_ = loop.done.epochs, loop.history.cost
-        if slope > self.tol and loop.history.stopped == "epochs" and tells:
+        if slope > self.tol and loop.history.stopped == "epochs" and tells(ranks):
             warnings.warn(
                 f"gradient descent has not converged after {self.n_iter_} iterations: an entry of "
                 f"the gradient is {slope:.1g}, tol is {self.tol:g}. Standardise X with "

@@ -33,7 +33,7 @@ from ..backends.selection import resolve
 from ..core.activations import Activation
 from ..core.optimizers import Optimizer
 from ..core.parameters import Layer, Params
-from ..distributed import Communicator, several
+from ..distributed import Communicator, several, tells
 from ..errors import ArgumentError, DivergenceError
 from ..network import Network
 from ..training.batches import Shuffle
@@ -317,14 +317,13 @@ class BaseMLP(NetworkEstimator):
                 loop.finish()
             except KeyboardInterrupt:
                 loop.interrupt()
-        tells = ranks is None or ranks.rank == 0
-        if loop.history.stopped == "interrupted" and tells:
+        if loop.history.stopped == "interrupted" and tells(ranks):
             warnings.warn("Training interrupted by user.", stacklevel=5)
         self._note(loop)
         if verbose:
             verbose.stopped(loop)
         at_last = loop.done.epochs == self.max_iter and loop.history.stopped == "epochs"
-        if at_last and not incremental and tells:
+        if at_last and not incremental and tells(ranks):
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
                 "optimization hasn't converged yet.",
@@ -375,7 +374,7 @@ class BaseMLP(NetworkEstimator):
         )
 
     def _verbose(self) -> Verbose | None:
-        if not self.verbose or (self.communicator is not None and self.communicator.rank > 0):
+        if not (self.verbose and tells(self.communicator)):
             return None
         return Verbose(
             early_stopping=self.early_stopping,
@@ -386,7 +385,7 @@ class BaseMLP(NetworkEstimator):
     def _batch_size(self, m: int) -> int:
         if isinstance(self.batch_size, str):  # "auto"
             return min(200, m)
-        if self.batch_size > m:
+        if self.batch_size > m and tells(self.communicator):
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. "
                 "It is going to be clipped",

@@ -12,7 +12,7 @@ from .._typing import Array, Rng
 from ..core import optimizers
 from ..core.optimizers import Optimizer
 from ..core.parameters import Params, to_vector
-from ..distributed import Communicator, several
+from ..distributed import Communicator, several, tells
 from ..errors import ArgumentTypeError, at_least_0, positive_int
 from ..network import Network, host_rng
 from . import together
@@ -160,10 +160,9 @@ def fit(
     with backend.current(), backend.no_grad():
         streamed = stays_on_host(X, batch_size, backend, ranks)
         check = boundary.check_host_examples if streamed else boundary.check_examples
-        scores = validation is not None and (ranks is None or ranks.rank == 0)
         with ranks.on_all() if ranks else nullcontext():
             X, Y, s = check(X, Y, sample_weight, net.sizes, net.activations, net.loss, backend)
-            if scores:
+            if validation is not None and tells(ranks):
                 validation = _check_validation(validation, net, backend)
         trainer = Trainer(
             net,
@@ -179,7 +178,7 @@ def fit(
             communicator=ranks,
         )
         shuffle = Shuffle(trainer.plan.m, None if trainer.plan.full else generator, seed=rng)
-        progress = progress if ranks is None or ranks.rank == 0 else False
+        progress = progress if tells(ranks) else False
         with (
             _progress_bar(epochs, progress) as bar,
             ranks.interruptible() if ranks else nullcontext(),
