@@ -820,7 +820,7 @@ def epochs(draw):
 def test_of_each_step_the_own_examples_are_packed(given, pad):
     for own in given.shares:
         plan = Plan(given.m, given.batch_size, given.weights, pad=pad, own=own)
-        inverse = 1.0 / np.stack([plan.totals(order) for order in given.orders])
+        inverse = 1.0 / plan.totals(given.orders)
         numbers = [(float(i),) for i in range(inverse.size)]
         batches = plan.batches(given.orders, inverse, numbers)
         expected = given.expected(own)
@@ -851,7 +851,7 @@ def test_the_full_batch_is_all_that_is_here(given, pad):
         batches = plan.batches(given.orders, None, [(1.0,)] * len(given.orders))
         assert batches.arrays == ()
         s = np.ones(given.m) if given.weights is None else given.weights
-        np.testing.assert_allclose(plan.totals(None), [s.sum()])
+        np.testing.assert_allclose(plan.totals([None]), [[s.sum()]])
 
 
 def test_rows_have_one_width_where_steps_are_compiled():

@@ -64,9 +64,14 @@ class Plan:
     def _sums(self, s: Any) -> Any:
         return np.add.reduceat(s, range(0, self.m, self.size))
 
-    def totals(self, order: Any) -> Any:
-        """Return Σs of each step, shape (steps,); without weights its number of examples."""
-        return self._sums(self.s[order]) if self._same is None else self._same
+    def totals(self, orders: list[Any]) -> Any:
+        """Return Σs of each step, shape (epochs, steps); without weights its number of examples.
+
+        ``orders`` are those of the examples in each epoch, of account if `weighs`.
+        """
+        if self._same is None:
+            return np.stack([self._sums(self.s[order]) for order in orders])
+        return np.broadcast_to(self._same, (len(orders), self.steps))
 
     def batches(self, orders: list[Any], inverse: Any, numbers: list[tuple[float, ...]]) -> Batches:
         """Lay the orders of k epochs, shape (m,) each, out as the rows of their steps.

@@ -1,7 +1,7 @@
 """`Trainer`: the data of one training laid out on its device, and epochs run over them."""
 
 from functools import cached_property
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ class Trainer:
         self.rows = backend.compiled or not self.plan.full
         self.data: tuple[Array, ...] = (X.T, Y.T) if columns == self.rows else (X, Y)
         if self.plan.full:
-            self.data += () if s is None else (s / self.plan.totals(None).item(),)
+            self.data += () if s is None else (s / self.plan.totals([None]).item(),)
         elif not streamed:
             self.data = tuple(map(backend.contiguous, self.data))
         self.run_steps = make_run(
@@ -102,7 +102,7 @@ class Trainer:
         not altered. Costs are read from the device once. Raises `DivergenceError` if one is not
         finite.
         """
-        totals = np.stack([self.plan.totals(order) for order in orders])
+        totals = self.plan.totals(orders)
         batches = self._batches(epoch, rates, orders, totals)
         with self.backend.threads_for(largest_product(self.net, self.plan.size // self.ranks)):
             new_carry, J = self.run_steps(carry, self.data, *batches)
@@ -115,13 +115,13 @@ class Trainer:
     def _batches(self, epoch: int, rates: list[float], orders: list[Any], totals: Any) -> Batches:
         """Return the steps of some epochs."""
         inverse = np.divide(1.0, totals, out=np.zeros_like(totals), where=totals > 0.0)
-        t = self.steps_before + epoch * self.plan.steps
-        numbers = []
-        for rate, shares in zip(rates, inverse.tolist(), strict=True):
-            for share in shares:
-                t += 1
-                decay = self.l2 * share / self.ranks  # each adds its part to the sum
-                numbers.append((share, decay, *self.optimizer.scalars(rate, t)))
+        t = count(self.steps_before + epoch * self.plan.steps + 1)
+        l2, scalars = self.l2 / self.ranks, self.optimizer.scalars  # each rank adds its part
+        numbers = [
+            (share, l2 * share, *scalars(rate, next(t)))
+            for rate, shares in zip(rates, inverse.tolist(), strict=True)
+            for share in shares
+        ]
         return self.plan.batches(orders, inverse, numbers)
 
     def mean(self, J: Any, totals: Any) -> Any:
@@ -155,7 +155,7 @@ class Trainer:
         if self.rows:
             X, Y = X.T, Y.T
         share = shares[0] if shares else 1.0 / self.plan.m
-        total = self.plan.totals(np.arange(self.plan.m)).item()
+        total = self.plan.totals([None]).item()
         decay = self.l2 / total / self.ranks if self.l2 else None
         _, caches = forward(params, X, self.net.activations, xp)
         grads = backward(params, caches, Y, share, decay, self.net.activations, self.net.loss, xp)
