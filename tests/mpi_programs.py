@@ -17,13 +17,14 @@ import warnings
 from contextlib import contextmanager, redirect_stderr
 from itertools import product
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
 import xpnn
 from xpnn import distributed, optimizers
-from xpnn.training import streaming
+from xpnn.training import streaming, together
 
 M, SIZES, BATCH = 53, [5, 7, 3], 16  # 4 steps an epoch, of which the last has 5 examples
 
@@ -316,13 +317,14 @@ def message(call):
     """Return type and text of the error that a call raises."""
     try:
         call()
-    except xpnn.XpnnError as error:
+    except (xpnn.XpnnError, ValueError) as error:  # scikit-learn's checks raise the other
         return f"{type(error).__name__}: {error}"
     return "nothing was raised"
 
 
 OTHERS = {  # of rank 1
     "features": {"X": X[:4], "net": xpnn.Network([4, 7, 3], hidden="tanh")},
+    "backend": {"spec": "array_api_strict"},
     "dtype": {"dtype": "float32"},
     "sizes": {"hidden": 8},
     "activations": {"net": xpnn.Network(SIZES, hidden="relu")},
@@ -365,6 +367,9 @@ def agreement(ranks, folder):
     for name, other in OTHERS.items():
         given = {"epochs": 2, **OF_ALL.get(name, {}), **(other if different else {})}
         errors["fit", name] = message(lambda given=given: train(ranks=ranks, **given))
+    version = "0.0.1" if different else together.version("xpnn")
+    with patch.object(together, "version", lambda name: version):
+        errors["fit", "version"] = message(lambda: train(ranks=ranks))
     models = {"classifier, tol": OTHER_MODELS, "logistic, sparse, weights": OTHER_LOGISTIC}
     for kind, others in models.items():
         for name, other in others.items():
@@ -604,6 +609,11 @@ def wrong_data_on_one_rank(ranks, folder):
     told["weights of a model"] = message(lambda: model.fit(ROWS[mine], NAMES[mine], weights))
     classes = [*np.unique(NAMES), "z" if first else "zz"]
     other = xpnn.MLPClassifier(**MLP, communicator=ranks)
+    for kind, made in MODELS.items():
+        model, (rows, *rest) = made()
+        data = [a[mine] for a in (rows * (1.0 if first else np.nan), *rest)]
+        model.set_params(communicator=ranks)
+        told["X of a model", kind] = message(lambda model=model, data=data: model.fit(*data))
     told["classes"] = message(lambda: other.partial_fit(ROWS[mine], NAMES[mine], classes=classes))
     return told
 

@@ -21,6 +21,7 @@ import mpi_programs as programs
 import numpy as np
 import pytest
 from conftest import mpiexec, unusable
+from fake_ranks import on_ranks
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +32,7 @@ from xpnn.backends.selection import resolve
 from xpnn.backends.threads import SETTINGS
 from xpnn.distributed import Communicator
 from xpnn.files import container
+from xpnn.training import together
 from xpnn.training.batches import Plan
 from xpnn.training.step import make_run
 
@@ -263,7 +265,7 @@ def test_copies_of_a_model_with_a_communicator(run):
 # ---- what must agree -------------------------------------------------------------------------
 
 DIFFERENT = [
-    *(("fit", name) for name in programs.OTHERS),
+    *(("fit", name) for name in [*programs.OTHERS, "version"]),
     *(("classifier, tol", name) for name in programs.OTHER_MODELS),
     *(("logistic, sparse, weights", name) for name in programs.OTHER_LOGISTIC),
 ]
@@ -280,6 +282,20 @@ def test_every_rank_is_told_what_differs(kind, name, run):
     found = re.fullmatch(pattern, messages[0])
     assert found, messages[0]
     assert found[1] != found[2]
+
+
+def test_numbers_of_numpy_are_compared_as_numbers():
+    mine, theirs = (
+        {"max_iter": np.int64(n), "sizes": (n, np.float32(0.5)), "alpha": 0.5} for n in (5, 6)
+    )
+    plain = {"max_iter": 5, "sizes": [5, 0.5], "alpha": np.float32(0.5)}
+
+    def compare(communicator, *of_ranks):
+        together.compare(communicator, **of_ranks[communicator.rank])
+
+    on_ranks(2, lambda communicator: compare(communicator, mine, plain))
+    with pytest.raises(xpnn.ArgumentError, match=r"the same max_iter .* found 5 on rank 0 and 6"):
+        on_ranks(2, lambda communicator: compare(communicator, mine, theirs))
 
 
 def test_without_a_seed_the_order_of_rank_0_is_that_of_all(run):
@@ -550,6 +566,8 @@ def test_what_one_rank_finds_wrong_is_raised_on_all(mpi, tmp_path):
         assert "exists already" in told["checkpoint"]
         assert "expected the same sample_weight" in told["weights of a model"]
         assert "expected the same classes" in told["classes"]
+        for kind in programs.MODELS:
+            assert "NaN" in told["X of a model", kind]
 
 
 def test_ctrl_c_between_two_epochs_writes_the_checkpoint(mpi, tmp_path):

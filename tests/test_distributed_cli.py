@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mpi_programs as programs
 import numpy as np
 import pytest
 from conftest import mpiexec
@@ -207,6 +208,46 @@ def test_ranks_train_as_one_process_does(tables, mpi, arguments):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
+def test_a_checkpoint_is_gone_on_from(tables, mpi):
+    shared = ("X.npy", "y.npy", "--checkpoint", "run.safetensors", "--json")
+    done = train(tables, *shared, "--epochs", "4", "-o", "four.safetensors", ranks=2)
+    assert done.returncode == 0, done.stderr
+    more = (*shared, "--epochs", "8", "--resume", "-o", "eight.safetensors")
+    done = train(tables, *more, ranks=MANY)
+    assert (done.returncode, json.loads(done.stdout)["epochs_now"]) == (0, 4), done.stderr
+    train(tables, *shared[:2], "--epochs", "8", "-o", "straight.safetensors")
+    found, expected = (last(xpnn.load(tables / f"{n}.safetensors")) for n in ("eight", "straight"))
+    for a, b in zip(found.coefs_, expected.coefs_, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_ctrl_c_keeps_the_model_and_the_checkpoint(tables, mpi):
+    typing = [sys.executable, programs.__file__, "on_a_terminal", mpiexec(), "-n", "2"]
+    words = ["-m", "xpnn", "train", "X.npy", "y.npy", "--distributed", "--epochs", "5000000"]
+    files = ["--checkpoint", "stopped.safetensors", "-o", "kept.safetensors"]
+    done = subprocess.run(
+        [*typing, sys.executable, *words, *files],
+        cwd=tables,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "Traceback" not in done.stdout
+    assert (tables / "stopped.safetensors").exists(), done.stdout
+    assert (tables / "kept.safetensors").exists(), done.stdout
+
+
+def test_the_plain_run_in_one_process(tables, mpi):
+    shared = ("X.npy", "y.npy", "--epochs", "3", "-o")
+    plain = train(tables, *shared, "plain.safetensors")
+    alone = train(tables, *shared, "alone.safetensors", "--distributed")
+    assert plain.returncode == alone.returncode == 0, alone.stderr
+    found, expected = (last(xpnn.load(tables / f"{n}.safetensors")) for n in ("alone", "plain"))
+    for a, b in zip(found.coefs_, expected.coefs_, strict=True):
+        assert np.array_equal(a, b)
+
+
 def last(model):
     return model.steps[-1][1] if hasattr(model, "steps") else model
 
@@ -236,6 +277,7 @@ def test_an_error_ends_all_ranks(tables, mpi, arguments, message):
 def test_a_compressed_table_is_refused(tables, mpi):
     (tables / "t.csv.gz").write_bytes(gzip.compress((tables / "t.csv").read_bytes()))
     done = train(tables, "t.csv.gz", "--target", "kind", ranks=2)
+    assert "rank 0 of 2: t.csv.gz: expected a table of which each rank" in done.stderr
     assert "unpack it first" in done.stderr
 
 

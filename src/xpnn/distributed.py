@@ -17,7 +17,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from time import sleep
 from types import FrameType
@@ -149,7 +149,8 @@ class Communicator:
         def call(report: Any) -> bool:
             answers: list[object] = []
             try:
-                answers += [callback(report) for callback in callbacks if self.rank == 0]
+                if self.rank == 0:
+                    answers += [callback(report) for callback in callbacks]
             except KeyboardInterrupt:
                 self._interrupted = True
             stop = any(answer is True for answer in answers)
@@ -260,6 +261,11 @@ def several(found: Any) -> Communicator | None:
     return found if found is not None and found.size > 1 else None
 
 
+def raised_on_all(found: Communicator | None) -> AbstractContextManager[None]:
+    """Return `Communicator.on_all`; of a single process, what does nothing."""
+    return found.on_all() if found is not None else nullcontext()
+
+
 def tells(found: Communicator | None) -> bool:
     """Whether this process is the one that prints and warns: rank 0, or the only one."""
     return found is None or found.rank == 0
@@ -287,7 +293,7 @@ def _check_started_alone() -> None:
             raise ArgumentError(
                 f"communicator: expected {found} processes ({name}), found 1: they were started by "
                 f"another MPI than that of mpi4py ({library}). Start them with its mpiexec; "
-                f"{INSTALL}, within a Slurm job too."
+                f"{INSTALL}, within a Slurm job too (srun is for an mpi4py built with its MPI)."
             )
 
 

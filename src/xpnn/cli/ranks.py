@@ -1,5 +1,6 @@
 """The processes of ``xpnn train --distributed``: which rows each reads, and what they exchange."""
 
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -63,7 +64,8 @@ class Ranks:
     def backend(self, name: str | None) -> Backend:
         """Select a backend; of several GPUs each rank of a machine gets another."""
         backend = set_backend(name) if name else get_backend()
-        if self.communicator is None or (name or "")[-1:].isdigit():
+        asked = name or os.environ.get("XPNN_BACKEND", "")
+        if self.communicator is None or asked[-1:].isdigit():
             return backend
         kind = backend.device_name.partition(":")[0]
         alike = [device for device in backend.devices() if device.partition(":")[0] == kind]
@@ -82,7 +84,7 @@ class Ranks:
             raise
         except Exception as error:
             if self.rank > 0:
-                sleep(0.5)  # what rank 0 finds wrong as well is told once
+                sleep(1.5)  # what rank 0 finds wrong as well is told once
             if "--debug" in sys.argv:
                 traceback.print_exc()
             where = f"rank {self.rank} of {self.size}"

@@ -314,6 +314,8 @@ def _table(path: Path, kind: str, texts: Iterable[str] = (), ranks: Ranks = ALON
                 skipinitialspace=True,
                 dtype=dict.fromkeys(texts, str),
             )
+    except ArgumentError:  # which is a ValueError
+        raise
     except pandas.errors.EmptyDataError:
         raise ArgumentError(f"{path}: expected a table, found an empty file.") from None
     except UnicodeDecodeError as error:

@@ -23,7 +23,7 @@ from ..backends.base import Backend
 from ..core.activations import ACTIVATIONS
 from ..core.optimizers import sklearn_sgd
 from ..core.parameters import Params, count, fold_standardization
-from ..distributed import Communicator, several, tells
+from ..distributed import Communicator, raised_on_all, several, tells
 from ..errors import ArgumentError
 from ..network import Network
 from ..training import together
@@ -198,21 +198,22 @@ class LogisticRegression(NetworkClassifier):
         DivergenceError
             If a learning rate of your own is too large; it is a ValueError too.
         """
-        check_callbacks(self.callbacks)
+        ranks = several(self.communicator)
         home = inputs.home_of(X)
-        X, y = inputs.fit_rows(self, X, y, reset=True, multi_output=False)
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        self._label_binarizer = LabelBinarizer().fit(of_all_ranks(self, y))
+        with raised_on_all(ranks):
+            check_callbacks(self.callbacks)
+            X, y = inputs.fit_rows(self, X, y, reset=True, multi_output=False)
+            y = column_or_1d(y, warn=True)
+            check_classification_targets(y)
+            backend = inputs.where(self, home, inputs.dtype_of(X))
+            s = inputs.check_weights(sample_weight, X.shape[0], backend)
+        self._label_binarizer = LabelBinarizer().fit(of_all_ranks(ranks, y))
         self.classes_ = self._label_binarizer.classes_
         if len(self.classes_) < 2:
             raise ArgumentError(
                 "y: expected at least 2 classes, found only one class: "
                 f"{self.classes_.tolist()[0]!r}; there is nothing to tell apart."
             )
-        backend = inputs.where(self, home, inputs.dtype_of(X))
-        s = inputs.check_weights(sample_weight, X.shape[0], backend)
-        ranks = several(self.communicator)
         Y = self._one_hot(y)
         compare_estimators(ranks, self, X, Y, sample_weight, backend)
         with backend.current(), backend.no_grad():

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._typing import Array
 from ..backends.base import Backend
-from ..distributed import Communicator, several
+from ..distributed import Communicator
 from ..errors import ArgumentError
 from ..training import together
 
@@ -42,15 +42,16 @@ def compare_estimators(
     together.compare(ranks, **given | facts)
 
 
-def of_all_ranks(estimator: Any, y: Array) -> Array:
+def of_all_ranks(ranks: Communicator | None, y: Array) -> Array:
     """Return labels in which every label of every rank is; targets of two dimensions as they are.
 
     Without a communicator, y itself.
     """
-    ranks = several(estimator.communicator)
     if ranks is None:
         return y
-    everyone = ranks.gather(np.unique(y) if y.ndim == 1 else None)
+    with ranks.on_all():
+        labels = np.unique(y) if y.ndim == 1 else None
+    everyone = ranks.gather(labels)
     if any((labels is None) != (y.ndim == 2) for labels in everyone):
         raise ArgumentError(
             "communicator: expected y of as many dimensions on every rank, found some of one and "

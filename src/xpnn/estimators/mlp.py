@@ -33,7 +33,7 @@ from ..backends.selection import resolve
 from ..core.activations import Activation
 from ..core.optimizers import Optimizer
 from ..core.parameters import Layer, Params
-from ..distributed import Communicator, several, tells
+from ..distributed import Communicator, raised_on_all, several, tells
 from ..errors import ArgumentError, DivergenceError
 from ..network import Network
 from ..training.batches import Shuffle
@@ -123,7 +123,7 @@ class BaseMLP(NetworkEstimator):
 
     # ---- a subclass says ----------------------------------------------------
 
-    def _check_y(self, y: Any, *, incremental: bool) -> Any:
+    def _check_y(self, y: Any, ranks: Communicator | None, *, incremental: bool) -> Any:
         """Return checked targets as numbers, shape (m, n_outputs)."""
         raise NotImplementedError
 
@@ -166,24 +166,27 @@ class BaseMLP(NetworkEstimator):
         return True
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool) -> Self:
-        check_callbacks(self.callbacks)
-        self._check_checkpoint(incremental=incremental)
-        hidden_sizes = self._hidden_sizes()
+        ranks = several(self.communicator)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         home = inputs.home_of(X)
-        X, y = inputs.fit_rows(self, X, y, reset=first, **self._y_checks)
-        Y = self._check_y(y, incremental=incremental)
-        backend = inputs.where(
-            self, home, inputs.dtype_of(X) if first else self._place().dtype_name
-        )
-        ranks = self._check_ranks(X, Y, sample_weight, backend)
-        inputs.check_finite("y", Y, backend)
-        s = inputs.check_weights(sample_weight, X.shape[0], backend)
-        if not first and Y.shape[1] != self.n_outputs_:
-            raise ArgumentError(
-                f"y: expected {self.n_outputs_} outputs, as in the first call to fit, found "
-                f"{Y.shape[1]}; make a new model with sklearn.base.clone."
+        with raised_on_all(ranks):
+            check_callbacks(self.callbacks)
+            self._check_checkpoint(incremental=incremental)
+            hidden_sizes = self._hidden_sizes()
+            X, y = inputs.fit_rows(self, X, y, reset=first, **self._y_checks)
+            backend = inputs.where(
+                self, home, inputs.dtype_of(X) if first else self._place().dtype_name
             )
+            s = inputs.check_weights(sample_weight, X.shape[0], backend)
+        Y = self._check_y(y, ranks, incremental=incremental)
+        self._check_ranks(ranks, X, Y, sample_weight, backend)
+        with raised_on_all(ranks):
+            inputs.check_finite("y", Y, backend)
+            if not first and Y.shape[1] != self.n_outputs_:
+                raise ArgumentError(
+                    f"y: expected {self.n_outputs_} outputs, as in the first call to fit, found "
+                    f"{Y.shape[1]}; make a new model with sklearn.base.clone."
+                )
         self.n_outputs_ = Y.shape[1]
         self._random_state = check_random_state(self.random_state)
         if ranks is not None and self.random_state is None:
@@ -225,10 +228,14 @@ class BaseMLP(NetworkEstimator):
                 )
 
     def _check_ranks(
-        self, X: Array, Y: Array, sample_weight: Any, backend: Backend
-    ) -> Communicator | None:
-        """Return the communicator of several ranks, once they are about the same training."""
-        ranks = several(self.communicator)
+        self,
+        ranks: Communicator | None,
+        X: Array,
+        Y: Array,
+        sample_weight: Any,
+        backend: Backend,
+    ) -> None:
+        """Raise on every rank unless all are about the same training, and one for many."""
         compare_estimators(ranks, self, X, Y, sample_weight, backend)
         for name, value in (("solver", "lbfgs"), ("early_stopping", True)):
             if ranks is not None and getattr(self, name) == value:
@@ -236,7 +243,6 @@ class BaseMLP(NetworkEstimator):
                     f"communicator: expected another {name} than {value!r}, which is for a single "
                     "process."
                 )
-        return ranks
 
     def _hidden_sizes(self) -> list[int]:
         sizes = self.hidden_layer_sizes
@@ -480,15 +486,18 @@ class MLPClassifier(NetworkClassifier, BaseMLP):  # noqa: D101
     loss = "log_loss"
     _y_checks: ClassVar[dict[str, Any]] = {"multi_output": True}
 
-    def _check_y(self, y: Any, *, incremental: bool) -> Any:
+    def _check_y(self, y: Any, ranks: Communicator | None, *, incremental: bool) -> Any:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
-            self._label_binarizer = LabelBinarizer().fit(of_all_ranks(self, y))
-            self.classes_ = self._label_binarizer.classes_
-        else:
-            self._check_classes(unique_labels(of_all_ranks(self, y)))
-        return self._one_hot(y)
+        labels = of_all_ranks(ranks, y)
+        with raised_on_all(ranks):
+            if not hasattr(self, "classes_") or not (self.warm_start or incremental):
+                self._label_binarizer = LabelBinarizer().fit(labels)
+                self.classes_ = self._label_binarizer.classes_
+            else:
+                self._check_classes(unique_labels(labels))
+            Y = self._one_hot(y)
+        return Y
 
     def _check_classes(self, classes: Any) -> None:
         """Raise unless the classes of this call suit those of the first."""
@@ -645,7 +654,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # noqa: D101
         )
         self.loss = loss
 
-    def _check_y(self, y: Any, *, incremental: bool) -> Any:
+    def _check_y(self, y: Any, ranks: Communicator | None, *, incremental: bool) -> Any:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return y.reshape(-1, 1) if y.ndim == 1 else y

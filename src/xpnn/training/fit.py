@@ -12,7 +12,7 @@ from .._typing import Array, Rng
 from ..core import optimizers
 from ..core.optimizers import Optimizer
 from ..core.parameters import Params, to_vector
-from ..distributed import Communicator, several, tells
+from ..distributed import Communicator, raised_on_all, several, tells
 from ..errors import ArgumentTypeError, at_least_0, positive_int
 from ..network import Network, host_rng
 from . import together
@@ -160,7 +160,7 @@ def fit(
     with backend.current(), backend.no_grad():
         streamed = stays_on_host(X, batch_size, backend, ranks)
         check = boundary.check_host_examples if streamed else boundary.check_examples
-        with ranks.on_all() if ranks else nullcontext():
+        with raised_on_all(ranks):
             X, Y, s = check(X, Y, sample_weight, net.sizes, net.activations, net.loss, backend)
             if validation is not None and tells(ranks):
                 validation = _check_validation(validation, net, backend)
@@ -200,7 +200,7 @@ def fit(
                 loop.finish()
             except KeyboardInterrupt:
                 loop.interrupt()
-        done = loop.best if validation and stopping.wanted else loop.done
+        done = loop.best if validation is not None and stopping.wanted else loop.done
         trainer.check_finite(done.carry, done.epochs)
         return trainer.params(done.carry), loop.history
 

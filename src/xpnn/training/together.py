@@ -27,7 +27,7 @@ def _plain(value: Any) -> Any:
         return describe(value)
     if isinstance(value, tuple | list):
         return list(map(_plain, value))
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     if value is None or isinstance(value, int | float | str):
         return value
