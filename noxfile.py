@@ -74,9 +74,10 @@ def tests_cupy(session: nox.Session) -> None:
 @nox.session(name="tests-mpi")
 def tests_mpi(session: nox.Session) -> None:
     """Run the tests of training on several processes; MPI must be there."""
-    install(session, ".[mpi,jax,data]", groups=("test",))
+    install(session, ".[mpi,jax,torch,data]", groups=("test",))
     tests = ("tests/test_distributed.py", "tests/test_distributed_cli.py", "tests/test_nccl.py")
-    session.run("pytest", "--require-mpi", *tests, *session.posargs)
+    required = ("--require-mpi", "--require-backend=jax", "--require-backend=torch")
+    session.run("pytest", *required, *tests, *session.posargs)
 
 
 @nox.session(python="3.11")

@@ -26,6 +26,7 @@ from xpnn.backends.threads import SETTINGS
 from xpnn.bench import OPTIMIZERS, WORKLOADS, conditions, report_name, write_report
 from xpnn.core.parameters import count
 from xpnn.plot._canvas import COLOURS, MARKERS, SMALL, grid, pyplot
+from xpnn.training.batches import Plan, Shuffle
 
 NAMES = ("784-256-128-10", "1024-1024-1024-10")
 CASES = {name: next(w for w in WORKLOADS if w.name.startswith(name)) for name in NAMES}
@@ -126,6 +127,18 @@ def curve(name, ranks):
     return {"batch": sizes, **times, "adding": median(spent) / a.nbytes}
 
 
+def order(ranks):
+    """Return the seconds that a rank takes to put an example of another into order."""
+    m, batch = 2**22, 2**15
+    shuffle = Shuffle(m, np.random.default_rng(0))
+    plan = Plan(m, batch, None, pad=False, own=slice(0, m // 256))
+    numbers, inverse = [()] * plan.steps, np.ones((1, plan.steps))
+    spent = []
+    for _ in range(3):
+        timed(lambda _: plan.batches([shuffle.draw()], inverse, numbers), spent)(None)
+    return {"order": median(spent) / m}
+
+
 def allreduce(ranks):
     """Return the seconds of an Allreduce of each number of bytes."""
     times = []
@@ -170,12 +183,12 @@ def work(job):
         print(json.dumps(answer))
 
 
-WORK = {"train": train, "curve": curve, "allreduce": allreduce, "described": described}
+WORK = {function.__name__: function for function in (train, curve, order, allreduce, described)}
 
 
 def measure(repetitions, budget):
     """Return the medians of everything that is timed; the runs take turns."""
-    jobs = {"allreduce": (2, None, "allreduce")}
+    jobs = {"allreduce": (2, None, "allreduce"), "order": (1, None, "order")}
     for name, case in CASES.items():
         for key, ranks, threads, k in (
             ("1 rank, 1 thread", 1, 1, 1),
@@ -239,7 +252,8 @@ def step(found, name, batch, ranks, gbit, microseconds):
     seconds_a_byte = 2.0 * 8.0 / (1e9 * gbit) + curve["adding"]
     share = largest_share(batch, ranks, EPOCH * batch)
     latency = 2.0 * math.log2(ranks) * 1e-6 * microseconds
-    return computing(curve, share) + part * seconds_a_byte + latency
+    order = found["order"]["order"] * (batch - share)
+    return computing(curve, share) + order + part * seconds_a_byte + latency
 
 
 def size(name):
@@ -401,6 +415,7 @@ def report(folder, found, described, networks):
     a, b = line(BYTES, found["allreduce"])
     rates = "; ".join(f"{gbit:g} Gbit/s and {us:g} µs a message" for gbit, us in networks)
     adding = found[f"{NAMES[0]}: part"]["adding"]
+    order = found["order"]["order"]
     rows = modelled(found, networks)
     tables = {
         "A step on one and two ranks of this machine, NumPy, Adam, float32": measured_table(found),
@@ -414,7 +429,8 @@ def report(folder, found, described, networks):
     }
     described = [
         *described,
-        f"model: {rates} (assumed); adding {1e-9 / adding:.1f} GB/s; m = {EPOCH} B; all cores",
+        f"model: {rates} (assumed); m = {EPOCH} B; all cores",
+        f"model: adding {1e-9 / adding:.1f} GB/s; order {1e9 * order:.0f} ns an example",
     ]
     stem = folder / f"distributed-{report_name()[:10]}"
     data = {"measured": found, "model": rows}
@@ -440,7 +456,7 @@ def main():
         return
     if options.old:
         old = json.loads(options.old.read_text(encoding="utf-8"))
-        found, conditions = old["data"]["measured"], old["conditions"][:-1]
+        found, conditions = old["data"]["measured"], old["conditions"][:-2]
     else:
         found = measure(options.repetitions, options.budget)
         conditions = [*launch("described"), f"medians of {options.repetitions} runs in turn"]

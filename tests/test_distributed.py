@@ -526,6 +526,14 @@ def test_ctrl_c_on_a_terminal(mpi, tmp_path):
     assert "Traceback" not in job.out
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells private memory")
+def test_no_rank_holds_its_share_of_a_file(mpi, tmp_path):
+    program = Path(__file__).parent / "large_data.py"
+    words = [mpiexec(), "-n", "2", sys.executable, program, "1", tmp_path]  # GiB, where
+    done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_ranks_that_no_longer_agree_are_stopped(mpi, tmp_path):
     job = launch(2, "other_costs", tmp_path)
     assert job.status != 0

@@ -7,13 +7,15 @@
 #SBATCH --cpus-per-task=8
 #SBATCH --time=01:00:00
 #SBATCH --requeue
-# With GPUs (and `pip install 'xpnn[mpi,cuda12]'`), one for each process:
-# #SBATCH --gpus-per-task=1
+# With GPUs (and `pip install 'xpnn[mpi,cuda12]'`), one for each process of a node:
+# #SBATCH --gpus-per-node=4
 
 set -euo pipefail
 source "$HOME/venv/bin/activate"
 cd "$SLURM_SUBMIT_DIR"
 
-# The mpiexec of that environment, MPICH's, asks Slurm for the nodes. Each process takes its share
-# of the cores; killed or requeued, the job goes on from its checkpoint.
+# The mpiexec of that environment, MPICH's, asks Slurm for the nodes, and starts one helper on each,
+# which starts the processes; export OMP_NUM_THREADS where Slurm binds the helper to fewer cores than
+# they should have. Each process takes its share of the cores; killed or requeued, the job goes on
+# from its checkpoint.
 mpiexec -n "$SLURM_NTASKS" python train.py
