@@ -50,14 +50,15 @@ def training(
     net = workload.net
     with use_backend(backend.spec, backend.dtype_name), backend.current():
         params = net.init(rng=0)
-        X, Y = data or map(backend.asarray, workload.rows())
+        rows = data or map(backend.asarray, workload.rows())
+        X, Y = (a.T for a in rows)  # which JAX copies: columns are what `fit` takes
 
     def train() -> list[float]:
         _, history = fit(
             net,
             params,
-            X.T,
-            Y.T,
+            X,
+            Y,
             optimizer=optimizer,
             epochs=workload.epochs,
             batch_size=workload.batch_size,
