@@ -209,7 +209,7 @@ def test_ranks_train_as_one_process_does(tables, mpi, arguments):
 
 
 def test_a_checkpoint_is_gone_on_from(tables, mpi):
-    shared = ("X.npy", "y.npy", "--checkpoint", "run.safetensors", "--json")
+    shared = ("X.npy", "y.npy", "--checkpoint", "halfway.safetensors", "--json")
     done = train(tables, *shared, "--epochs", "4", "-o", "four.safetensors", ranks=2)
     assert done.returncode == 0, done.stderr
     more = (*shared, "--epochs", "8", "--resume", "-o", "eight.safetensors")
