@@ -607,13 +607,13 @@ def wrong_data_on_one_rank(ranks, folder):
     weights = np.ones(len(ROWS[mine])) if first else None
     model = xpnn.MLPClassifier(**MLP, communicator=ranks)
     told["weights of a model"] = message(lambda: model.fit(ROWS[mine], NAMES[mine], weights))
-    classes = [*np.unique(NAMES), "z" if first else "zz"]
-    other = xpnn.MLPClassifier(**MLP, communicator=ranks)
     for kind, made in MODELS.items():
         model, (rows, *rest) = made()
         data = [a[mine] for a in (rows * (1.0 if first else np.nan), *rest)]
         model.set_params(communicator=ranks)
         told["X of a model", kind] = message(lambda model=model, data=data: model.fit(*data))
+    classes = [*np.unique(NAMES), "z" if first else "zz"]
+    other = xpnn.MLPClassifier(**MLP, communicator=ranks)
     told["classes"] = message(lambda: other.partial_fit(ROWS[mine], NAMES[mine], classes=classes))
     return told
 

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -124,6 +125,14 @@ def test_a_gpu_for_each_rank(monkeypatch):
         numbered = [spec for spec in asked if spec != name]
         expected = [0, 0, 1] if size == 3 else []  # rank 2 shares the first
         assert sorted(numbered) == [f"array_api_strict:cuda:{i}" for i in expected]
+    asked.clear()
+    monkeypatch.setattr("xpnn.cli.ranks.get_backend", lambda: chosen)
+    monkeypatch.setenv("XPNN_BACKEND", "array_api_strict:cuda:1")
+    on_ranks(2, lambda communicator: Ranks(communicator).backend(None))
+    assert asked == []
+    monkeypatch.setenv("XPNN_BACKEND", "array_api_strict")
+    on_ranks(2, lambda communicator: Ranks(communicator).backend(None))
+    assert sorted(asked) == ["array_api_strict:cuda:0", "array_api_strict:cuda:1"]
 
 
 # ---- under mpiexec ----------------------------------------------------------
@@ -256,6 +265,7 @@ def test_only_rank_0_prints(tables, mpi):
     done = train(tables, "X.npy", "y.npy", "--epochs", "3", ranks=2)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("rows      96 to train, 24 to test") == 1
+    assert re.search(r"^backend   numpy:cpu, float\d\d, on 2 processes$", done.stdout, re.MULTILINE)
     assert done.stdout.count("accuracy  ") == done.stdout.count("model     ") == 1
 
 

@@ -72,7 +72,8 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         yield str(Table(("column", "type", "values"), _columns(found["columns"])))
         yield ""
     yield f"rows      {found['train_rows']} to train, {found['test_rows']} to test"
-    yield f"backend   {found['backend']}, {found['dtype']}"
+    processes = f", on {found['ranks']} processes" if found["ranks"] > 1 else ""
+    yield f"backend   {found['backend']}, {found['dtype']}{processes}"
 
 
 def _extent(found: dict[str, Any]) -> str:

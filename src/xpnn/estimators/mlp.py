@@ -123,7 +123,7 @@ class BaseMLP(NetworkEstimator):
 
     # ---- a subclass says ----------------------------------------------------
 
-    def _check_y(self, y: Any, ranks: Communicator | None, *, incremental: bool) -> Any:
+    def _check_y(self, y: Any, *, incremental: bool) -> Any:
         """Return checked targets as numbers, shape (m, n_outputs)."""
         raise NotImplementedError
 
@@ -178,7 +178,7 @@ class BaseMLP(NetworkEstimator):
                 self, home, inputs.dtype_of(X) if first else self._place().dtype_name
             )
             s = inputs.check_weights(sample_weight, X.shape[0], backend)
-        Y = self._check_y(y, ranks, incremental=incremental)
+        Y = self._check_y(y, incremental=incremental)
         self._check_ranks(ranks, X, Y, sample_weight, backend)
         with raised_on_all(ranks):
             inputs.check_finite("y", Y, backend)
@@ -486,9 +486,10 @@ class MLPClassifier(NetworkClassifier, BaseMLP):  # noqa: D101
     loss = "log_loss"
     _y_checks: ClassVar[dict[str, Any]] = {"multi_output": True}
 
-    def _check_y(self, y: Any, ranks: Communicator | None, *, incremental: bool) -> Any:
+    def _check_y(self, y: Any, *, incremental: bool) -> Any:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        ranks = several(self.communicator)
         labels = of_all_ranks(ranks, y)
         with raised_on_all(ranks):
             if not hasattr(self, "classes_") or not (self.warm_start or incremental):
@@ -654,7 +655,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # noqa: D101
         )
         self.loss = loss
 
-    def _check_y(self, y: Any, ranks: Communicator | None, *, incremental: bool) -> Any:
+    def _check_y(self, y: Any, *, incremental: bool) -> Any:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return y.reshape(-1, 1) if y.ndim == 1 else y
