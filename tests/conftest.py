@@ -6,6 +6,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from functools import cache
@@ -73,6 +74,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    # a shell lets what it starts in the background ignore Ctrl-C, and that would be inherited
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # JAX's float64 is a matter of the whole process: tests that need it off start their own
     unusable("jax", "float64")
     for name in config.getoption("--require-backend"):
