@@ -328,10 +328,9 @@ def check_shape(name: str, x: Array, expected: tuple[int, ...]) -> None:
 
 def check_finite(name: str, x: Array, backend: Backend) -> None:
     """Raise unless every entry is finite in the backend's dtype."""
-    xp = backend.xp
-    finite = xp.isfinite(x)
-    if not backend.all_true(finite):
-        bad = int(xp.sum(xp.astype(~finite, backend.dtype)))
+    if not backend.all_finite(x):
+        xp = backend.xp
+        bad = int(xp.sum(xp.astype(~xp.isfinite(x), backend.dtype)))
         raise ArgumentError(
             f"{name}: expected finite numbers, found {bad} of {prod(x.shape)} entries NaN or "
             f"infinity as {backend.dtype_name}; remove or impute them, for example with "

@@ -406,6 +406,10 @@ class Backend:
         self.note(READ, 1)
         return bool(self.xp.all(condition))
 
+    def all_finite(self, a: Array) -> bool:
+        """Read on the host whether no entry is NaN or infinite."""
+        return self.all_true(self.xp.isfinite(a))
+
     def contiguous(self, a: Array) -> Array:
         """Return ``a`` with its rows contiguous in memory, copied only if they are not."""
         return a

@@ -7,9 +7,10 @@ from .. import _boundary as boundary
 from .._typing import Array
 from ..backends.base import Backend
 from ..core.optimizers import Optimizer, gradient_descent
-from ..core.parameters import Params, to_vector
+from ..core.parameters import Params
 from ..errors import positive_int
 from ..network import Network
+from ..training.step import joining
 from ..training.trainer import Trainer
 from ._arrays import by_layer, entries, together
 
@@ -40,7 +41,7 @@ def descend(
     descent = gradient_descent(learning_rate)
     alpha = descent.rate(epoch=0)
     trainer = Trainer(net, backend, descent, 0.0, X, Y, None, None, columns=True)
-    carry = previous = trainer.start(to_vector(params, backend.xp))
+    carry = previous = trainer.start(joining(backend)(params))
     costs: dict[int, float] = {}
     starts = sorted({*range(0, num_iterations, every), num_iterations - 1})
     for start, stop in zip(starts, [*starts[1:], num_iterations], strict=True):

@@ -201,7 +201,7 @@ class BaseMLP(NetworkEstimator):
             else:
                 theta = self._fit_stochastic(X, Y, s, backend, incremental=incremental)
             self._keep(cutting(self._network().sizes, backend)(theta), backend)
-            if not backend.all_true(backend.xp.isfinite(theta)):
+            if not backend.all_finite(theta):
                 raise DivergenceError(
                     "Solver produced non-finite parameter weights. The input data may contain "
                     "large values and need to be preprocessed. Expected finite numbers: lower "

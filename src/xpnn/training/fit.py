@@ -11,7 +11,7 @@ from .. import _boundary as boundary
 from .._typing import Array, Rng
 from ..core import optimizers
 from ..core.optimizers import Optimizer
-from ..core.parameters import Params, to_vector
+from ..core.parameters import Params
 from ..distributed import Communicator, raised_on_all, several, tells
 from ..errors import ArgumentTypeError, at_least_0, positive_int
 from ..network import Network, host_rng
@@ -20,6 +20,7 @@ from .batches import Shuffle
 from .checkpoint import Checkpoint, check_checkpoint
 from .history import Callback, History
 from .loop import Loop
+from .step import joining
 from .stopping import Stopping
 from .streaming import stays_on_host
 from .trainer import Trainer
@@ -185,7 +186,7 @@ def fit(
         ):
             loop = Loop(
                 trainer,
-                trainer.start(to_vector(layers, backend.xp)),
+                trainer.start(joining(backend)(layers)),
                 shuffle,
                 stopping,
                 score=None if validation is None else _scoring(validation, net, ranks),

@@ -29,6 +29,12 @@ def cutting(sizes: tuple[int, ...], backend: Backend) -> Callable[[Array], Param
 
 
 @lru_cache(maxsize=64)
+def joining(backend: Backend) -> Callable[[Params], Array]:
+    """Return `to_vector`; compiled where that is done."""
+    return backend.compile(lambda params: to_vector(params, backend.xp))
+
+
+@lru_cache(maxsize=64)
 def make_run(
     net: Network,
     update: Update,

@@ -163,7 +163,7 @@ class Trainer:
 
     def check_finite(self, carry: Carry, epoch: int) -> None:
         """Raise `DivergenceError` if the last update left parameters that are not finite."""
-        if not self._finite(carry[0]):
+        if not self.backend.all_finite(carry[0]):
             l = self._first_bad_layer(self.params(carry))
             raise DivergenceError(
                 f"training diverged in epoch {epoch}: after its last step, layer {l} is the first "
@@ -189,7 +189,8 @@ class Trainer:
                 X = self._gather(X, batches.arrays[0][step, : batches.widths[step]])
             X = X.T if self.rows else X
             _, caches = forward(params, X, self.net.activations, self.backend.xp)
-            finite = [self._finite(cache.Z) and self._finite(cache.A) for cache in caches]
+            is_finite = self.backend.all_finite
+            finite = [is_finite(cache.Z) and is_finite(cache.A) for cache in caches]
             if self.communicator is not None:
                 finite = list(map(all, zip(*self.communicator.gather(finite), strict=True)))
             if all(finite):
@@ -205,11 +206,9 @@ class Trainer:
         return self.backend.take_rows(X, self.backend.rows(indices))
 
     def _first_bad_layer(self, params: Params) -> int:
-        finite = [self._finite(W) and self._finite(b) for W, b in params]
+        is_finite = self.backend.all_finite
+        finite = [is_finite(W) and is_finite(b) for W, b in params]
         return 0 if all(finite) else finite.index(False) + 1
-
-    def _finite(self, a: Array) -> bool:
-        return self.backend.all_true(self.backend.xp.isfinite(a))
 
 
 def largest_product(net: Network, m: int) -> int:
