@@ -3,6 +3,7 @@
 ``--report DIR`` writes Markdown, JSON and pictures; what lies in ``results/`` was made by it.
 """
 
+from collections import Counter
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -10,13 +11,16 @@ import numpy as np
 import pytest
 from plots import FIGURES
 from tables import TABLES
+from targets import targets
 from workers import UnavailableError, Worker
 
+from xpnn._table import Table
 from xpnn.bench import report_name, write_report
 from xpnn.plot._canvas import pyplot
 
-ROUNDS = (5, 21)  # at least and at most
-BUDGET = 4.0  # seconds for the rounds of a comparison, if that is between them
+ROUNDS = (7, 15)  # at least and at most
+SPECS = ("numpy:cpu", "torch:cpu", "jax:cpu", "cupy:cuda:0", "torch:cuda", "jax:gpu")
+BUDGET = 3.0  # seconds for the rounds of a comparison, if that is between them
 
 
 def pytest_addoption(parser):
@@ -27,7 +31,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.workers = {}
+    config.workers, config.reasons = {}, Counter()
     if config.getoption("--report"):
         pyplot().switch_backend("Agg")  # say now if it is missing
 
@@ -67,7 +71,7 @@ def worker(request):
 
 
 @pytest.fixture
-def compare(benchmark, worker):
+def compare(request, benchmark, worker):
     """Return a function that times ``theirs``, then ``ours``, and again: pairs.
 
     Each side is timed in its own process, by itself. ``labels`` go into the tables of the report.
@@ -77,6 +81,7 @@ def compare(benchmark, worker):
         try:
             costs = [worker(side.worker).prepare(side) for side in (ours, theirs)]
         except UnavailableError as reason:
+            request.config.reasons[str(reason)] += 1
             pytest.skip(str(reason))
         if check is not None:
             check(*costs)
@@ -99,6 +104,21 @@ def compare(benchmark, worker):
             benchmark.extra_info.update(labels | figures(their_seconds, our_seconds))
 
     return compare
+
+
+def compared(workloads, specs):
+    """Return each workload on each backend, but for those too large for a processor."""
+    return [
+        pytest.param(workload, spec, id=f"{workload.name}-{spec}")
+        for workload in workloads
+        for spec in specs
+        if fits(workload, spec)
+    ]
+
+
+def fits(workload, spec):
+    """Whether the workload is of a size for that device."""
+    return not (workload.gpu_only and ":cpu" in spec)
 
 
 def figures(theirs, ours):
@@ -126,21 +146,26 @@ def pytest_terminal_summary(terminalreporter, config):
     """Print the tables that have rows, and write the report."""
     session = getattr(config, "_benchmarksession", None)
     data = [dict(found.extra_info) for found in getattr(session, "benchmarks", ())]
-    tables = {
-        title: table(rows)
-        for kind, (title, table) in TABLES.items()
-        if (rows := [row for row in data if row.get("table") == kind])
-    }
+    by_kind = {kind: [row for row in data if row.get("table") == kind] for kind in TABLES}
+    tables = {TABLES[kind][0]: TABLES[kind][1](rows) for kind, rows in by_kind.items() if rows}
+    tables = targets(data) | tables
+    if config.reasons:
+        rows = sorted(config.reasons.items())
+        tables["What was not measured"] = Table(("reason", "comparisons"), rows)
     for title, table in tables.items():
         terminalreporter.section(title.replace("`", ""))
         terminalreporter.write_line(repr(table))
     if not tables:
         return
-    described = described_by_a_worker(config.getoption("--threads"))
+    threads = config.getoption("--threads")
+    described = described_by_a_worker(threads)
+    if config.getoption("keyword"):
+        described.append(f"note: a part of the suite, -k {config.getoption('keyword')!r}.")
     terminalreporter.section("conditions")
     terminalreporter.write_line("\n".join(described))
     if config.getoption("--report"):
-        stem = Path(config.getoption("--report"), report_name())
+        name = report_name() + ("-all-threads" if threads == "all" else "")
+        stem = Path(config.getoption("--report"), name)
         drawn = {name: draw(data) for name, draw in FIGURES.items()}
         drawn = {name: figure for name, figure in drawn.items() if figure is not None}
         written = write_report(stem, "Benchmarks", described, tables, drawn, data)

@@ -1,10 +1,11 @@
-"""The peak of a process's memory, as Linux tells it."""
+"""The peak of a process's memory, as Linux tells it, and that of its arrays."""
 
 import re
+import tracemalloc
 from pathlib import Path
 
 import pytest
-from workers import Worker
+import workers
 
 PEAK_IS_READ = pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="the peak is read from Linux's /proc"
@@ -13,7 +14,7 @@ PEAK_IS_READ = pytest.mark.skipif(
 
 def in_own_process(function, *arguments):
     """Return what "module:function" returns in a process that has done nothing else."""
-    worker = Worker("1")
+    worker = workers.Worker("1")
     try:
         return worker.call(function, *arguments)
     finally:
@@ -32,6 +33,15 @@ def resident(field):
     """Return the memory of this process in bytes: VmRSS now, VmHWM at its peak."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(re.search(rf"{field}:\s+(\d+) kB", status)[1]) * 1024
+
+
+def peak_of_arrays():
+    """Return the peak of what NumPy and Python allocate while the worker runs what it has ready."""
+    tracemalloc.start()
+    workers.prepared["run"]()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak
 
 
 def of_classifier(library, dtype):

@@ -7,12 +7,11 @@ from statistics import median
 
 import numpy as np
 import pytest
-from memory import PEAK_IS_READ, in_own_process, peak_of
+from workers import Side, Worker
 
-from xpnn.backends.selection import resolve
-from xpnn.bench import OPTIMIZERS, Workload, seconds, training
+from xpnn.bench import Workload
 
-ROUNDS = 5
+ROUNDS = 9
 
 
 def of(layers=(256, 256), m=2048, batch=128):
@@ -27,16 +26,22 @@ GROWTH = {
 }
 
 
-@PEAK_IS_READ
 @pytest.mark.parametrize("quantity", GROWTH)
 def test_growth(benchmark, quantity):
     workloads = GROWTH[quantity]
 
     def measure():
-        found = [in_own_process("test_growth:measured", w) for w in workloads.values()]
-        return zip(*found, strict=True)
+        workers = [Worker("1") for _ in workloads]
+        for worker, workload in zip(workers, workloads.values(), strict=True):
+            worker.prepare(Side("growth", "peers.ours:fit", (workload, "Adam", "numpy:cpu")))
+        rounds = [[worker.run() for worker in workers] for _ in range(ROUNDS)]
+        peaks = [worker.call("memory:peak_of_arrays") for worker in workers]
+        for worker in workers:
+            worker.close()
+        return [median(times) for times in zip(*rounds, strict=True)], peaks
 
     times, peaks = benchmark.pedantic(measure)
+    assert min(peaks) > 0
     benchmark.extra_info.update(
         table="growth",
         quantity=quantity,
@@ -46,14 +51,6 @@ def test_growth(benchmark, quantity):
         time_slope=slope(workloads, times),
         memory_slope=slope(workloads, peaks),
     )
-
-
-def measured(workload):
-    """Return the median of the times of some epochs, and the peak memory beyond the data."""
-    train = training(workload, OPTIMIZERS["Adam"], resolve("numpy", "float32"))
-    train()  # what is loaded once does not count
-    peak = peak_of(train)
-    return median(seconds(train) for _ in range(ROUNDS)), peak
 
 
 def slope(sizes, values):

@@ -7,18 +7,17 @@ xpnn on each library. Ratios are the other side's time over that of xpnn.
 from itertools import product
 
 import pytest
-from conftest import costs_agree
+from conftest import SPECS, costs_agree, fits
 from workers import Side
 
 from xpnn.bench import OPTIMIZERS, WORKLOADS
 
 HAND = {
-    "NumPy by hand": ("peers.arrays:with_numpy", "numpy:cpu"),
+    "NumPy by hand": ("peers.arrays:with_numpy", "numpy:cpu", "numpy:cpu without Numba"),
     "CuPy by hand": ("peers.arrays:with_cupy", "cupy:cuda:0"),
     "JAX by hand, jit of a step": ("peers.jax_by_hand:jitted", "jax:cpu", "jax:gpu"),
     "JAX by hand, lax.scan": ("peers.jax_by_hand:scanned", "jax:cpu", "jax:gpu"),
 }
-SPECS = ("numpy:cpu", "torch:cpu", "jax:cpu", "cupy:cuda:0", "torch:cuda", "jax:gpu")
 PYTORCH = {
     "PyTorch": ("peers.pytorch:eager", *SPECS),
     "PyTorch, fused Adam": ("peers.pytorch:fused", *SPECS),
@@ -32,8 +31,7 @@ def cases():
         for table, peers in (("abstraction", HAND), ("peers", PYTORCH)):
             for peer, (factory, *specs) in peers.items():
                 for spec in specs:
-                    too_large = workload.gpu_only and spec.endswith(":cpu")
-                    if not too_large and (optimizer == "Adam" or "Adam" not in peer):
+                    if fits(workload, spec) and (optimizer == "Adam" or "Adam" not in peer):
                         name = f"{workload.name}, {optimizer}, {peer}, {spec}"
                         case = (workload, optimizer, table, peer, factory, spec)
                         yield pytest.param(*case, id=name)
@@ -44,10 +42,12 @@ def cases():
 )
 def test_fit_against(benchmark, compare, workload, optimizer, table, peer, factory, spec):
     device = device_of(spec, peer)
+    backend, _, without = spec.partition(" without ")
+    ours = "peers.ours:fit_without_numba" if without else "peers.ours:fit"
     benchmark.group = f"{workload.name}, {optimizer}"
     compare(
         Side(f"{peer} {device}", factory, (workload, optimizer, device)),
-        Side(f"xpnn {spec}", "peers.ours:fit", (workload, optimizer, spec)),
+        Side(f"xpnn {spec}", ours, (workload, optimizer, backend)),
         check=costs_agree,
         table=table,
         peer=peer if device == "cpu" else f"{peer}, GPU",
@@ -59,6 +59,6 @@ def test_fit_against(benchmark, compare, workload, optimizer, table, peer, facto
 
 def device_of(spec, peer):
     """Return how the peer's library names the device: cpu, cuda, or JAX's gpu."""
-    if spec.endswith(":cpu"):
+    if ":cpu" in spec:
         return "cpu"
     return "gpu" if peer.startswith("JAX") else "cuda"

@@ -24,6 +24,9 @@ def test_time_of_fit(benchmark, compare, data, batch_size, solver, backend):
         check=costs_agree,
         table="sklearn",
         workload=benchmark.group,
+        data=data,
+        batch=batch_size,
+        optimizer=solver,
         **{"xpnn on": backend},
     )
 

@@ -1,20 +1,16 @@
 """What it costs `fit` to take mini-batches from a file rather than from the device's memory."""
 
 import pytest
-from conftest import costs_agree
+from conftest import SPECS, compared, costs_agree
 from workers import Side
 
 from xpnn.bench import WORKLOADS
 
-SPECS = ("numpy:cpu", "torch:cpu", "jax:cpu", "cupy:cuda:0", "torch:cuda", "jax:gpu")
 WIDE = [workload for workload in WORKLOADS if workload.sizes[0] in (784, 1024, 4096)]
 
 
-@pytest.mark.parametrize("spec", SPECS)
-@pytest.mark.parametrize("workload", WIDE, ids=lambda workload: workload.name)
+@pytest.mark.parametrize(("workload", "spec"), compared(WIDE, SPECS))
 def test_streaming(benchmark, compare, workload, spec):
-    if workload.gpu_only and spec.endswith(":cpu"):
-        pytest.skip("too large for a processor")
     benchmark.group = f"{workload.name}, gradient descent"
     compare(
         Side(f"file {spec}", "peers.ours:fit_file", (workload, "gradient descent", spec)),

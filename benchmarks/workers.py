@@ -19,8 +19,8 @@ GPU = {
     "JAX_DEFAULT_MATMUL_PRECISION": "highest",  # the float32 of the others, not TF32
 }
 WARM_UP = 3  # `fit` on JAX compiles in the first run, and for longer runs in the second
-NOT_HERE = ("UnavailableError", "ModuleNotFoundError", "BackendError", "ArgumentError")
-PAUSE = 0.005  # seconds in which the threads of the other side fall asleep
+NOT_HERE = ("UnavailableError", "ModuleNotFoundError", "BackendError")
+PAUSES = {"1": 0.005, "all": 0.1}  # seconds in which the threads of the other side fall asleep
 
 
 class UnavailableError(Exception):
@@ -44,6 +44,7 @@ class Worker:
     """
 
     def __init__(self, threads):
+        self.pause = PAUSES[threads]
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=serve, args=(theirs, core(threads)), daemon=True)
@@ -72,7 +73,7 @@ class Worker:
 
     def run(self):
         """Run once what was prepared, and return the seconds that it took."""
-        sleep(PAUSE)
+        sleep(self.pause)
         return self.call("workers:run")
 
     def close(self):
@@ -84,7 +85,7 @@ def core(threads):
     """Return the core on which all workers run in turn, None for any."""
     if threads == "all" or not hasattr(os, "sched_getaffinity"):
         return None
-    return min(os.sched_getaffinity(0))
+    return max(os.sched_getaffinity(0))  # the first is the system's favourite
 
 
 # ---- in the worker ----------------------------------------------------------
@@ -121,7 +122,7 @@ def prepare(factory, arguments):
     try:
         prepared["run"] = make(*arguments)
     except Exception as error:
-        if type(error).__name__ in NOT_HERE:
+        if type(error).__name__ in NOT_HERE or "has no device" in str(error):
             raise UnavailableError(str(error)) from error
         raise
     for _ in range(WARM_UP):

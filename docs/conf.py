@@ -32,7 +32,8 @@ def name_the_newest_results(app, page, source):
     """Put the name of the newest file of results into the page of benchmarks."""
     if page == "benchmarks":
         results = Path(app.srcdir).parent / "benchmarks" / "results"
-        newest = max(path.name for path in results.glob("20*.md"))  # they are named by their dates
+        reports = results.glob("20*.md")  # named by their dates
+        newest = max(path.name for path in reports if not path.stem.endswith("-all-threads"))
         source[0] = source[0].replace("NEWEST", newest)
 
 

@@ -23,6 +23,7 @@ from xpnn.backends import selection
 from xpnn.backends.base import Backend
 from xpnn.backends.cupy import CupyBackend
 from xpnn.backends.numpy import NumpyBackend
+from xpnn.training import step
 
 STRICT = "array_api_strict"
 NAMES = ("numpy", "cupy", "torch", "jax", STRICT)
@@ -902,6 +903,17 @@ def test_compile_computes_the_same(backend, monkeypatch):
         assert float(total) == 3.0
 
 
+def test_fit_on_torch_compiles_nothing(monkeypatch):
+    """It would take a C++ compiler, and seconds for each network."""
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch, "compile", None)
+    for cache in (step.joining, step.cutting, step.make_run):
+        cache.cache_clear()
+    with xpnn.use_backend("torch"):
+        net = xpnn.Network([2, 3, 1], output="sigmoid")
+        xpnn.fit(net, net.init(), [[0.0, 1.0]] * 2, [[0.0, 1.0]], epochs=2)
+
+
 def test_contiguous(backend):
     a = backend.asarray([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     rows = backend.contiguous(a.T)
@@ -917,6 +929,15 @@ def test_all_true(backend):
     assert backend.all_true(backend.asarray([[1.0, 2.0]]) > 0.0) is True
     assert backend.all_true(backend.asarray([[1.0, -2.0]]) > 0.0) is False
     assert backend.all_true(xp.isfinite(xp.sum(backend.asarray([1.0])))) is True
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_all_finite(backend, value):
+    a = np.ones((3, 5), dtype=np.float32)
+    assert backend.all_finite(backend.asarray(a)) is True
+    a[1, 3] = value
+    assert backend.all_finite(backend.asarray(a)) is False
+    assert backend.all_finite(backend.asarray(a).T[:3, :]) is True
 
 
 def test_index_dtype_is_what_take_wants(backend):

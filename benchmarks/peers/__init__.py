@@ -8,7 +8,10 @@ starts, on the same data, in the same order of mini-batches. A worker process ca
 import numpy as np
 
 import xpnn
+from xpnn.backends import fused
 from xpnn.bench import OPTIMIZERS
+
+fused.WORTH_COMPILING = 0  # Numba compiles in the warm-up, not between two rounds
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 

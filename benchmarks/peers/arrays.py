@@ -64,11 +64,16 @@ def training(xp, workload, optimizer):
                         continue
                     v[i] *= BETA1
                     v[i] += (1 - BETA1) * g
+                    square = g * g
+                    square *= 1 - BETA2
                     s[i] *= BETA2
-                    s[i] += (1 - BETA2) * g * g
-                    v_hat = v[i] / (1 - BETA1**t)
-                    s_hat = s[i] / (1 - BETA2**t)
-                    theta[i] -= rate * v_hat / (xp.sqrt(s_hat) + EPSILON)
+                    s[i] += square
+                    root = s[i] / (1 - BETA2**t)
+                    xp.sqrt(root, out=root)
+                    root += EPSILON
+                    move = v[i] * (rate / (1 - BETA1**t))
+                    move /= root
+                    theta[i] -= move
             costs.append(J / m)
         return [float(J) for J in costs]  # which waits for the device
 

@@ -5,7 +5,8 @@ takes as long as a fifth of a step of 784-256-128-10. Numba compiles the same fu
 `xpnn.core.optimizers` for one entry, and a loop around it. The result is the same to the bit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from typing import Any, cast
@@ -18,6 +19,17 @@ from ..core.optimizers import Scalars, State, Update
 
 WORTH_COMPILING = 2**26
 """Entries to update that take NumPy about as long as compiling takes, half a second."""
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Return a context in which updates are compiled in their first step: timings want that."""
+    global WORTH_COMPILING
+    before, WORTH_COMPILING = WORTH_COMPILING, 0
+    try:
+        yield
+    finally:
+        WORTH_COMPILING = before
 
 
 @cache

@@ -7,6 +7,7 @@ import numpy as np
 
 from .._typing import Array
 from ..backends.base import Backend, Carry
+from ..training.trainer import largest_product
 from .workloads import Workload
 
 
@@ -31,9 +32,11 @@ def matmul_floor(workload: Workload, backend: Backend) -> Callable[[], None]:
     """
     make = _compiled if backend.compiled else _plain
     multiply = make(workload, backend)
+    largest = largest_product(workload.net, workload.batch)
 
     def run() -> None:
-        products = multiply()  # some backends wait for the arrays that there are
+        with backend.threads_for(largest):  # as many as `fit` gives them
+            products = multiply()  # some backends wait for the arrays that there are
         backend.synchronize()
         del products
 

@@ -100,4 +100,5 @@ def markdown(table: Table) -> str:
 
 
 def _are_figures(column: Any) -> bool:
-    return all(re.match(r"([-+]?\d[\d.,]*( \(.*\))?|[-–])$", str(cell)) for cell in column)
+    figure = r"([-+]?\d[\d.,]*( \(.*\))?|\*\*\d[\d.]*\*\*|[-–])$"
+    return all(re.match(figure, str(cell)) for cell in column)

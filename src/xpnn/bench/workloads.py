@@ -24,7 +24,7 @@ class Workload:
     batch_size : int or None
         None for the full batch; else a divisor of m.
     epochs : int
-        So many make a run of 50 to 500 ms on NumPy, on one core.
+        So many make a run of 50 ms to 1 s on NumPy, on one core.
     gpu_only : bool
         Whether a processor would take minutes.
 
@@ -83,7 +83,7 @@ WORKLOADS = (
     Workload("64-64-32-10, batch 32", DIGITS, "relu", "softmax", 1792, 32, 10),
     Workload("64-64-32-10, batch 200", DIGITS, "relu", "softmax", 1800, 200, 20),
     Workload("784-256-128-10, batch 128", (784, 256, 128, 10), "relu", "softmax", 6400, 128, 2),
-    Workload("1024-1024-1024-10, batch 1024", WIDE, "relu", "softmax", 2048, 1024, 1),
+    Workload("1024-1024-1024-10, batch 1024", WIDE, "relu", "softmax", 2048, 1024, 2),
     Workload(
         "4096-4096-4096-10, batch 8192", WIDEST, "relu", "softmax", 16384, 8192, 2, gpu_only=True
     ),

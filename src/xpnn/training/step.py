@@ -31,7 +31,11 @@ def cutting(sizes: tuple[int, ...], backend: Backend) -> Callable[[Array], Param
 @lru_cache(maxsize=64)
 def joining(backend: Backend) -> Callable[[Params], Array]:
     """Return `to_vector`; compiled where that is done."""
-    return backend.compile(lambda params: to_vector(params, backend.xp))
+
+    def join(params: Params) -> Array:
+        return to_vector(params, backend.xp)
+
+    return backend.compile(join) if backend.compiled else join
 
 
 @lru_cache(maxsize=64)
