@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from plots import FIGURES
 from tables import TABLES
-from targets import targets
+from targets import floors, targets
 from workers import UnavailableError, Worker
 
 from xpnn._table import Table
@@ -148,7 +148,7 @@ def pytest_terminal_summary(terminalreporter, config):
     data = [dict(found.extra_info) for found in getattr(session, "benchmarks", ())]
     by_kind = {kind: [row for row in data if row.get("table") == kind] for kind in TABLES}
     tables = {TABLES[kind][0]: TABLES[kind][1](rows) for kind, rows in by_kind.items() if rows}
-    tables = targets(data) | tables
+    tables = targets(data) | floors(data) | tables
     if config.reasons:
         rows = sorted(config.reasons.items())
         tables["What was not measured"] = Table(("reason", "comparisons"), rows)

@@ -9,6 +9,8 @@ PLANAR, CATS, B32, _, B128, WIDE, _ = (workload.name for workload in WORKLOADS)
 CPU = (PLANAR, CATS, B32, B128, WIDE)
 TITLE = "What is aimed at: ratio of times, above 1 xpnn is faster; in bold what falls short"
 
+SHARES = "Time of the matrix products alone, by the same library, over that of the training"
+
 
 class Target(NamedTuple):
     """A ratio to reach, and where it is found in the data of a report."""
@@ -71,6 +73,33 @@ def targets(data):
             )
     header = ("against", "xpnn on", "network", "at least", "gradient descent", "Adam")
     return {TITLE: Table(header, rows)} if rows else {}
+
+
+def floors(data):
+    """Return {heading: table}: how much of its own products' time PyTorch takes, or {}.
+
+    The two times were taken in turn with other sides.
+    """
+    floor, ours = (
+        {
+            (row["workload"], row["optimizer"]): row[value]
+            for row in data
+            if row.get("table") == "throughput" and row["backend"] == backend
+        }
+        for backend, value in (("torch:cpu", "their_seconds"), ("numpy:cpu", "ratio"))
+    )
+    theirs = {
+        (row["workload"], row["optimizer"]): row["their_seconds"]
+        for row in data
+        if row.get("peer") == "PyTorch" and row["xpnn on"] == "numpy:cpu"
+    }
+    rows = [
+        (*case, f"{floor[case] / theirs[case]:.2f}", f"{ours[case]:.2f}")
+        for case in theirs
+        if case in floor and case in ours
+    ]
+    header = ("network", "optimizer", "PyTorch", "xpnn on numpy:cpu")
+    return {SHARES: Table(header, rows)} if rows else {}
 
 
 def wanted_of(target):
