@@ -4,6 +4,7 @@
 """
 
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from plots import FIGURES
 from tables import TABLES
-from targets import floors, targets
+from targets import targets
 from workers import UnavailableError, Worker
 
 from xpnn._table import Table
@@ -106,16 +107,6 @@ def compare(request, benchmark, worker):
     return compare
 
 
-def compared(workloads, specs):
-    """Return each workload on each backend, but for those too large for a processor."""
-    return [
-        pytest.param(workload, spec, id=f"{workload.name}-{spec}")
-        for workload in workloads
-        for spec in specs
-        if fits(workload, spec)
-    ]
-
-
 def fits(workload, spec):
     """Whether the workload is of a size for that device."""
     return not (workload.gpu_only and ":cpu" in spec)
@@ -146,17 +137,17 @@ def pytest_terminal_summary(terminalreporter, config):
     """Print the tables that have rows, and write the report."""
     session = getattr(config, "_benchmarksession", None)
     data = [dict(found.extra_info) for found in getattr(session, "benchmarks", ())]
+    if not data:
+        return
     by_kind = {kind: [row for row in data if row.get("table") == kind] for kind in TABLES}
     tables = {TABLES[kind][0]: TABLES[kind][1](rows) for kind, rows in by_kind.items() if rows}
-    tables = targets(data) | floors(data) | tables
+    tables = targets(data) | tables
     if config.reasons:
         rows = sorted(config.reasons.items())
         tables["What was not measured"] = Table(("reason", "comparisons"), rows)
     for title, table in tables.items():
         terminalreporter.section(title.replace("`", ""))
         terminalreporter.write_line(repr(table))
-    if not tables:
-        return
     threads = config.getoption("--threads")
     described = described_by_a_worker(threads)
     if config.getoption("keyword"):
@@ -164,8 +155,9 @@ def pytest_terminal_summary(terminalreporter, config):
     terminalreporter.section("conditions")
     terminalreporter.write_line("\n".join(described))
     if config.getoption("--report"):
-        name = report_name() + ("-all-threads" if threads == "all" else "")
-        stem = Path(config.getoption("--report"), name)
+        part = "-part" if config.getoption("keyword") else ""
+        all_threads = "-all-threads" if threads == "all" else ""
+        stem = Path(config.getoption("--report"), report_name() + all_threads + part)
         drawn = {name: draw(data) for name, draw in FIGURES.items()}
         drawn = {name: figure for name, figure in drawn.items() if figure is not None}
         written = write_report(stem, "Benchmarks", described, tables, drawn, data)
@@ -174,8 +166,7 @@ def pytest_terminal_summary(terminalreporter, config):
 
 def described_by_a_worker(threads):
     """Return the conditions as a worker finds them that has imported every library."""
-    worker = Worker(threads)
-    worker.call("xpnn:backends")
-    described = worker.call("xpnn.bench:conditions")
-    worker.close()
+    with closing(Worker(threads)) as worker:
+        worker.call("xpnn:backends")
+        described = worker.call("xpnn.bench:conditions")
     return [f"threads a side: {threads}; float32", *described]

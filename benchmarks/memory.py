@@ -2,6 +2,7 @@
 
 import re
 import tracemalloc
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,8 @@ PEAK_IS_READ = pytest.mark.skipif(
 
 def in_own_process(function, *arguments):
     """Return what "module:function" returns in a process that has done nothing else."""
-    worker = workers.Worker("1")
-    try:
+    with closing(workers.Worker("1")) as worker:
         return worker.call(function, *arguments)
-    finally:
-        worker.close()
 
 
 def peak_of(function):
@@ -38,10 +36,11 @@ def resident(field):
 def peak_of_arrays():
     """Return the peak of what NumPy and Python allocate while the worker runs what it has ready."""
     tracemalloc.start()
-    workers.prepared["run"]()
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    return peak
+    try:
+        workers.prepared["run"]()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def of_classifier(library, dtype):

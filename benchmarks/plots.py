@@ -35,7 +35,7 @@ def ratios(data):
 
 
 def shares(data):
-    """Draw the share of its time that `fit` needs for its matrix products."""
+    """Draw the share of its time that a training needs for its matrix products."""
     rows = [row for row in data if row.get("table") == "throughput"]
     if not rows:
         return None
@@ -50,7 +50,9 @@ def shares(data):
             color=COLOURS[k % len(COLOURS)],
             label=spec,
         )
-    finish(figure, [ax], names, "time of the matrix products alone / time of fit", log=False)
+    finish(
+        figure, [ax], names, "time of the matrix products alone / time of the training", log=False
+    )
     ax.set_xlim(left=0.0)
     return figure
 

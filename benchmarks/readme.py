@@ -18,7 +18,7 @@ BEGIN, END = "<!-- newest results -->", "<!-- end of newest results -->"
 def main():
     readme = ROOT / "README.md"
     results = (ROOT / "benchmarks" / "results").glob("20*.json")  # named by their dates
-    newest = max(path for path in results if not path.stem.endswith("-all-threads"))
+    newest = max(path for path in results if not path.stem.endswith(("-all-threads", "-part")))
     text = readme.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
@@ -33,7 +33,7 @@ def block(path):
     machine = "; ".join(
         line for line in report["conditions"] if "=" not in line or line.startswith("note:")
     )
-    (heading, table), *_ = targets(report["data"]).items()
+    ((heading, table),) = targets(report["data"]).items()
     lines = (
         f"{heading} ([all figures]({where}.md)).",
         markdown(table),

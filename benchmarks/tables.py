@@ -68,7 +68,7 @@ def memory(rows):
 
 
 def growth(rows):
-    header = ("with", "sizes", "epoch, ms", "slope of time", "peak, MiB", "slope of memory")
+    header = ("with", "sizes", "epoch, ms", "slope of time", "arrays, MiB", "slope of memory")
     return Table(
         header,
         [
@@ -95,7 +95,7 @@ TABLES = {
         pairs("peer", "xpnn on", "workload", "optimizer"),
     ),
     "throughput": (
-        "`xpnn.fit`: examples a second, and the time of its matrix products alone over its own",
+        "Examples a second of `xpnn.fit`, and of PyTorch; share of the time for matrix products",
         throughput,
     ),
     "streaming": (
@@ -111,7 +111,7 @@ TABLES = {
         memory,
     ),
     "growth": (
-        "`xpnn.fit` on NumPy: time of an epoch and peak memory against size, slopes in logarithms",
+        "`xpnn.fit` on NumPy: time of an epoch, peak of its arrays; slopes in logarithms",
         growth,
     ),
 }

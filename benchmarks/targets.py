@@ -5,106 +5,94 @@ from typing import NamedTuple
 from xpnn._table import Table
 from xpnn.bench import WORKLOADS
 
-PLANAR, CATS, B32, _, B128, WIDE, _ = (workload.name for workload in WORKLOADS)
-CPU = (PLANAR, CATS, B32, B128, WIDE)
-TITLE = "What is aimed at: ratio of times, above 1 xpnn is faster; in bold what falls short"
-
-SHARES = "Time of the matrix products alone, by the same library, over that of the training"
+TITLE = (
+    "What is aimed at: ratio of times, above 1 xpnn is faster; rounded, and in bold where it then "
+    "falls short"
+)
 
 
 class Target(NamedTuple):
-    """A ratio to reach, and where it is found in the data of a report."""
+    """A ratio to reach."""
 
     against: str
     on: str
-    where: str
+    network: str
     wanted: float | dict
-    found: dict
-    """What a row of the data must hold; of two optimizers, one ratio each"""
+    """of both optimizers, or of each"""
+    row: dict
+    """what rows of the data hold that have it: one for each optimizer"""
+
+
+def name_of(*sizes, batch=None):
+    """Return the name of the workload with these layers and mini-batches."""
+    (found,) = (w.name for w in WORKLOADS if w.sizes == sizes and w.batch_size == batch)
+    return found
+
+
+PLANAR, CATS = name_of(2, 4, 1), name_of(12288, 20, 7, 5, 1)
+B32, B128 = name_of(64, 64, 32, 10, batch=32), name_of(784, 256, 128, 10, batch=128)
+WIDE = name_of(1024, 1024, 1024, 10, batch=1024)
 
 
 def aims():
-    """Yield what is aimed at with one thread a side on a processor."""
-    for where, wanted in ((PLANAR, 0.9), (B128, 1.0)):
-        yield of_network("NumPy by hand", "numpy:cpu", where, wanted)
-        yield of_network("NumPy by hand", "numpy:cpu without Numba", where, wanted)
-    for where, wanted in ((PLANAR, 3.5), (B32, 3.2), (B128, 2.0), (CATS, 1.5), (WIDE, 1.5)):
-        yield of_network("PyTorch", "numpy:cpu", where, wanted)
-    yield of_network("PyTorch, fused Adam", "numpy:cpu", B128, 1.5)
+    """Yield what is aimed at on a processor."""
+    for network, wanted in ((PLANAR, 0.9), (B128, 1.0)):
+        yield of_training("NumPy by hand", "numpy:cpu", network, wanted)
+        yield of_training("NumPy by hand", "numpy:cpu without Numba", network, wanted)
+    for network, wanted in ((PLANAR, 3.5), (B32, 3.2), (B128, 2.0), (CATS, 1.5), (WIDE, 1.5)):
+        yield of_training("PyTorch", "numpy:cpu", network, wanted)
+    yield of_training("PyTorch, fused Adam", "numpy:cpu", B128, 1.5)
     for peer, wanted in (("JAX by hand, jit of a step", 1.0), ("JAX by hand, lax.scan", 0.9)):
-        for where in CPU:
-            yield of_network(peer, "jax:cpu", where, wanted)
-    for where, wanted in ((B128, 0.8), (WIDE, 0.95)):
-        found = {"table": "throughput", "backend": "numpy:cpu", "workload": where}
-        yield Target("its own matrix products", "numpy:cpu", where, wanted, found)
+        for network in (PLANAR, CATS, B32, B128, WIDE):
+            yield of_training(peer, "jax:cpu", network, wanted)
+    for network, wanted in ((B128, 0.8), (WIDE, 0.95)):
+        row = {"table": "throughput", "backend": "numpy:cpu", "workload": network}
+        yield Target("its own matrix products", "numpy:cpu", network, wanted, row)
     digits, images = "digits, 64-64-32-10", "60,000 × 784, 784-256-128-10"
-    for on, where, batch, wanted in (
-        *(("numpy", digits, batch, 2.2) for batch in (200, 32)),
-        *(("jax", digits, batch, 4.0) for batch in (200, 32)),
-        ("numpy", images, 200, {"sgd": 1.3, "adam": 1.75}),
-    ):
-        found = {"table": "sklearn", "xpnn on": on, "data": where, "batch": batch}
-        yield Target("scikit-learn", on, f"{where}, batch {batch}", wanted, found)
+    for batch in (200, 32):
+        yield of_classifier("numpy", digits, batch, 2.2)
+        yield of_classifier("jax", digits, batch, 4.0)
+    yield of_classifier("numpy", images, 200, {"sgd": 1.3, "adam": 1.75})
 
 
-def of_network(peer, on, where, wanted):
-    return Target(peer, on, where, wanted, {"peer": peer, "xpnn on": on, "workload": where})
+def of_training(peer, on, network, wanted):
+    return Target(peer, on, network, wanted, {"peer": peer, "xpnn on": on, "workload": network})
+
+
+def of_classifier(on, data, batch, wanted):
+    row = {"table": "sklearn", "xpnn on": on, "data": data, "batch": batch}
+    return Target("scikit-learn", on, f"{data}, batch {batch}", wanted, row)
 
 
 def targets(data):
     """Return {heading: table}, or {} if nothing of it was measured."""
-    rows = []
-    for target in aims():
-        measured = {
-            row["optimizer"]: row["ratio"]
-            for row in data
-            if all(row.get(key) == value for key, value in target.found.items())
-        }
-        if measured:
-            rows.append(
-                (
-                    target.against,
-                    target.on,
-                    target.where,
-                    wanted_of(target),
-                    shown(target, measured, "gradient descent", "sgd"),
-                    shown(target, measured, "Adam", "adam"),
-                )
-            )
+    rows = [
+        (
+            target.against,
+            target.on,
+            target.network,
+            " / ".join(map(str, both(target.wanted))),
+            shown(target, measured, "gradient descent", "sgd"),
+            shown(target, measured, "Adam", "adam"),
+        )
+        for target in aims()
+        if (measured := ratios(target, data))
+    ]
     header = ("against", "xpnn on", "network", "at least", "gradient descent", "Adam")
     return {TITLE: Table(header, rows)} if rows else {}
 
 
-def floors(data):
-    """Return {heading: table}: how much of its own products' time PyTorch takes, or {}.
-
-    The two times were taken in turn with other sides.
-    """
-    floor, ours = (
-        {
-            (row["workload"], row["optimizer"]): row[value]
-            for row in data
-            if row.get("table") == "throughput" and row["backend"] == backend
-        }
-        for backend, value in (("torch:cpu", "their_seconds"), ("numpy:cpu", "ratio"))
-    )
-    theirs = {
-        (row["workload"], row["optimizer"]): row["their_seconds"]
+def ratios(target, data):
+    """Return what was measured, by optimizer."""
+    return {
+        row["optimizer"]: row["ratio"]
         for row in data
-        if row.get("peer") == "PyTorch" and row["xpnn on"] == "numpy:cpu"
+        if all(row.get(key) == value for key, value in target.row.items())
     }
-    rows = [
-        (*case, f"{floor[case] / theirs[case]:.2f}", f"{ours[case]:.2f}")
-        for case in theirs
-        if case in floor and case in ours
-    ]
-    header = ("network", "optimizer", "PyTorch", "xpnn on numpy:cpu")
-    return {SHARES: Table(header, rows)} if rows else {}
 
 
-def wanted_of(target):
-    wanted = target.wanted
-    return " / ".join(map(str, wanted.values() if isinstance(wanted, dict) else [wanted]))
+def both(wanted):
+    return wanted.values() if isinstance(wanted, dict) else [wanted]
 
 
 def shown(target, measured, *names):
@@ -113,5 +101,5 @@ def shown(target, measured, *names):
     if name is None:
         return "–"
     wanted = target.wanted[name] if isinstance(target.wanted, dict) else target.wanted
-    ratio = round(measured[name], 2)
-    return f"{ratio:.2f}" if ratio >= wanted else f"**{ratio:.2f}**"
+    ratio = f"{measured[name]:.2f}"
+    return ratio if float(ratio) >= wanted else f"**{ratio}**"

@@ -1,8 +1,9 @@
-"""How time and peak memory of `xpnn.fit` grow with width, depth, batch and examples.
+"""How the time of `xpnn.fit` and the peak of its arrays grow with width, depth, batch and examples.
 
 The slope of a straight line in logarithms: 1 is in proportion, 2 the square, 0 no growth.
 """
 
+from contextlib import ExitStack, closing
 from statistics import median
 
 import numpy as np
@@ -31,17 +32,15 @@ def test_growth(benchmark, quantity):
     workloads = GROWTH[quantity]
 
     def measure():
-        workers = [Worker("1") for _ in workloads]
-        for worker, workload in zip(workers, workloads.values(), strict=True):
-            worker.prepare(Side("growth", "peers.ours:fit", (workload, "Adam", "numpy:cpu")))
-        rounds = [[worker.run() for worker in workers] for _ in range(ROUNDS)]
-        peaks = [worker.call("memory:peak_of_arrays") for worker in workers]
-        for worker in workers:
-            worker.close()
+        with ExitStack() as stack:
+            workers = [stack.enter_context(closing(Worker("1"))) for _ in workloads]
+            for worker, workload in zip(workers, workloads.values(), strict=True):
+                worker.prepare(Side("growth", "peers.ours:fit", (workload, "Adam", "numpy:cpu")))
+            rounds = [[worker.run() for worker in workers] for _ in range(ROUNDS)]
+            peaks = [worker.call("memory:peak_of_arrays") for worker in workers]
         return [median(times) for times in zip(*rounds, strict=True)], peaks
 
     times, peaks = benchmark.pedantic(measure)
-    assert min(peaks) > 0
     benchmark.extra_info.update(
         table="growth",
         quantity=quantity,

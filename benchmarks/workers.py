@@ -122,8 +122,9 @@ def prepare(factory, arguments):
     try:
         prepared["run"] = make(*arguments)
     except Exception as error:
-        if type(error).__name__ in NOT_HERE or "has no device" in str(error):
-            raise UnavailableError(str(error)) from error
+        kind, reason = type(error).__name__, str(error)
+        if kind in NOT_HERE or (kind == "ArgumentError" and "has no device" in reason):
+            raise UnavailableError(reason) from error
         raise
     for _ in range(WARM_UP):
         result = prepared["run"]()

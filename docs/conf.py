@@ -33,7 +33,9 @@ def name_the_newest_results(app, page, source):
     if page == "benchmarks":
         results = Path(app.srcdir).parent / "benchmarks" / "results"
         reports = results.glob("20*.md")  # named by their dates
-        newest = max(path.name for path in reports if not path.stem.endswith("-all-threads"))
+        newest = max(
+            path.name for path in reports if not path.stem.endswith(("-all-threads", "-part"))
+        )
         source[0] = source[0].replace("NEWEST", newest)
 
 

@@ -903,6 +903,17 @@ def test_compile_computes_the_same(backend, monkeypatch):
         assert float(total) == 3.0
 
 
+def test_all_finite_on_jax_under_jit_and_on_another_device(monkeypatch):
+    jax = pytest.importorskip("jax")
+    with xpnn.use_backend("jax"):
+        backend = xpnn.get_backend()
+    a = backend.asarray([1.0, np.inf])
+    assert jax.jit(lambda a: a * backend.all_finite(a))(a).tolist() == [1.0, np.inf]  # not read
+    monkeypatch.setattr(type(backend), "_shares_host_memory", lambda self, a: False)
+    assert backend.all_finite(a) is False
+    assert backend.all_finite(a[:1]) is True
+
+
 def test_fit_on_torch_compiles_nothing(monkeypatch):
     """It would take a C++ compiler, and seconds for each network."""
     torch = pytest.importorskip("torch")

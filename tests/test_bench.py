@@ -239,14 +239,15 @@ def test_times_by_size(backend, monkeypatch):
 
 def test_write_report(tmp_path):
     pytest.importorskip("matplotlib").use("Agg")
-    table = Table(("what", "ms", "ratio"), [("dot", "1,234", "1.50 (1.40–1.60)")])
+    row = ("dot", "1,234", "1.50 (1.40–1.60)", "1.3 / 1.75", "**0.76**")
+    table = Table(("what", "ms", "ratio", "at least", "found"), [row])
     figure = bench.plot_sizes({"tanh": {"numpy:cpu": [1e-6, 2e-6]}})
     stem = tmp_path / "new" / "2026-01-02-cpu"
     path = bench.write_report(stem, "Title", ["a line"], {"Table": table}, {"plot": figure}, [1])
     text = path.read_text(encoding="utf-8")
     assert re.match(r"# Title\n\n\d{4}-\d\d-\d\d\.\n\n- a line\n", text)
     assert "![plot](2026-01-02-cpu-plot.png)" in text
-    assert "| --- | ---: | ---: |\n| dot | 1,234 | 1.50 (1.40–1.60) |" in text
+    assert f"| --- |{' ---: |' * 4}\n| {' | '.join(row)} |" in text
     assert (tmp_path / "new" / "2026-01-02-cpu-plot.png").exists()
     written = json.loads((tmp_path / "new" / "2026-01-02-cpu.json").read_text(encoding="utf-8"))
     assert written == {"conditions": ["a line"], "data": [1]}

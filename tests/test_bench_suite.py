@@ -63,26 +63,37 @@ def test_the_block_of_the_readme(workers, tmp_path, monkeypatch):
     readme = import_module("readme")
     monkeypatch.setattr(readme, "ROOT", tmp_path)
     (tmp_path / "README.md").write_text(
-        f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n", encoding="utf-8"
+        f"before\n{readme.BEGIN}\nof last time\n{readme.END}\nafter\n", encoding="utf-8"
     )
     results = tmp_path / "benchmarks" / "results"
     results.mkdir(parents=True)
-    common = {"workload": "2-4-1", "optimizer": "Adam"}
+    common = {"workload": "2-4-1, 400, full batch", "xpnn on": "numpy:cpu"}
     data = [
-        {**common, "table": "abstraction", "peer": "NumPy", "xpnn on": "numpy:cpu", "ratio": 1.234},
-        {**common, "table": "peers", "peer": "PyTorch", "xpnn on": "torch:cpu", "ratio": 2.0},
-        {**common, "table": "peers", "peer": "PyTorch", "xpnn on": "jax:cpu", "ratio": 9.0},
+        {**common, "peer": "PyTorch", "optimizer": "gradient descent", "ratio": 3.494},
+        {**common, "peer": "PyTorch", "optimizer": "Adam", "ratio": 3.496},
+        {**common, "peer": "no peer", "optimizer": "Adam", "ratio": 9.0},
         {"table": "memory"},
     ]
-    for name in ("2026-01-02-cpu", "bench-2026-01-03-cpu"):
+    for name in ("2026-01-02-cpu", "2026-01-03-cpu-part", "bench-2026-01-03-cpu"):
         report = {"conditions": ["a computer"], "data": data}
         (results / f"{name}.json").write_text(json.dumps(report), encoding="utf-8")
     readme.main()
     readme.main()
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert "| 2-4-1 | Adam | 1.23 | 2.00 |" in text
+    row = "| PyTorch | numpy:cpu | 2-4-1, 400, full batch | 3.5 | **3.49** | 3.50 |"
+    assert text.count(" | numpy:cpu | ") == 1
+    assert row in text
     assert "(benchmarks/results/2026-01-02-cpu-ratios.png)" in text
     assert "2026-01-02. a computer." in text
-    assert "old" not in text
+    assert "of last time" not in text
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
+
+
+def test_the_newest_report_has_all_that_is_aimed_at(workers):
+    targets = import_module("targets")
+    reports = (BENCHMARKS / "results").glob("20*-cpu.json")
+    data = json.loads(max(reports).read_text(encoding="utf-8"))["data"]
+    for target in targets.aims():
+        measured = targets.ratios(target, data)
+        assert len(measured) == (1 if "fused" in target.against else 2), target

@@ -22,7 +22,7 @@ WORTH_COMPILING = 2**26
 
 
 @contextmanager
-def at_once() -> Iterator[None]:
+def compiled_at_once() -> Iterator[None]:
     """Return a context in which updates are compiled in their first step: timings want that."""
     global WORTH_COMPILING
     before, WORTH_COMPILING = WORTH_COMPILING, 0

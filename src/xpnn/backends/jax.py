@@ -124,7 +124,7 @@ class JaxBackend(Backend):
         return bool(np.isfinite(np.asarray(a)).all())
 
     def _shares_host_memory(self, a: Array) -> bool:
-        """Whether NumPy can look at ``a`` where it lies, in a third of the time or less."""
+        """Whether ``a`` lies whole on a CPU, where NumPy looks at it without a call of XLA."""
         device = self.device_of(a)
         return device is not None and device.platform == "cpu"
 

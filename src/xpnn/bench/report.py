@@ -100,5 +100,5 @@ def markdown(table: Table) -> str:
 
 
 def _are_figures(column: Any) -> bool:
-    figure = r"([-+]?\d[\d.,]*( \(.*\))?|\*\*\d[\d.]*\*\*|[-–])$"
+    figure = r"([-+]?\d[\d.,]*( \(.*\)| / \d[\d.]*)?|\*\*\d[\d.]*\*\*|[-–])$"
     return all(re.match(figure, str(cell)) for cell in column)

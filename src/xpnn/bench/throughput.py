@@ -89,7 +89,7 @@ def throughput(workload: Workload, backend: Backend) -> Throughput:
     True
     """
     sides = (training(workload, OPTIMIZERS["Adam"], backend), matmul_floor(workload, backend))
-    with fused.at_once():
+    with fused.compiled_at_once():
         pairs = [[seconds(side) for side in sides] for _ in range(WARM_UP + RUNS)][WARM_UP:]
     fit_seconds = median(fit for fit, _ in pairs)
     share = median(floor / fit for fit, floor in pairs)
