@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier as SklearnMLPClassifier
 
+from xpnn.backends.selection import resolve
 from xpnn.estimators import MLPClassifier
 
 
@@ -38,6 +39,8 @@ def classifier(library, hidden, epochs, **settings):
 
 def fitting(library, name, batch_size, solver):
     """Return a function that fits and returns the cost of each epoch."""
+    if library != "sklearn":
+        resolve(library, "float32")  # says now, not in the first run, that it is not here
     data, hidden, epochs = DATA[name]
     X, y = data()
 
