@@ -70,8 +70,8 @@ def vectorization(n: int = 1_000_000) -> Demonstration:
     ['dot product', 'matrix × vector', 'exp', 'logistic gradient']
     """
     n = positive_int("n", n)
-    todo = _computations(n)
-    for few in _computations(FEATURES):
+    todo = computations(n)
+    for few in computations(FEATURES):
         _run_loop(few)  # the first call of anything takes longer
     expected, loops = zip(*(_run_loop(computation) for computation in todo), strict=True)
     timings = [_time(place, backend, todo, expected, loops) for place, backend in _places()]
@@ -95,7 +95,8 @@ def vectorization(n: int = 1_000_000) -> Demonstration:
     return Demonstration(claim, (Table(header, rows),), lambda: _draw(names, bars, n))
 
 
-def _computations(n: int) -> tuple[Computation, ...]:
+def computations(n: int) -> tuple[Computation, ...]:
+    """Return what is computed in two ways from about n numbers."""
     rng = np.random.default_rng(0)
     a, b = rng.random((2, n))
     A, v = rng.random((isqrt(n), isqrt(n))), rng.random(isqrt(n))
@@ -118,12 +119,12 @@ def _computations(n: int) -> tuple[Computation, ...]:
 def _places() -> Iterator[tuple[str, Backend]]:
     """Yield what is timed, and its name with the dtype."""
     for spec in places():
-        backend = _widest(spec)
+        backend = widest(spec)
         name, _, kind = spec.partition(":")
         yield f"{name if kind == 'cpu' else spec} {backend.dtype_name}", backend
 
 
-def _widest(spec: str) -> Backend:
+def widest(spec: str) -> Backend:
     """Return a backend in float64 where it has that without a switch for the whole process."""
     try:
         with use_backend(spec, "float64") as backend:
@@ -158,12 +159,12 @@ def _time(
                 result = computation.vectorised(*given)
                 backend.synchronize()
                 spans.append(1e3 * (perf_counter() - began))
-        _check(f"{computation.name} on {place}", result, correct, backend)
+        check(f"{computation.name} on {place}", result, correct, backend)
         ms.append(median(spans[1:]))
     return Timing(place, ms, [loop / time for loop, time in zip(loops, ms, strict=True)])
 
 
-def _check(what: str, result: Any, correct: Any, backend: Backend) -> None:
+def check(what: str, result: Any, correct: Any, backend: Backend) -> None:
     """Raise unless a result agrees with the loop's to half the digits of the dtype."""
     found = result if isinstance(result, float) else backend.to_numpy(result)
     error = float(np.max(np.abs(found - correct)) / np.max(np.abs(correct)))
