@@ -4,6 +4,8 @@ import itertools
 
 from workers import UnavailableError
 
+from xpnn.backends.selection import resolve
+
 from . import epoch_means, learning_rate, orders, start
 
 
@@ -33,6 +35,7 @@ def training(workload, optimizer, device, fused=False, wrap=None):
     import torch
     from torch import nn
 
+    resolve(f"torch:{device}", "float32")  # says if there is no such device
     X, Y = (torch.asarray(rows, device=device) for rows in workload.rows())
     binary = workload.output == "sigmoid"
     if not binary:
