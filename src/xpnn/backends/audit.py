@@ -87,7 +87,7 @@ def audit() -> Iterator[Audit]:
     what       times  bytes  where
     read       1      1      _boundary.py:... check_targets
     read       2      2      _boundary.py:... check_finite
-    read       1      1      training/trainer.py:... _finite
+    read       1      1      training/trainer.py:... check_finite
     to device  2      7200   _boundary.py:... place
     to device  1      2560   training/trainer.py:... run
     to host    1      40     training/trainer.py:... run
