@@ -3,11 +3,15 @@
 For the dot product the notes report 481 ms for the loop and 1.5 ms for ``np.dot``.
 """
 
+from functools import cache
+
+import numpy as np
 import pytest
 from conftest import SPECS
 
 import xpnn
-from xpnn.demos.vectorization import check, computations, widest
+from xpnn.backends.selection import widest
+from xpnn.demos.vectorization import check, computations
 
 COMPUTATIONS = {computation.name: computation for computation in computations(1_000_000)}
 
@@ -18,14 +22,21 @@ def computation(request, benchmark):
     return COMPUTATIONS[request.param]
 
 
+@cache
+def of_the_loop(name):
+    return COMPUTATIONS[name].loop(*COMPUTATIONS[name].given)
+
+
 def test_loop(benchmark, computation):
-    benchmark.pedantic(computation.loop, args=computation.given, rounds=5, warmup_rounds=1)
+    result = benchmark.pedantic(computation.loop, args=computation.given, rounds=5, warmup_rounds=1)
+    expected = np.asarray(computation.vectorised(*computation.given))
+    check(computation.name, np.asarray(result), expected, widest("numpy", "float64"))
 
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_vectorized(benchmark, computation, spec):
     try:
-        backend = widest(spec)
+        backend = widest(spec, "float64")
     except xpnn.XpnnError as error:
         pytest.skip(str(error))
     with backend.current():
@@ -37,4 +48,4 @@ def test_vectorized(benchmark, computation, spec):
             return result
 
         result = benchmark(synchronized)
-    check(computation.name, result, computation.loop(*computation.given), backend)
+    check(computation.name, result, np.asarray(of_the_loop(computation.name)), backend)

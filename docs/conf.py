@@ -1,5 +1,9 @@
 import importlib.metadata
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
+from readme import newest
 
 project = "xpnn"
 author = "The xpnn developers"
@@ -31,12 +35,7 @@ numpydoc_show_class_members = False
 def name_the_newest_results(app, page, source):
     """Put the name of the newest file of results into the page of benchmarks."""
     if page == "benchmarks":
-        results = Path(app.srcdir).parent / "benchmarks" / "results"
-        reports = results.glob("20*.md")  # named by their dates
-        newest = max(
-            path.name for path in reports if not path.stem.endswith(("-all-threads", "-part"))
-        )
-        source[0] = source[0].replace("NEWEST", newest)
+        source[0] = source[0].replace("NEWEST", newest().with_suffix(".md").name)
 
 
 def setup(app):

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._table import Table
-from ..backends import Backend, use_backend
-from ..backends.selection import places
+from ..backends import Backend
+from ..backends.selection import places, widest
 from ..course import basics, logistic
-from ..errors import BackendError, positive_int
+from ..errors import positive_int
 from ..plot._canvas import COLOURS, SMALL, Figure, pyplot
 from .demonstration import Demonstration
 
@@ -119,19 +119,9 @@ def computations(n: int) -> tuple[Computation, ...]:
 def _places() -> Iterator[tuple[str, Backend]]:
     """Yield what is timed, and its name with the dtype."""
     for spec in places():
-        backend = widest(spec)
+        backend = widest(spec, "float64")
         name, _, kind = spec.partition(":")
         yield f"{name if kind == 'cpu' else spec} {backend.dtype_name}", backend
-
-
-def widest(spec: str) -> Backend:
-    """Return a backend in float64 where it has that without a switch for the whole process."""
-    try:
-        with use_backend(spec, "float64") as backend:
-            return backend
-    except BackendError:
-        with use_backend(spec, "float32") as backend:
-            return backend
 
 
 def _run_loop(computation: Computation) -> tuple[Any, float]:
