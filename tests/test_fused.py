@@ -94,12 +94,14 @@ def test_fit_is_the_same_to_the_bit(at_once, monkeypatch, rule):
 
 
 def test_little_is_not_worth_compiling(at_once, monkeypatch):
-    monkeypatch.setattr(fused, "WORTH_COMPILING", 100)
+    monkeypatch.setattr(fused, "WORTH_COMPILING", 2**13)
     rule = optimizers.gradient_descent(0.1)
     one_pass = fused.fused(rule.update)
     theta, scalars = np.zeros(60), rule.scalars(0.1, 1)
-    one_pass(theta, np.ones(60), (), scalars, np)
+    one_pass(np.zeros(5000), np.ones(5000), (), scalars, np)
     assert fused.compiled.cache_info().currsize == 0
+    one_pass(theta, np.ones(60), (), scalars, np)  # few entries count as 2¹²
+    assert fused.compiled.cache_info().currsize == 1
     one_pass(theta, np.ones(60), (), scalars, np)
     assert fused.compiled.cache_info().currsize == 1
     np.testing.assert_allclose(theta, -0.2)

@@ -18,6 +18,8 @@ import array_api_compat
 import numpy as np
 
 from .._typing import Array, Namespace
+from ..core.activations import Activation
+from ..core.losses import Loss
 from ..core.optimizers import Update
 from ..errors import ArgumentError, ArgumentTypeError, BackendError, unknown_name
 from .audit import READ, TO_DEVICE, TO_HOST, WAIT, record
@@ -400,6 +402,12 @@ class Backend:
     def fuse(self, update: Update) -> Update:
         """Make the update of an optimiser one pass over memory where that can be done."""
         return update
+
+    def fuse_layers(
+        self, activations: tuple[Activation, ...], loss: Loss
+    ) -> tuple[tuple[Activation, ...], Loss]:
+        """Make what layers and cost do entry by entry one pass where that can be done."""
+        return activations, loss
 
     def all_true(self, condition: Array) -> bool:
         """Read ``all(condition)`` on the host."""

@@ -14,8 +14,12 @@ from functools import lru_cache
 from typing import Any
 
 from .._typing import Array
+from ..core.activations import Activation
+from ..core.losses import Loss
+from ..core.optimizers import Update
 from .audit import TO_DEVICE
 from .base import Backend
+from .cupy_fused import fused_activation, fused_loss, fused_update
 from .faults import explaining
 
 IN_FLIGHT = 4  # X and Y of two chunks
@@ -113,6 +117,14 @@ class CupyBackend(Backend):
         if reason and communicator.rank == 0:
             sys.stderr.write(f"xpnn: gradients go through the host's memory, as {reason}\n")
         return reason
+
+    def fuse(self, update: Update) -> Update:
+        return fused_update(update)
+
+    def fuse_layers(
+        self, activations: tuple[Activation, ...], loss: Loss
+    ) -> tuple[tuple[Activation, ...], Loss]:
+        return tuple(map(fused_activation, activations)), fused_loss(loss)
 
     def contiguous(self, a: Array) -> Array:
         import cupy

@@ -1,6 +1,6 @@
 """Activations A = g(Z), each beside its derivative g′(Z).
 
-Where none stands beside it, the computation graph finds it (`propagation.error`).
+Where none stands beside it, the computation graph finds it (`Activation.backward`).
 ``ACTIVATIONS`` maps a name to an `Activation`; `activation` looks one up.
 Where g′ is simplest in terms of A = g(Z), it is written in terms of A.
 """
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from .. import graph
 from .._typing import Array, Namespace
 from ..errors import check_function, function_name, unknown_name
 
@@ -59,6 +60,24 @@ class Activation:
             check_function("derivative", self.derivative, "(Z, A, xp) -> array")
         if not self.name:
             object.__setattr__(self, "name", function_name(self.g))
+
+    def forward(self, Z: Array, b: Array, xp: Namespace) -> tuple[Array, Array]:
+        """Z ← Z + b,  A = g(Z); both of shape (n[l], m), b of shape (n[l], 1).
+
+        Consumes Z: it may be overwritten.
+        """
+        Z += b
+        return Z, self.g(Z, xp)
+
+    def backward(self, dA: Array, Z: Array, A: Array, xp: Namespace) -> Array:
+        """dZ = dA * g′(Z), shape (n[l], m); by the graph if g has no derivative of its own.
+
+        Consumes dA: it may be overwritten.
+        """
+        if self.derivative is None:
+            return graph.pullback(lambda Z: self.g(Z, graph), Z, dA)
+        dA *= self.derivative(Z, A, xp)
+        return dA
 
 
 def sigmoid(Z: Array, xp: Namespace) -> Array:

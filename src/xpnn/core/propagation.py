@@ -46,9 +46,7 @@ def forward(
     caches = []
     for (W, b), g in zip(params, activations, strict=True):
         A_prev = A
-        Z = W @ A_prev
-        Z += b  # in place: the product is ours
-        A = g.g(Z, xp)
+        Z, A = g.forward(W @ A_prev, b, xp)
         caches.append(Cache(A_prev, Z, A))
     return A, tuple(caches)
 
@@ -105,7 +103,7 @@ def backward(
     grads = [layer_gradients(dZ, A_prev, W_next, decay, xp)]
     for (W, _), cache, g in reversed(list(zip(layers, inner, hidden, strict=True))):
         A_prev, Z, A = cache
-        dZ = error(previous_dA(W_next, dZ), Z, A, g, xp)
+        dZ = g.backward(previous_dA(W_next, dZ), Z, A, xp)
         grads.append(layer_gradients(dZ, A_prev, W, decay, xp))
         W_next = W
     return tuple(reversed(grads))
@@ -118,7 +116,7 @@ def output_error(
     if is_canonical(output, loss):
         return A - Y
     dA = 1.0 * output_dA(A, Y, loss, xp)  # which may be Y itself
-    return error(dA, Z, A, output, xp)
+    return output.backward(dA, Z, A, xp)
 
 
 def output_dA(A: Array, Y: Array, loss: Loss, xp: Namespace) -> Array:
@@ -126,17 +124,6 @@ def output_dA(A: Array, Y: Array, loss: Loss, xp: Namespace) -> Array:
     if loss.dA is None:
         return graph.grad(lambda A: graph.sum(loss.of_output(A, Y, graph)))(A)
     return loss.dA(A, Y, xp)
-
-
-def error(dA: Array, Z: Array, A: Array, g: Activation, xp: Namespace) -> Array:
-    """dZ[l] = dA[l] * g′(Z[l]), shape (n[l], m); by the graph if g has no derivative of its own.
-
-    Consumes dA: it may be overwritten.
-    """
-    if g.derivative is None:
-        return graph.pullback(lambda Z: g.g(Z, graph), Z, dA)
-    dA *= g.derivative(Z, A, xp)
-    return dA
 
 
 def previous_dA(W: Array, dZ: Array) -> Array:

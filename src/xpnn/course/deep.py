@@ -517,7 +517,7 @@ def _error(dA: Any, Z: Any, g: Activation) -> Array:
     """dZ = dA * g′(Z)."""
     with together(dA=dA, Z=Z) as (backend, dA, Z):
         boundary.check_shape("dA", dA, tuple(Z.shape))
-        return propagation.error(1.0 * dA, Z, g.g(Z, backend.xp), g, backend.xp)
+        return g.backward(1.0 * dA, Z, g.g(Z, backend.xp), backend.xp)
 
 
 def _unpacked(cache: Any, *names: str) -> Any:

@@ -185,13 +185,14 @@ class MLPTrainer(Trainer):
 def _evaluation(net: Network, backend: Backend, l2: bool) -> Callable[..., tuple[Array, Array]]:
     """Return the function (θ, X, Y, share, decay) -> J, dJ/dθ, compiled once where that is done."""
     xp = backend.xp
+    activations, loss = backend.fuse_layers(net.activations, net.loss)
 
     def cost_and_gradient(
         theta: Array, X: Array, Y: Array, share: Any, decay: Any
     ) -> tuple[Array, Array]:
         layers = from_vector(theta, net.sizes, xp)
-        common = (share, decay if l2 else None, net.activations, net.loss, xp)
-        _, caches = propagation.forward(layers, X.T, net.activations, xp)
+        common = (share, decay if l2 else None, activations, loss, xp)
+        _, caches = propagation.forward(layers, X.T, activations, xp)
         J = propagation.cost(layers, caches, Y.T, *common)
         return J, to_vector(propagation.backward(layers, caches, Y.T, *common), xp)
 

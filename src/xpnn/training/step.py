@@ -69,6 +69,7 @@ def make_run(
     With a ``communicator`` each step sums its gradient over processes that have a part of it each.
     """
     xp = backend.xp
+    activations, loss = backend.fuse_layers(net.activations, net.loss)
 
     def cost_and_gradients(
         params: Params, data: tuple[Array, ...], arrays: tuple[Array, ...], share: Any, decay: Any
@@ -80,8 +81,8 @@ def make_run(
         else:
             X, Y = (a.T for a in data[:2]) if backend.compiled else data[:2]
             share = data[2] if weighted else share
-        common = (share, decay if l2 else None, net.activations, net.loss, xp)
-        _, caches = propagation.forward(params, X, net.activations, xp)
+        common = (share, decay if l2 else None, activations, loss, xp)
+        _, caches = propagation.forward(params, X, activations, xp)
         J = propagation.cost(params, caches, Y, *common)
         return J, propagation.backward(params, caches, Y, *common)
 
@@ -108,7 +109,7 @@ def make_run(
         J, grads = cost_and_gradients(params, data, arrays, share, decay)
         g = to_vector(grads, xp)
         kept[:] = (grads, g)
-        moved, new_state = update(theta, g, tuple(state), tuple(scalars), xp)
+        moved, new_state = fused(theta, g, tuple(state), tuple(scalars), xp)
         if moved is not theta:
             params = from_vector(moved, net.sizes, xp)
         return (moved, params, kept, *new_state), J
