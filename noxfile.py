@@ -71,6 +71,18 @@ def tests_cupy(session: nox.Session) -> None:
     run_tests(session, "cupy", f".[cuda{CUDA}]")
 
 
+@nox.session(name="tests-cupy-no-gpu")
+def tests_cupy_no_gpu(session: nox.Session) -> None:
+    """Run what a CuPy without a GPU can tell: why it is refused, and what kernels it would make."""
+    install(session, ".", "cupy-cuda12x>=14", groups=("test",))
+    tests = (
+        "tests/test_backends.py",
+        "tests/test_cupy_fused.py",
+        "tests/test_estimators_checks.py",
+    )
+    session.run("pytest", *tests, *session.posargs)
+
+
 @nox.session(name="tests-mpi")
 def tests_mpi(session: nox.Session) -> None:
     """Run the tests of training on several processes; MPI must be there."""

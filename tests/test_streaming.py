@@ -1,6 +1,7 @@
 """Data that stay on the host: the same training as of data on the device."""
 
 import tracemalloc
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from conftest import to_numpy
 
 import xpnn
+from xpnn.backends.numpy import NumpyBackend
 from xpnn.training import streaming
 
 M, N = 103, 7
@@ -61,6 +63,52 @@ def test_bit_for_bit_on_numpy(data, mapped, chunk):
     for found, right in zip(streamed, params, strict=True):
         np.testing.assert_array_equal(found.W, right.W)
         np.testing.assert_array_equal(found.b, right.b)
+
+
+def test_a_chunk_is_sent_before_the_steps_of_the_one_before(mapped, data, monkeypatch):
+    """So that a device that computes by itself copies it meanwhile."""
+    monkeypatch.setattr(streaming, "CHUNK", 40 * N * 4)  # 103 examples: three chunks
+    seen = []
+
+    @contextmanager
+    def sending(self):
+        def send(x):
+            def arrived():
+                seen.append(f"{len(x)} there")
+                return x
+
+            seen.append(f"{len(x)} sent")
+            return arrived
+
+        yield send
+        seen.append("done")
+
+    take_rows = NumpyBackend.take_rows
+
+    def taking(self, a, indices):
+        if a.shape[1] == N:
+            seen.append(f"step of {len(indices)}")
+        return take_rows(self, a, indices)
+
+    monkeypatch.setattr(NumpyBackend, "sending", sending)
+    monkeypatch.setattr(NumpyBackend, "take_rows", taking)
+    with xpnn.use_backend("numpy"):
+        train(mapped, data[1], epochs=1)
+    of_X = [what for what, after in zip(seen, [*seen[1:], ""], strict=True) if what != after]
+    steps = ["step of 10"]
+    assert of_X == [
+        "40 sent",
+        "40 there",
+        "40 sent",
+        *steps,
+        "40 there",
+        "30 sent",
+        *steps,
+        "30 there",
+        "step of 10",
+        "step of 3",
+        "done",
+    ]
 
 
 def test_what_does_not_fit_the_device_is_streamed(backend, data, monkeypatch):

@@ -6,8 +6,8 @@ Another package joins by deriving from it and naming the class in the entry-poin
 group ``xpnn.backends``.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -26,6 +26,8 @@ from .audit import READ, TO_DEVICE, TO_HOST, WAIT, record
 
 DTYPES = ("float32", "float64")
 TRY_OUT_FAILED = "a tiny computation failed"
+IN_FLIGHT = 4
+"""Copies to a device that may be under way: X and Y of two chunks."""
 
 Carry: TypeAlias = tuple[Any, ...]
 Step: TypeAlias = Callable[[Carry, tuple[Array, ...], tuple[Array, ...], Any], tuple[Carry, Array]]
@@ -34,8 +36,8 @@ Run: TypeAlias = Callable[
     tuple[Carry, Array],
 ]
 
-
 Reshape: TypeAlias = Callable[[Carry], Carry]
+Send: TypeAlias = Callable[[Any], Callable[[], Array]]
 
 
 def same(carry: Carry) -> Carry:
@@ -321,9 +323,27 @@ class Backend:
             )
         return self.index_dtype
 
-    def send(self, x: Any) -> Array:
-        """Move a host array of this backend's dtype, without waiting where the library can."""
-        return self.asarray(x)
+    @contextmanager
+    def sending(self) -> Iterator[Send]:
+        """Return a context for moving one host array after another to the device.
+
+        Yields
+        ------
+        send : callable (x) -> arrived
+            Begins to move a host array of this backend's dtype; where the library can, beside what
+            the device has been asked for. ``arrived()`` returns the array there, and what is asked
+            of the device afterwards waits for the copy.
+        """
+
+        def send(x: Any) -> Callable[[], Array]:
+            moved = self.asarray(x)
+            return lambda: moved
+
+        yield send
+
+    def keep_up(self, output: Array) -> None:
+        """Wait until an array has been computed, if `sending` does not see that few wait."""
+        self.number(output[0])
 
     def free_memory(self) -> float:
         """Bytes that the device can still give; infinite where arrays lie in the host's memory."""

@@ -10,20 +10,25 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from .._typing import Array
 from ..core.activations import Activation
 from ..core.losses import Loss
 from ..core.optimizers import Update
-from .audit import TO_DEVICE
-from .base import Backend
+from .audit import TO_DEVICE, WAIT
+from .base import IN_FLIGHT, Backend, Send
 from .cupy_fused import fused_activation, fused_loss, fused_update
 from .faults import explaining
 
-IN_FLIGHT = 4  # X and Y of two chunks
-_in_flight: deque[tuple[Any, Any]] = deque()
+
+@cache
+def copying_stream(device: int) -> Any:
+    """Return the stream of a GPU, the current one, that copies beside what is computed."""
+    import cupy
+
+    return cupy.cuda.Stream(non_blocking=True)
 
 
 class CupyBackend(Backend):
@@ -62,22 +67,47 @@ class CupyBackend(Backend):
         cupy = sys.modules.get("cupy")
         return cupy is not None and isinstance(x, cupy.ndarray)
 
-    def send(self, x: Any) -> Array:
+    @contextmanager
+    def sending(self) -> Iterator[Send]:
         import cupy
         import cupyx
 
-        self.note(TO_DEVICE, x.nbytes)
-        # from memory that the system cannot move away, the copy goes on by itself; that memory is
-        # CuPy's to reuse once the array is dropped, so it is kept until its copy is over
-        pinned = cupyx.empty_pinned(x.shape, x.dtype)
-        pinned[...] = x
-        moved = cupy.empty(x.shape, x.dtype)
-        moved.set(pinned)
-        _in_flight.append((pinned, cupy.cuda.get_current_stream().record()))
-        while len(_in_flight) > IN_FLIGHT:
-            _, copied = _in_flight.popleft()
+        computing, copying = cupy.cuda.get_current_stream(), copying_stream(self.device.id)
+        in_flight: deque[tuple[Any, Array, Any]] = deque()
+
+        def finish_one() -> None:
+            *_, copied = in_flight.popleft()
+            self.note(WAIT, 0)
             copied.synchronize()
-        return moved
+
+        def send(x: Any) -> Callable[[], Array]:
+            if len(in_flight) == IN_FLIGHT:
+                finish_one()
+            self.note(TO_DEVICE, x.nbytes)
+            # from memory that the system cannot move away, the copy goes on by itself; CuPy reuses
+            # that memory, and moved's, once the arrays are dropped: both are kept until it is over
+            pinned = cupyx.empty_pinned(x.shape, x.dtype)
+            pinned[...] = x
+            moved = cupy.empty(x.shape, x.dtype)
+            copying.wait_event(computing.record())  # what was asked for may use its memory yet
+            moved.set(pinned, stream=copying)
+            copied = copying.record()
+            in_flight.append((pinned, moved, copied))
+
+            def arrived() -> Array:
+                computing.wait_event(copied)
+                return moved
+
+            return arrived
+
+        try:
+            yield send
+        finally:
+            while in_flight:
+                finish_one()
+
+    def keep_up(self, output: Array) -> None:
+        """Do nothing: `sending` waits for copies, and they for what was asked for before."""
 
     def free_memory(self) -> float:
         import cupy
@@ -140,7 +170,6 @@ class CupyBackend(Backend):
     def free_cached_memory(self) -> None:
         import cupy
 
-        _in_flight.clear()
         cupy.get_default_memory_pool().free_all_blocks()
         cupy.get_default_pinned_memory_pool().free_all_blocks()
 

@@ -1,14 +1,24 @@
 """PyTorch, on the CPU, CUDA, or Apple's MPS."""
 
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import Any, cast
 
 from .._typing import Array
-from .audit import TO_DEVICE
-from .base import Backend
+from .audit import TO_DEVICE, WAIT
+from .base import IN_FLIGHT, Backend, Send
 from .faults import explaining
+
+
+@cache
+def copying_stream(device: Any) -> Any:
+    """Return the stream of a GPU that copies beside what is computed."""
+    import torch
+
+    return torch.cuda.Stream(device)
 
 
 class TorchBackend(Backend):
@@ -50,14 +60,42 @@ class TorchBackend(Backend):
             x = x.copy()
         return super().from_host(x, dtype, copy)
 
-    def send(self, x: Any) -> Array:
+    @contextmanager
+    def sending(self) -> Iterator[Send]:
         if self.device.type != "cuda":
-            return super().send(x)
+            with super().sending() as send_and_wait:
+                yield send_and_wait
+            return
         import torch
 
-        self.note(TO_DEVICE, x.nbytes)
-        # from memory that the system cannot move away, the copy goes on by itself
-        return torch.from_numpy(x).pin_memory().to(self.device, non_blocking=True)
+        computing, copying = torch.cuda.current_stream(self.device), copying_stream(self.device)
+        in_flight: deque[Any] = deque()
+
+        def send(x: Any) -> Callable[[], Array]:
+            if len(in_flight) == IN_FLIGHT:
+                self.note(WAIT, 0)
+                in_flight.popleft().synchronize()
+            self.note(TO_DEVICE, x.nbytes)
+            copying.wait_stream(computing)  # not to be far ahead of it
+            with torch.cuda.stream(copying):
+                # from memory that the system cannot move away, the copy goes on by itself
+                moved = torch.from_numpy(x).pin_memory().to(self.device, non_blocking=True)
+                copied = copying.record_event()
+            in_flight.append(copied)
+
+            def arrived() -> Array:
+                computing.wait_event(copied)
+                moved.record_stream(computing)  # which may use its memory after it is dropped
+                return moved
+
+            return arrived
+
+        yield send
+
+    def keep_up(self, output: Array) -> None:
+        """Do nothing on a GPU: `sending` waits for copies, and they for what was asked before."""
+        if self.device.type != "cuda":
+            super().keep_up(output)
 
     def free_memory(self) -> float:
         if self.device.type != "cuda":

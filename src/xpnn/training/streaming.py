@@ -1,9 +1,10 @@
 """Mini-batches of data that stay on the host: they lie in a file, or are too large for the device.
 
 The rows of some steps are gathered on the host, moved together, and trained on. Where a device
-computes by itself, the next rows are gathered meanwhile.
+computes by itself, the next rows are gathered and copied meanwhile.
 """
 
+from collections.abc import Callable
 from mmap import mmap
 from typing import Any
 
@@ -63,18 +64,26 @@ def streaming(run: Run, backend: Backend) -> Run:
         if backend.compiled:  # once a shape: let there be few
             at_once = power_of_2(min(at_once, MOST_COMPILED) + 1) // 2
         outputs: list[Array] = []
-        for start in range(0, k, at_once):
-            if len(outputs) > 1:  # at most two chunks wait for a device that computes by itself
-                backend.number(outputs[-2][0])
-            steps = slice(start, start + at_once)
-            wanted = indices[steps]
-            places = np.arange(wanted.size).reshape(-1, batch)
-            if backend.compiled:
-                wanted = np.resize(wanted, (power_of_2(len(wanted)), batch))
-            moved = tuple(backend.send(gathered(a, wanted.reshape(-1), backend)) for a in data)
-            rows = (places, *(a[steps] for a in arrays[1:]))
-            carry, output = run(carry, moved, rows, widths[steps], numbers[steps])
-            outputs.append(output[: len(places)])
+        with backend.sending() as send:
+
+            def chunk(start: int) -> list[Callable[[], Array]]:
+                wanted = indices[start : start + at_once]
+                if backend.compiled:
+                    wanted = np.resize(wanted, (power_of_2(len(wanted)), batch))
+                return [send(gathered(a, wanted.reshape(-1), backend)) for a in data]
+
+            coming = chunk(0)
+            for start in range(0, k, at_once):
+                moved = tuple(arrived() for arrived in coming)
+                if len(outputs) > 1:
+                    backend.keep_up(outputs[-2])
+                if start + at_once < k:
+                    coming = chunk(start + at_once)  # before these steps: copied beside them
+                steps = slice(start, start + at_once)
+                places = np.arange(indices[steps].size).reshape(-1, batch)
+                rows = (places, *(a[steps] for a in arrays[1:]))
+                carry, output = run(carry, moved, rows, widths[steps], numbers[steps])
+                outputs.append(output[: len(places)])
         return carry, backend.xp.concat(outputs)
 
     return streamed

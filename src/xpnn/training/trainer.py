@@ -202,7 +202,7 @@ class Trainer:
     def _gather(self, X: Array, indices: Any) -> Array:
         """Return rows of X on the device."""
         if self.streamed:
-            return self.backend.send(gathered(X, indices, self.backend))
+            return self.backend.asarray(gathered(X, indices, self.backend))
         return self.backend.take_rows(X, self.backend.rows(indices))
 
     def _first_bad_layer(self, params: Params) -> int:
