@@ -85,6 +85,23 @@ def growth(rows):
     )
 
 
+def waits(rows):
+    looks = list(dict.fromkeys(look for row in rows for look in row["waits"]))
+    header = ("backend", "workload", "steps an epoch", *looks)
+    return Table(
+        header,
+        [
+            (
+                row["backend"],
+                row["workload"],
+                str(row["steps"]),
+                *(f"{row['waits'][look]:.2f}" if look in row["waits"] else "–" for look in looks),
+            )
+            for row in rows
+        ],
+    )
+
+
 TABLES = {
     "peers": (
         "PyTorch over `xpnn.fit`: time on the same training, above 1 xpnn is faster",
@@ -101,6 +118,10 @@ TABLES = {
     "streaming": (
         "`xpnn.fit` on X in a memory-mapped file over X in the device's memory: time",
         pairs("backend", "workload", sides=("in a file, ms", "on the device, ms")),
+    ),
+    "waits": (
+        "How often the host waits for the device in an epoch of `xpnn.fit`, by what looks on",
+        waits,
     ),
     "sklearn": (
         "scikit-learn's `MLPClassifier.fit` over xpnn's: time, above 1 xpnn is faster",

@@ -118,17 +118,21 @@ def function(name):
 
 def prepare(factory, arguments):
     prepared.clear()  # before the next takes memory
-    make = function(factory)
+    prepared["run"] = available(function(factory), *arguments)
+    for _ in range(WARM_UP):
+        result = prepared["run"]()
+    return result
+
+
+def available(make, *arguments):
+    """Return what a function makes, or raise `UnavailableError` if that does not work here."""
     try:
-        prepared["run"] = make(*arguments)
+        return make(*arguments)
     except Exception as error:
         kind, reason = type(error).__name__, str(error)
         if kind in NOT_HERE or (kind == "ArgumentError" and "has no device" in reason):
             raise UnavailableError(reason) from error
         raise
-    for _ in range(WARM_UP):
-        result = prepared["run"]()
-    return result
 
 
 def run():
