@@ -985,7 +985,7 @@ def walk_by_hand(x, total, rows, indices, weights, numbers):
 def test_scan_is_a_loop(backend, rng, k):
     x, total, rows = rng.standard_normal(3), np.asarray([0.5]), rng.standard_normal((4, 3))
     indices, weights = rng.integers(0, 4, (k, 2)), rng.standard_normal((k, 1, 2))
-    numbers = [(0.1 * (i + 1), 1.0 - 0.1 * i) for i in range(k)]
+    numbers = np.asarray([(0.1 * (i + 1), 1.0 - 0.1 * i) for i in range(k)])
     widths = [2] * (k - 1) + [1]  # the last row is cut, or counts nothing where it is not
     weights[-1, 0, 1] = 0.0 if backend.compiled else np.nan
     carry = (backend.asarray(x, copy=True), backend.asarray(total, copy=True))
@@ -1016,7 +1016,7 @@ def test_scan_on_jax_compiles_once_for_runs_of_similar_length():
 
     run = backend.scan(step)
     for k in (5, 6, 7, 8):  # all padded to 8 rows
-        (x,), outputs = run((jax.numpy.float32(0.0),), (), (), [0] * k, [(1.0,)] * k)
+        (x,), outputs = run((jax.numpy.float32(0.0),), (), (), [0] * k, np.ones((k, 1)))
         assert float(x) == k
         assert outputs.tolist()[:k] == list(range(k))
     assert len(traced) <= 2  # JAX may look at a loop's body twice while tracing it once

@@ -32,7 +32,7 @@ IN_FLIGHT = 4
 Carry: TypeAlias = tuple[Any, ...]
 Step: TypeAlias = Callable[[Carry, tuple[Array, ...], tuple[Array, ...], Any], tuple[Carry, Array]]
 Run: TypeAlias = Callable[
-    [Carry, tuple[Array, ...], tuple[Any, ...], list[int], list[tuple[float, ...]]],
+    [Carry, tuple[Array, ...], tuple[Any, ...], list[int], Any],
     tuple[Carry, Array],
 ]
 
@@ -468,11 +468,11 @@ class Backend:
         Returns
         -------
         run : callable (carry, data, arrays, widths, numbers) -> (carry, outputs)
-            ``arrays`` are host arrays, shape (k, ..., n), and ``numbers`` k tuples of floats: step
-            i gets row i of each, of an array only the first ``widths[i]`` entries along its last
-            axis unless the library compiles. ``outputs`` has shape (k,), or is longer, and only
-            the first k count. The caller's ``carry`` is never overwritten: the run works on
-            copies.
+            ``arrays`` are host arrays, shape (k, ..., n), and ``numbers`` is one, shape (k, q).
+            Step i gets row i of each: of an array only the first ``widths[i]`` entries along its
+            last axis unless the library compiles, and the numbers as q floats. ``outputs`` has
+            shape (k,), or is longer, and only the first k count. The caller's ``carry`` is never
+            overwritten: the run works on copies.
         """
         xp = self.xp
 
@@ -481,13 +481,13 @@ class Backend:
             data: tuple[Array, ...],
             arrays: tuple[Any, ...],
             widths: list[int],
-            numbers: list[tuple[float, ...]],
+            numbers: Any,
         ) -> tuple[Carry, Array]:
             carry = split(tuple(xp.asarray(a, copy=True) for a in carry))
             moved = [self.rows(a) for a in arrays]
             outputs = []
-            for i, (n, row) in enumerate(zip(widths, numbers, strict=True)):
-                rows = tuple(a[i, ..., :n] for a in moved)
+            for i, (n, row) in enumerate(zip(widths, numbers.tolist(), strict=True)):
+                rows = tuple(a[i, ..., :n] for a in moved) if moved else ()
                 carry, output = step(carry, data, rows, row)
                 outputs.append(output)
             return join(carry), self.stack(outputs)

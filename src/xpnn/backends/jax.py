@@ -161,12 +161,12 @@ class JaxBackend(Backend):
             data: tuple[Array, ...],
             arrays: tuple[Any, ...],
             widths: list[int],
-            numbers: list[tuple[float, ...]],
+            numbers: Any,
         ) -> tuple[Carry, Array]:
             steps = len(numbers)
             least = 64 if arrays else 1024
             padding = max(least, power_of_2(steps)) - steps
-            host = (*arrays, np.asarray(numbers))
+            host = (*arrays, numbers)
             rows = tuple(
                 _padded(a, steps + padding, np.int32 if a.dtype.kind == "i" else self.dtype)
                 for a in host

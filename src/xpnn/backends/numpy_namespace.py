@@ -17,6 +17,7 @@ from .._typing import Array
 __array_namespace_info__: Any = vars(compat)["__array_namespace_info__"]  # no * takes it along
 slow_reshape, slow_astype = vars(compat)["reshape"], vars(compat)["astype"]
 SOME, MANY = 128, 2**14  # columns that are worth a row of their own, and that it costs little
+LARGE = 2**12  # entries of a matrix that are worth it
 
 
 def sum(  # noqa: A001
@@ -27,8 +28,8 @@ def sum(  # noqa: A001
     Not over many: NumPy sums in pairs, which loses fewer digits.
     """
     if axis == 1 and dtype is None and x.ndim == 2 and x.shape[1] <= MANY and x.dtype.kind == "f":
-        sums = x @ _filled(1.0, x.shape[1], x.dtype)
-        return sums[:, None] if keepdims else sums
+        sums = x @ _filled(1.0, (x.shape[1], 1), x.dtype)
+        return sums if keepdims else sums[:, 0]
     return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
 
 
@@ -39,8 +40,9 @@ def max(x: Array, /, *, axis: Any = None, keepdims: Any = False) -> Array:  # no
 
 def maximum(x1: Any, x2: Any, /) -> Array:
     """Compute the Array API standard's ``maximum``; with a number by a row that holds it."""
-    if type(x2) is float and x1.ndim == 2 and SOME <= x1.shape[1] <= MANY and x1.dtype.kind == "f":
-        x2 = _filled(x2, x1.shape[1], x1.dtype)
+    large = type(x2) is float and x1.size > LARGE and x1.ndim == 2 and x1.dtype.kind == "f"
+    if large and SOME <= x1.shape[1] <= MANY:
+        x2 = _filled(x2, x1.shape[1:], x1.dtype)
     return np.maximum(x1, x2)
 
 
@@ -55,8 +57,8 @@ def reshape(x: Array, /, shape: Any, *, copy: bool | None = None) -> Array:
 
 
 @lru_cache(maxsize=64)
-def _filled(value: float, n: int, dtype: Any) -> Array:
-    """Return an array of n times the same number, kept for the next call."""
-    row = np.full(n, value, dtype=dtype)
-    row.flags.writeable = False
-    return row
+def _filled(value: float, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Return an array that holds one number everywhere, kept for the next call."""
+    filled = np.full(shape, value, dtype=dtype)
+    filled.flags.writeable = False
+    return filled

@@ -114,9 +114,10 @@ def _compiled(workload: Workload, backend: Backend) -> Callable[[], object]:
 
     run = backend.scan(step)
     which = np.arange(workload.steps)[:, None] % 2
+    zeros = np.zeros((workload.steps, 1))
     start = tuple(reversed([xp.zeros_like(w) for w in W]))
 
     def multiply() -> object:
-        return run(start, data, (which,), [1] * workload.steps, [(0.0,)] * workload.steps)
+        return run(start, data, (which,), [1] * workload.steps, zeros)
 
     return multiply

@@ -38,8 +38,7 @@ array([0.9, 2.1])
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import sqrt
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from .._typing import Array, Namespace
 from ..errors import ArgumentError, at_least_0, real_number
@@ -79,13 +78,22 @@ class Optimizer:
     def __repr__(self) -> str:
         return f"<{self.name}, learning rate {self.learning_rate}>"
 
-    def scalars(self, alpha: float, t: int) -> Scalars:
-        """Return the numbers that ``update`` needs at step t, counted from 1."""
+    def scalars(self, alpha: Any, t: Any) -> tuple[Any, ...]:
+        """Return the numbers that ``update`` needs at step t, counted from 1.
+
+        Of many steps at once if α and t are arrays, with one entry a step.
+        """
         return self.formula(alpha, t, *self.hyperparameters)
 
     def init(self, theta: Array, xp: Namespace) -> State:
         """Return the state before the first step: zeros."""
         return tuple(xp.zeros_like(theta) for _ in range(self.slots))
+
+    def rates(self, epoch: int, epochs: int) -> list[float]:
+        """α of some epochs, the first counted from 0."""
+        if callable(self.learning_rate):
+            return [self.rate(epoch + i) for i in range(epochs)]
+        return [self.rate(epoch)] * epochs
 
     def rate(self, epoch: int) -> float:
         """α of an epoch, counted from 0; raises unless 0 < α < ∞, or 0 by a schedule."""
@@ -332,7 +340,7 @@ def adam(
 
 
 def _adam_scalars(alpha: float, t: int, beta1: float, beta2: float, epsilon: float) -> Scalars:
-    root = sqrt(1.0 - beta2**t)
+    root = (1.0 - beta2**t) ** 0.5
     alpha_t = alpha * root / (1.0 - beta1**t)
     return alpha_t, epsilon * root, beta1, 1.0 - beta1, beta2, 1.0 - beta2
 

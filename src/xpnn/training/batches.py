@@ -13,7 +13,7 @@ class Batches(NamedTuple):
     """() for the full batch; else indices (k, batch) and, if they differ, shares (k, 1, batch)"""
     widths: list[int]
     """how many entries of its row are a step's own"""
-    numbers: list[tuple[float, ...]]
+    numbers: Any
     """share, decay, and the scalars of the optimiser"""
 
     def first(self, k: int) -> "Batches":
@@ -73,11 +73,11 @@ class Plan:
             return np.stack([self._sums(self.s[order]) for order in orders])
         return np.broadcast_to(self._same, (len(orders), self.steps))
 
-    def batches(self, orders: list[Any], inverse: Any, numbers: list[tuple[float, ...]]) -> Batches:
+    def batches(self, orders: list[Any], inverse: Any, numbers: Any) -> Batches:
         """Lay the orders of k epochs, shape (m,) each, out as the rows of their steps.
 
         ``inverse`` is 1/Σs of each step, shape (k, steps), by which s becomes shares, and
-        ``numbers`` are those of the k · steps steps.
+        ``numbers`` has a row for each of the k · steps steps.
         """
         if self.full:
             return Batches((), [self.m] * len(numbers), numbers)

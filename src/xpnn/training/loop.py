@@ -112,7 +112,7 @@ class Loop:
                 self._look()
             else:
                 seconds = self._advance_and_judge(count)
-                at_once = min(4 * at_once, 1024, max(1, int(0.05 / max(seconds, 1e-9))))
+                at_once = min(16 * at_once, 1024, max(1, int(0.05 / max(seconds, 1e-9))))
             self.judged = self.done.epochs
             if self.checkpoint is not None and self.checkpoint.is_due(self.judged):
                 self.checkpoint.write(self)
@@ -151,7 +151,7 @@ class Loop:
         """Run ``count`` epochs and write them down; return the seconds that one took."""
         carry, epoch, _ = self.done
         began = perf_counter()
-        rates = [self.trainer.optimizer.rate(epoch + i) for i in range(count)]
+        rates = self.trainer.optimizer.rates(epoch, count)
         orders = [self.shuffle.draw() for _ in range(count)]
         carry, costs = self.trainer.run(carry, epoch, rates, orders)
         seconds = (perf_counter() - began) / count

@@ -56,7 +56,7 @@ def streaming(run: Run, backend: Backend) -> Run:
         data: tuple[Array, ...],
         arrays: tuple[Any, ...],
         widths: list[int],
-        numbers: list[tuple[float, ...]],
+        numbers: Any,
     ) -> tuple[Carry, Array]:
         indices = arrays[0]
         k, batch = indices.shape

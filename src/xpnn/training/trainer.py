@@ -1,7 +1,7 @@
 """`Trainer`: the data of one training laid out on its device, and epochs run over them."""
 
 from functools import cached_property
-from itertools import count, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -115,13 +115,13 @@ class Trainer:
     def _batches(self, epoch: int, rates: list[float], orders: list[Any], totals: Any) -> Batches:
         """Return the steps of some epochs."""
         inverse = np.divide(1.0, totals, out=np.zeros_like(totals), where=totals > 0.0)
-        t = count(self.steps_before + epoch * self.plan.steps + 1)
-        l2, scalars = self.l2 / self.ranks, self.optimizer.scalars  # each rank adds its part
-        numbers = [
-            (share, l2 * share, *scalars(rate, next(t)))
-            for rate, shares in zip(rates, inverse.tolist(), strict=True)
-            for share in shares
-        ]
+        share = inverse.reshape(-1)
+        t = np.arange(1, share.size + 1) + (self.steps_before + epoch * self.plan.steps)
+        scalars = self.optimizer.scalars(np.repeat(rates, self.plan.steps), t)
+        columns = (share, self.l2 / self.ranks * share, *scalars)  # each rank adds its part
+        numbers = np.empty((share.size, len(columns)))
+        for i, column in enumerate(columns):
+            numbers[:, i] = column
         return self.plan.batches(orders, inverse, numbers)
 
     def mean(self, J: Any, totals: Any) -> Any:
