@@ -85,6 +85,25 @@ def growth(rows):
     )
 
 
+def loops(rows):
+    """Return a table of the calls, each beside the loop that does the same, if it was timed."""
+    of_loop = {row["computation"]: row["seconds"] for row in rows if row["by"] == "loop"}
+    return Table(
+        ("of a million numbers", "by", "loop, ms", "one call, ms", "ratio"),
+        [
+            (
+                row["computation"],
+                row["by"],
+                milliseconds(of_loop[row["computation"]]),
+                f"{1e3 * row['seconds']:.2f}",
+                f"{of_loop[row['computation']] / row['seconds']:.0f}",
+            )
+            for row in rows
+            if row["by"] != "loop" and row["computation"] in of_loop
+        ],
+    )
+
+
 def waits(rows):
     looks = list(dict.fromkeys(look for row in rows for look in row["waits"]))
     header = ("backend", "workload", "steps an epoch", *looks)
@@ -103,6 +122,7 @@ def waits(rows):
 
 
 TABLES = {
+    "loops": ("Explicit loops over one vectorised call: time, in float64; JAX in float32", loops),
     "peers": (
         "PyTorch over `xpnn.fit`: time on the same training, above 1 xpnn is faster",
         pairs("peer", "xpnn on", "workload", "optimizer"),

@@ -35,7 +35,7 @@ WIDE = name_of(1024, 1024, 1024, 10, batch=1024)
 
 
 def aims():
-    """Yield what is aimed at on a processor."""
+    """Yield what is aimed at."""
     for network, wanted in ((PLANAR, 0.9), (B128, 1.0)):
         yield of_training("NumPy by hand", "numpy:cpu", network, wanted)
         yield of_training("NumPy by hand", "numpy:cpu without Numba", network, wanted)
@@ -53,6 +53,9 @@ def aims():
         yield of_classifier("numpy", digits, batch, 2.2)
         yield of_classifier("jax", digits, batch, 4.0)
     yield of_classifier("numpy", images, 200, {"sgd": 1.3, "adam": 1.75})
+    for network in (w.name for w in WORKLOADS):
+        yield of_training("PyTorch, GPU", "cupy:cuda:0", network, 1.0)
+        yield of_training("CuPy by hand, GPU", "cupy:cuda:0", network, 0.95)
 
 
 def of_training(peer, on, network, wanted):

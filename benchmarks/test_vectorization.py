@@ -29,6 +29,7 @@ def of_the_loop(name):
 
 def test_loop(benchmark, computation):
     result = benchmark.pedantic(computation.loop, args=computation.given, rounds=5, warmup_rounds=1)
+    note(benchmark, computation, "loop")
     expected = np.asarray(computation.vectorised(*computation.given))
     check(computation.name, np.asarray(result), expected, widest("numpy", "float64"))
 
@@ -48,4 +49,14 @@ def test_vectorized(benchmark, computation, spec):
             return result
 
         result = benchmark(synchronized)
+    note(benchmark, computation, spec)
     check(computation.name, result, np.asarray(of_the_loop(computation.name)), backend)
+
+
+def note(benchmark, computation, by):
+    """Keep the median for the report."""
+    if benchmark.stats is not None:
+        median = benchmark.stats.stats.median
+        benchmark.extra_info.update(
+            table="loops", computation=computation.name, by=by, seconds=median
+        )

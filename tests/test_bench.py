@@ -261,7 +261,10 @@ def test_command(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("xpnn.bench.plots.SIZES", (10, 100))
     shortened = xpnn.cli.bench.demos.vectorization(1000)
     monkeypatch.setattr("xpnn.cli.bench.demos.vectorization", lambda: shortened)
+    monkeypatch.setenv("JAX_DEFAULT_MATMUL_PRECISION", "")  # to be restored
+    monkeypatch.delenv("JAX_DEFAULT_MATMUL_PRECISION")
     assert main(["bench", "--backend", "numpy", "--report", str(tmp_path)]) == 0
+    assert os.environ["JAX_DEFAULT_MATMUL_PRECISION"] == "highest"
     printed = capsys.readouterr().out
     assert "dot product of n numbers" in printed
     assert "the GPU" not in printed

@@ -92,7 +92,10 @@ def test_the_block_of_the_readme(workers, tmp_path, monkeypatch):
 
 def test_the_newest_report_has_all_that_is_aimed_at(workers):
     targets = import_module("targets")
-    data = json.loads(import_module("readme").newest().read_text(encoding="utf-8"))["data"]
+    newest = import_module("readme").newest()
+    data = json.loads(newest.read_text(encoding="utf-8"))["data"]
     for target in targets.aims():
+        if target.on.startswith("cupy") and newest.stem.endswith("cpu"):
+            continue
         measured = targets.ratios(target, data)
         assert len(measured) == (1 if "fused" in target.against else 2), target
