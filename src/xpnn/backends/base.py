@@ -407,6 +407,10 @@ class Backend:
         """Make a function of arrays fast where the library has a compiler, else return it."""
         return function
 
+    def compile_like_steps(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Compile a function where `scan` compiles, else return it."""
+        return self.compile(function) if self.compiled else function
+
     def summing(self, communicator: Any) -> Callable[[Array], Array]:
         """Return the function that sums a vector of each rank of an `xpnn.distributed` training.
 

@@ -49,7 +49,7 @@ def times_by_size(operation: str, backend: Backend) -> list[float]:
     def call(a: Any, b: Any) -> Any:
         return function(a, b, backend.xp)
 
-    run = backend.compile(call) if backend.compiled else call
+    run = backend.compile_like_steps(call)
     found: list[float] = []
     for n in SIZES:
         if (found and found[-1] > ENOUGH) or not _has_room(n):

@@ -306,7 +306,7 @@ def _turning(backend: Backend) -> Callable[[Params], tuple[list[Array], list[Arr
         coefs = [xp.asarray(backend.contiguous(W.T), copy=True) for W, _ in params]
         return coefs, [xp.asarray(b[:, 0], copy=True) for _, b in params]
 
-    return backend.compile(turn) if backend.compiled else turn
+    return backend.compile_like_steps(turn)
 
 
 def moments(scaler: Any, n: int) -> tuple[Array, Array]:

@@ -196,7 +196,7 @@ def _evaluation(net: Network, backend: Backend, l2: bool) -> Callable[..., tuple
         J = propagation.cost(layers, caches, Y.T, *common)
         return J, to_vector(propagation.backward(layers, caches, Y.T, *common), xp)
 
-    return backend.compile(cost_and_gradient) if backend.compiled else cost_and_gradient
+    return backend.compile_like_steps(cost_and_gradient)
 
 
 def lbfgs(

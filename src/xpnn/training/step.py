@@ -25,7 +25,7 @@ def cutting(sizes: tuple[int, ...], backend: Backend) -> Callable[[Array], Param
     def cut(theta: Array) -> Params:
         return from_vector(theta, sizes, backend.xp)
 
-    return backend.compile(cut) if backend.compiled else cut
+    return backend.compile_like_steps(cut)
 
 
 @lru_cache(maxsize=64)
@@ -35,7 +35,7 @@ def joining(backend: Backend) -> Callable[[Params], Array]:
     def join(params: Params) -> Array:
         return to_vector(params, backend.xp)
 
-    return backend.compile(join) if backend.compiled else join
+    return backend.compile_like_steps(join)
 
 
 @lru_cache(maxsize=64)
@@ -160,8 +160,8 @@ def _reduced_run(
     def move(theta: Array, g: Array, state: Any, scalars: Any) -> tuple[Array, Any]:
         return update(theta, g, state, scalars, xp)
 
-    if backend.compiled:
-        gradient, move = backend.compile(gradient), backend.compile(move)
+    gradient = backend.compile_like_steps(gradient)
+    move = backend.compile_like_steps(move)
 
     def step(carry: Carry, data: Any, arrays: Any, numbers: Any) -> tuple[Carry, Array]:
         theta, *state = carry
