@@ -17,7 +17,7 @@ from .._typing import Array
 __array_namespace_info__: Any = vars(compat)["__array_namespace_info__"]  # no * takes it along
 slow_reshape, slow_astype = vars(compat)["reshape"], vars(compat)["astype"]
 SOME, MANY = 128, 2**14  # columns that are worth a row of their own, and that it costs little
-LARGE = 2**12  # entries of a matrix that are worth it
+SMALL = 2**15  # entries that are worth an array of as many: 128 KiB in float32
 
 
 def sum(  # noqa: A001
@@ -39,10 +39,12 @@ def max(x: Array, /, *, axis: Any = None, keepdims: Any = False) -> Array:  # no
 
 
 def maximum(x1: Any, x2: Any, /) -> Array:
-    """Compute the Array API standard's ``maximum``; with a number by a row that holds it."""
-    large = type(x2) is float and x1.size > LARGE and x1.ndim == 2 and x1.dtype.kind == "f"
-    if large and SOME <= x1.shape[1] <= MANY:
-        x2 = _filled(x2, x1.shape[1:], x1.dtype)
+    """Compute the Array API standard's ``maximum``; with a number by an array that holds it."""
+    if type(x2) is float and x1.ndim == 2 and x1.dtype.kind == "f":
+        if x1.size <= SMALL:
+            x2 = _filled(x2, x1.shape, x1.dtype)
+        elif SOME <= x1.shape[1] <= MANY:
+            x2 = _filled(x2, x1.shape[1:], x1.dtype)
     return np.maximum(x1, x2)
 
 
