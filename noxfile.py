@@ -74,7 +74,7 @@ def tests_cupy(session: nox.Session) -> None:
 @nox.session(name="tests-cupy-no-gpu")
 def tests_cupy_no_gpu(session: nox.Session) -> None:
     """Run what a CuPy without a GPU can tell: why it is refused, and what kernels it would make."""
-    install(session, ".", "cupy-cuda12x>=14", groups=("test",))
+    install(session, ".", "cupy-cuda12x>=14", groups=("test",))  # without CUDA's libraries
     tests = (
         "tests/test_backends.py",
         "tests/test_cupy_fused.py",

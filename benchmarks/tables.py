@@ -140,7 +140,7 @@ TABLES = {
         pairs("backend", "workload", sides=("in a file, ms", "on the device, ms")),
     ),
     "waits": (
-        "How often the host waits for the device in an epoch of `xpnn.fit`, by what looks on",
+        "How often the host waits in an epoch of `xpnn.fit`; fewer than 1: epochs run together",
         waits,
     ),
     "sklearn": (

@@ -19,6 +19,7 @@ import xpnn
 from xpnn import LogisticRegression, MLPClassifier, MLPRegressor, optimizers, schedules
 from xpnn.files import container
 from xpnn.files.networks import tensors_of
+from xpnn.training import loop
 from xpnn.training.trainer import Trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -302,10 +303,11 @@ def test_ctrl_c_while_an_epoch_runs(batch_size, watched, path, monkeypatch):
     arguments = {"batch_size": batch_size, "callbacks": callbacks}
     checkpoint = xpnn.Checkpoint(path, every=100, resume=True)
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "run", interrupted_run(at=2))
+        patch.setattr(loop, "GROWTH", 4)  # 1, 4 and 6 epochs
+        patch.setattr(Trainer, "run", interrupted_run(at=3))
         _, history = train(**arguments, checkpoint=checkpoint)
     assert history.stopped == "interrupted"
-    assert 1 <= len(history) < EPOCHS  # unwatched epochs run several at once
+    assert 2 <= len(history) < EPOCHS  # unwatched epochs run several at once
     assert kept_epoch(path) == len(history)
     assert_same(train(**arguments, checkpoint=checkpoint), train(**arguments))
 
@@ -552,10 +554,11 @@ def test_an_estimator_stopped_by_what_a_callback_raises(error, path):
 def test_ctrl_c_while_an_epoch_of_an_estimator_runs(case, path, monkeypatch):
     checkpoint = xpnn.Checkpoint(path, every=100, resume=True)
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "run", interrupted_run(at=2))
+        patch.setattr(loop, "GROWTH", 4)  # 1, 4 and 6 epochs
+        patch.setattr(Trainer, "run", interrupted_run(at=3))
         with pytest.warns(UserWarning, match="interrupted"):
             model = fitted(case, checkpoint=checkpoint)
-    assert 1 <= model.n_iter_ < EPOCHS
+    assert 2 <= model.n_iter_ < EPOCHS
     assert kept_epoch(path) == model.n_iter_
     assert_same_model(fitted(case, checkpoint=checkpoint), fitted(case))
 
@@ -604,10 +607,11 @@ def test_ctrl_c_while_logistic_regression_descends(path, monkeypatch):
     checkpoint = xpnn.Checkpoint(path, every=1000, resume=True)
     expected = LogisticRegression().fit(ROWS, LABELS)
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "run", interrupted_run(at=2))
+        patch.setattr(loop, "GROWTH", 4)  # 1, 4 and 6 epochs
+        patch.setattr(Trainer, "run", interrupted_run(at=3))
         with pytest.warns(UserWarning, match="interrupted"):
             stopped = LogisticRegression(checkpoint=checkpoint).fit(ROWS, LABELS)
-    assert 1 <= stopped.n_iter_ < expected.n_iter_
+    assert 2 <= stopped.n_iter_ < expected.n_iter_
     assert kept_epoch(path) == stopped.n_iter_
     found = LogisticRegression(checkpoint=checkpoint).fit(ROWS, LABELS)
     assert found.loss_curve_ == expected.loss_curve_

@@ -115,9 +115,19 @@ def test_what_may_not_go_entry_by_entry_is_left_alone():
     for g in (own, activations.ACTIVATIONS["softmax"], activations.ACTIVATIONS["identity"]):
         assert cupy_fused.fused_activation(g) is g
     loss = losses.Loss(lambda A, Y, xp: (A - Y) ** 2)
-    assert cupy_fused.fused_loss(loss) is loss
+    assert cupy_fused.fused_loss(loss) == loss
     softmax = losses.LOSSES["categorical_cross_entropy"]
     assert cupy_fused.fused_loss(softmax).of_logits is softmax.of_logits
+    half_own = activations.Activation(activations.tanh, lambda Z, A, xp: 1.0 - A * A)
+    assert cupy_fused.fused_activation(half_own) is half_own
+    for loss in (
+        losses.Loss(losses.squared_error, losses.squared_error_dA),
+        losses.Loss(losses.squared_error, canonical="identity"),
+        losses.Loss(losses.squared_error, dA=lambda A, Y, xp: A - Y),
+    ):
+        fused = cupy_fused.fused_loss(loss)
+        assert (fused.dA is loss.dA) == (loss.dA is not losses.squared_error_dA)
+        assert fused.of_logits is None
 
     def update(theta, g, state, scalars, xp):
         return theta - g / xp.max(xp.abs(g)), state
@@ -128,17 +138,22 @@ def test_what_may_not_go_entry_by_entry_is_left_alone():
 # ---- CuPy's own tracing, which needs no GPU ---------------------------------
 
 
-def on_no_device(shape):
+def on_no_device(shape, dtype):
     """Return an array of CuPy with an address where nothing is."""
     import cupy
 
-    memory = cupy.cuda.UnownedMemory(2**40, 4 * int(np.prod(shape)), None, 0)
-    return cupy.ndarray(shape, "float32", cupy.cuda.MemoryPointer(memory, 0))
+    memory = cupy.cuda.UnownedMemory(2**40, 8 * int(np.prod(shape)), None, 0)
+    return cupy.ndarray(shape, dtype, cupy.cuda.MemoryPointer(memory, 0))
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    return request.param
 
 
 @pytest.fixture
-def trace(monkeypatch):
-    """Yield a function (function) -> None that looks at the one kernel CuPy makes of it."""
+def trace(monkeypatch, dtype):
+    """Yield the kernels that CuPy makes of fused functions: one of each, all in one dtype."""
     pytest.importorskip("cupy")
     from cupy._core import fusion
 
@@ -153,8 +168,8 @@ def trace(monkeypatch):
         finally:
             fusion._thread_local.is_old_fusing = False
         assert history.reduce_op is None
-        dtypes = {dtype.name for op in history.op_list for dtype in op.submodule.dtypes}
-        assert dtypes <= {"float32", "bool"}  # numbers are no reason for double precision
+        dtypes = {found.name for op in history.op_list for found in op.submodule.dtypes}
+        assert dtypes <= {dtype, "bool"}  # numbers are no reason for double precision
         made.append(kernel)
         return kernel
 
@@ -167,11 +182,11 @@ def trace(monkeypatch):
 
 
 @pytest.mark.parametrize("name", sorted(set(activations.ACTIVATIONS) - {"softmax", "identity"}))
-def test_cupy_makes_one_kernel_of_an_activation(trace, name):
+def test_cupy_makes_one_kernel_of_an_activation(trace, dtype, name):
     import array_api_compat.cupy as xp
 
     g = cupy_fused.fused_activation(activations.ACTIVATIONS[name])
-    Z, b = on_no_device((3, 4)), on_no_device((3, 1))
+    Z, b = on_no_device((3, 4), dtype), on_no_device((3, 1), dtype)
     g.forward(Z, b, xp)
     g.backward(Z, Z, Z, xp)
     forward, backward = trace
@@ -182,11 +197,11 @@ def test_cupy_makes_one_kernel_of_an_activation(trace, name):
 
 
 @pytest.mark.parametrize("name", losses.LOSSES)
-def test_cupy_makes_one_kernel_of_a_loss(trace, name):
+def test_cupy_makes_one_kernel_of_a_loss(trace, dtype, name):
     import array_api_compat.cupy as xp
 
     loss = cupy_fused.fused_loss(losses.LOSSES[name])
-    A = on_no_device((3, 4))
+    A = on_no_device((3, 4), dtype)
     functions = [loss.of_output, loss.dA, *([loss.of_logits] if "cat" not in name else [])]
     for function in functions:
         function(A, A, xp)
@@ -194,11 +209,12 @@ def test_cupy_makes_one_kernel_of_a_loss(trace, name):
     assert all(p.is_const for kernel in trace for p in kernel.in_params)
 
 
+@pytest.mark.parametrize("shape", [(20,), (5, 4)])
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_cupy_makes_one_kernel_of_an_update(trace, rule):
+def test_cupy_makes_one_kernel_of_an_update(trace, dtype, rule, shape):
     import array_api_compat.cupy as xp
 
-    theta, g, *state = (on_no_device((20,)) for _ in range(2 + rule.slots))
+    theta, g, *state = (on_no_device(shape, dtype) for _ in range(2 + rule.slots))
     scalars = rule.scalars(0.1, 3)
     update = cupy_fused.fused_update(rule.update)
     assert update(theta, g, tuple(state), scalars, xp) == (theta, tuple(state))

@@ -1,14 +1,18 @@
 """Data that stay on the host: the same training as of data on the device."""
 
+import sys
 import tracemalloc
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import to_numpy
 
 import xpnn
+from xpnn.backends.base import IN_FLIGHT
+from xpnn.backends.cupy import CupyBackend, copying_stream
 from xpnn.backends.numpy import NumpyBackend
 from xpnn.training import streaming
 
@@ -109,6 +113,70 @@ def test_a_chunk_is_sent_before_the_steps_of_the_one_before(mapped, data, monkey
         "step of 3",
         "done",
     ]
+
+
+class Stream:
+    """A CUDA stream that writes down what is asked of it."""
+
+    log = ()
+
+    def __init__(self, name="copying", *, non_blocking=True):
+        self.name = name
+
+    def record(self):
+        event = SimpleNamespace(after=f"{self.name} so far")
+        event.synchronize = lambda: self.log.append(f"host waits for {event.after}")
+        return event
+
+    def wait_event(self, event):
+        self.log.append(f"{self.name} waits for {event.after}")
+
+    def synchronize(self):
+        self.log.append(f"host waits for {self.name}")
+
+
+class Moved(np.ndarray):
+    def set(self, x, stream):
+        self[...] = x
+        stream.log.append(f"{stream.name} copies")
+
+
+@pytest.fixture
+def cupy_log(monkeypatch):
+    """Put modules in the place of CuPy's; yield what their streams are asked for."""
+    monkeypatch.setattr(Stream, "log", [])
+    computing = Stream("computing")
+    cuda = SimpleNamespace(
+        get_current_stream=lambda: computing, Stream=Stream, Device=lambda i: nullcontext()
+    )
+    cupy = SimpleNamespace(cuda=cuda, empty=lambda *given: np.empty(*given).view(Moved))
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setitem(sys.modules, "cupyx", SimpleNamespace(empty_pinned=np.empty))
+    copying_stream.cache_clear()
+    yield Stream.log
+    copying_stream.cache_clear()
+
+
+def test_copies_on_cupy_wait_and_are_waited_for(cupy_log):
+    """As the memory they write to may still be read, and that they read from be used again."""
+    backend = CupyBackend(np, SimpleNamespace(id=0), np.dtype("float32"))
+    begin = ["copying waits for computing so far", "copying copies"]
+    end = ["computing waits for copying so far"]
+    with suppress(KeyboardInterrupt), backend.sending() as send:
+        arrived = send(np.arange(3.0))
+        assert cupy_log == begin
+        np.testing.assert_array_equal(arrived(), np.arange(3.0))
+        assert cupy_log == begin + end
+        cupy_log.clear()
+        for _ in range(IN_FLIGHT - 1):
+            send(np.zeros(2))
+        assert cupy_log == (IN_FLIGHT - 1) * begin
+        cupy_log.clear()
+        send(np.zeros(2))
+        assert cupy_log == ["host waits for copying so far", *begin]
+        cupy_log.clear()
+        raise KeyboardInterrupt
+    assert cupy_log == ["host waits for copying"]
 
 
 def test_what_does_not_fit_the_device_is_streamed(backend, data, monkeypatch):

@@ -103,6 +103,8 @@ def warned(backend):
         warnings.simplefilter("always")
         torch.cuda.set_sync_debug_mode("warn")
         try:
-            yield lambda: sum("synchroniz" in str(warning.message) for warning in caught)
+            yield lambda: sum(
+                "called a synchronizing" in str(warning.message) for warning in caught
+            )
         finally:
             torch.cuda.set_sync_debug_mode(before)

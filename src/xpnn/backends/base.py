@@ -491,7 +491,7 @@ class Backend:
             moved = [self.rows(a) for a in arrays]
             outputs = []
             for i, (n, row) in enumerate(zip(widths, numbers.tolist(), strict=True)):
-                rows = tuple(a[i, ..., :n] for a in moved) if moved else ()
+                rows = tuple(a[i, ..., :n] for a in moved)
                 carry, output = step(carry, data, rows, row)
                 outputs.append(output)
             return join(carry), self.stack(outputs)

@@ -25,10 +25,11 @@ from .faults import explaining
 
 @cache
 def copying_stream(device: int) -> Any:
-    """Return the stream of a GPU, the current one, that copies beside what is computed."""
+    """Return the stream of a GPU that copies beside what is computed."""
     import cupy
 
-    return cupy.cuda.Stream(non_blocking=True)
+    with cupy.cuda.Device(device):
+        return cupy.cuda.Stream(non_blocking=True)
 
 
 class CupyBackend(Backend):
@@ -75,14 +76,11 @@ class CupyBackend(Backend):
         computing, copying = cupy.cuda.get_current_stream(), copying_stream(self.device.id)
         in_flight: deque[tuple[Any, Array, Any]] = deque()
 
-        def finish_one() -> None:
-            *_, copied = in_flight.popleft()
-            self.note(WAIT, 0)
-            copied.synchronize()
-
         def send(x: Any) -> Callable[[], Array]:
             if len(in_flight) == IN_FLIGHT:
-                finish_one()
+                *_, copied = in_flight.popleft()
+                self.note(WAIT, 0)
+                copied.synchronize()
             self.note(TO_DEVICE, x.nbytes)
             # from memory that the system cannot move away, the copy goes on by itself; CuPy reuses
             # that memory, and moved's, once the arrays are dropped: both are kept until it is over
@@ -103,8 +101,8 @@ class CupyBackend(Backend):
         try:
             yield send
         finally:
-            while in_flight:
-                finish_one()
+            self.note(WAIT, 0)
+            copying.synchronize()
 
     def keep_up(self, output: Array) -> None:
         """Do nothing: `sending` waits for copies, and they for what was asked for before."""

@@ -9,6 +9,7 @@ more than go entry by entry.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from types import ModuleType
 from typing import Any, cast
 
 from .._typing import Array, Namespace
@@ -20,7 +21,7 @@ from ..core.optimizers import Scalars, State, Update
 
 def fused_update(update: Update) -> Update:
     """Return an update that is one kernel."""
-    if update.__module__ != optimizers.__name__:
+    if not _is_of(optimizers, update):
         return update
 
     def one_kernel(
@@ -34,20 +35,21 @@ def fused_update(update: Update) -> Update:
 
 def fused_activation(g: Activation) -> Activation:
     """Return an activation that is one kernel forward and one backward."""
-    of_ours = g.g.__module__ == activations.__name__
-    if not of_ours or g.derivative is None or g.g is activations.identity:
+    ours = type(g) is Activation and _is_of(activations, g.g, g.derivative)
+    if not ours or g.g is activations.identity:
         return g
     return FusedActivation(g.g, g.derivative, g.name)
 
 
 def fused_loss(loss: Loss) -> Loss:
     """Return a loss whose functions are one kernel each."""
-    if loss.of_output.__module__ != losses.__name__:
-        return loss
-    of_logits = loss.of_logits if loss.canonical == "softmax" else _of_two(loss.of_logits)
-    return replace(
-        loss, of_output=_of_two(loss.of_output), dA=_of_two(loss.dA), of_logits=of_logits
-    )
+    names = ("of_output", "dA", "of_logits")
+    return replace(loss, **{name: _fused(getattr(loss, name)) for name in names})
+
+
+def _is_of(module: ModuleType, *functions: Any) -> bool:
+    """Whether all are functions of a module of `xpnn.core`."""
+    return all(getattr(f, "__module__", None) == module.__name__ for f in functions)
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,12 @@ def _loss(function: OfTwoArrays, xp: Namespace) -> Callable[[Array, Array], Arra
     return _kernel(of_two, function)
 
 
-def _of_two(function: Any) -> OfTwoArrays:
+def _fused(function: Any) -> Any:
+    """Return one function of a loss as one kernel, if it is ours and goes entry by entry."""
+    of_columns = function is losses.categorical_cross_entropy_of_logits
+    if not _is_of(losses, function) or of_columns:
+        return function
+
     def of_two(A: Array, Y: Array, xp: Namespace) -> Array:
         return _loss(function, xp)(A, Y)
 

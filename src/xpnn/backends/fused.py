@@ -43,7 +43,7 @@ def fused(update: Update) -> Update:
         theta: Array, g: Array, state: State, scalars: Scalars, xp: Namespace
     ) -> tuple[Array, State]:
         nonlocal done
-        done += max(theta.size, 2**12)  # which a smaller one takes as long as
+        done += max(theta.size, 2**12)  # a smaller one takes as long
         loop = compiled(update, len(state)) if done > WORTH_COMPILING else None
         if loop is None:
             return update(theta, g, state, scalars, xp)

@@ -40,7 +40,7 @@ def max(x: Array, /, *, axis: Any = None, keepdims: Any = False) -> Array:  # no
 
 def maximum(x1: Any, x2: Any, /) -> Array:
     """Compute the Array API standard's ``maximum``; with a number by an array that holds it."""
-    if type(x2) is float and x1.ndim == 2 and x1.dtype.kind == "f":
+    if type(x2) is float and x1.ndim == 2 and x1.dtype.kind == "f" and x1.flags.c_contiguous:
         if x1.size <= SMALL:
             x2 = _filled(x2, x1.shape, x1.dtype)
         elif SOME <= x1.shape[1] <= MANY:

@@ -92,6 +92,16 @@ class TorchBackend(Backend):
 
         yield send
 
+    def rows(self, a: Any) -> Array:
+        if self.device.type != "cuda":
+            return super().rows(a)
+        import torch
+
+        self.note(TO_DEVICE, a.nbytes)
+        dtype = self.index_dtype if a.dtype.kind == "i" else self.dtype
+        pinned = torch.from_numpy(a).to(dtype).pin_memory()  # or the copy waits for the device
+        return pinned.to(self.device, non_blocking=True)
+
     def keep_up(self, output: Array) -> None:
         """Do nothing on a GPU: `sending` waits for copies, and they for what was asked before."""
         if self.device.type != "cuda":

@@ -60,8 +60,8 @@ class Optimizer:
         α, or a schedule of it.
     hyperparameters : tuple of float
         The others, such as β₁, β₂ and ε, in the order in which its function takes them.
-    formula : callable (alpha, t, β, …) -> tuple of float
-        What ``scalars`` works out.
+    formula : callable (alpha, t, β, …) -> tuple
+        What ``scalars`` works out, for numbers and for arrays: with operators, not with `math`.
     update : callable (theta, g, state, scalars, xp) -> (theta, state)
         One step. Consumes theta, g and state.
     slots : int
@@ -71,7 +71,7 @@ class Optimizer:
     name: str
     learning_rate: float | Schedule
     hyperparameters: tuple[float, ...]
-    formula: Callable[..., Scalars]
+    formula: Callable[..., tuple[Any, ...]]
     update: Update
     slots: int
 

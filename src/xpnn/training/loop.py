@@ -15,6 +15,9 @@ from .history import Callback, History, Report
 from .stopping import AdaptiveRate, Stopping
 from .trainer import Trainer
 
+GROWTH = 16
+"""How many times as many epochs as before run at once, at most."""
+
 
 class Done(NamedTuple):
     """What complete epochs have left."""
@@ -112,7 +115,7 @@ class Loop:
                 self._look()
             else:
                 seconds = self._advance_and_judge(count)
-                at_once = min(16 * at_once, 1024, max(1, int(0.05 / max(seconds, 1e-9))))
+                at_once = min(GROWTH * at_once, 1024, max(1, int(0.05 / max(seconds, 1e-9))))
             self.judged = self.done.epochs
             if self.checkpoint is not None and self.checkpoint.is_due(self.judged):
                 self.checkpoint.write(self)
