@@ -1,8 +1,8 @@
 """`audit`: count what goes between host and device, and every wait for the device.
 
 `Backend` calls `record` where that happens, in `asarray`, `sending`, `to_numpy`, `number`,
-`all_true`, `synchronize` and the `scan` of JAX. Nothing else in this package moves or reads, but for the
-numbers that an error message quotes.
+`all_true`, `synchronize` and the `scan` of JAX. Nothing else in this package moves or reads, but
+for the numbers that an error message quotes.
 """
 
 import sys
