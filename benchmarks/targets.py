@@ -53,9 +53,9 @@ def aims():
         yield of_classifier("numpy", digits, batch, 2.2)
         yield of_classifier("jax", digits, batch, 4.0)
     yield of_classifier("numpy", images, 200, {"sgd": 1.3, "adam": 1.75})
-    for network in (w.name for w in WORKLOADS):
-        yield of_training("PyTorch, GPU", "cupy:cuda:0", network, 1.0)
-        yield of_training("CuPy by hand, GPU", "cupy:cuda:0", network, 0.95)
+    for workload in WORKLOADS:
+        yield of_training("PyTorch, GPU", "cupy:cuda:0", workload.name, 1.0)
+        yield of_training("CuPy by hand, GPU", "cupy:cuda:0", workload.name, 0.95)
 
 
 def of_training(peer, on, network, wanted):

@@ -86,6 +86,16 @@ def run(backend, optimizer):
     return backend.to_numpy(theta)
 
 
+@pytest.mark.parametrize("name", [*NAMES, "sklearn_adam"])
+def test_the_numbers_of_many_steps_are_those_of_each(name):
+    adam = sklearn_adam(0.1, 0.9, 0.999, 1e-8)
+    optimizer = adam if name == "sklearn_adam" else OPTIMIZERS[name]()
+    t, alpha = np.asarray([1, 2, 3, 1000, 10**6]), np.asarray([0.1, 0.1, 0.2, 0.05, 0.01])
+    at_once = np.stack(np.broadcast_arrays(*optimizer.scalars(alpha, t)), axis=-1)
+    one_by_one = [optimizer.scalars(a, k) for a, k in zip(alpha.tolist(), t.tolist(), strict=True)]
+    np.testing.assert_allclose(at_once, one_by_one, rtol=1e-13)
+
+
 def test_every_optimizer_has_a_rule():
     assert set(RULES) == set(OPTIMIZERS)
 
