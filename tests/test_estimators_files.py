@@ -445,6 +445,17 @@ def test_the_name_says_what_is_saved(path):
 # ---- damage ----------------------------------------------------------------------------------
 
 
+def test_a_flipped_bit_in_a_label_is_refused(path):
+    X, y = data()
+    names = np.where(y == y[0], "benign", "malign")
+    make(MLPClassifier).fit(X, names).save(path)
+    raw = bytearray(path.read_bytes())
+    raw[raw.index(b"malign")] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(xpnn.FileFormatError, match="its header is not the one that was saved"):
+        xpnn.load(path)
+
+
 def change(*place, to=NOTHING):
     """Return an edit of the content: the value at ``place`` replaced, or taken out."""
 

@@ -9,6 +9,7 @@ from conftest import to_numpy
 
 import xpnn
 from xpnn.core.activations import ACTIVATIONS
+from xpnn.core.parameters import count
 from xpnn.errors import ArgumentError, ArgumentTypeError, MissingLibraryError
 from xpnn.files import onnx as module
 from xpnn.files import write_onnx
@@ -266,6 +267,16 @@ def test_refusals(net, arguments, error, message, path):
     with pytest.raises(error, match=message):
         write_onnx(path, net, net.init(), **arguments)
     assert not path.exists()
+
+
+def test_what_onnx_has_no_room_for_is_refused_before(path, monkeypatch):
+    """onnx itself raises an error of protobuf, after it has copied all."""
+    net = sigmoid(3)
+    monkeypatch.setattr(module, "LARGEST", 4 * count(net.sizes) - 1)
+    with pytest.raises(ArgumentError, match=r"expected parameters of at most .* use fewer units"):
+        write_onnx(path, net, net.init())
+    monkeypatch.setattr(module, "LARGEST", 4 * count(net.sizes))
+    write_onnx(path, net, net.init())
 
 
 def test_functions_of_ones_own(path):

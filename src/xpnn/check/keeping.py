@@ -13,7 +13,7 @@ from ..files.networks import KIND, read_network, save
 from ..network import Network
 from .finding import Finding
 
-REMEDY = "Look whether {folder} has room and works, and install safetensors anew."
+REMEDY = "Look whether {folder} has room and works."
 
 
 def keeping(backend: Backend) -> Iterator[Finding]:

@@ -135,7 +135,8 @@ def load(path: StrPath, backend: str | None = None) -> Any:
     >>> net
     Network([2, 8, 1], hidden='tanh', output='sigmoid', cost='binary_cross_entropy')
     """
-    contents = container.read(path, (KIND, PIPELINE, networks.KIND))
+    kinds = (KIND, PIPELINE, networks.KIND)
+    contents = container.read(path, kinds, networks.check_parameters)
     with container.naming(path):
         wide = any(a.dtype == np.float64 for name, a in contents.tensors.items() if name == "W1")
         target = widest(backend or get_backend().spec, "float64" if wide else "float32")

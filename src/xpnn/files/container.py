@@ -1,30 +1,38 @@
 """The container: arrays and a record of plain values, in one safetensors file.
 
-`write` makes it, `read` checks it and takes it apart. Its header holds, under the metadata
-key ``"xpnn"``, sorted JSON::
+`write` makes it, `read` checks it and takes it apart. A safetensors file is 8 bytes, the length
+of its header; the header, JSON; and the arrays' bytes. The header's metadata hold two texts.
+``"xpnn"`` is the record, sorted JSON::
 
     {"content": {...}, "format": 1, "kind": "network", "sha256": {"W1": "9f86…", ...}}
 
-``content`` is for the caller, in the JSON of `plain`. The same input gives the same bytes. Other
-programs read the arrays with safetensors alone.
+``content`` is for the caller, in the JSON of `plain`. ``"xpnn_sha256"`` is the digest of the rest
+of the header. Digests find damage; against forgery they do nothing, since whoever changes a
+number can change its digest. The same input gives the same bytes. Other programs read the arrays
+with safetensors alone.
 """
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from .._boundary import host_memory
 from .._typing import Array
-from ..errors import ArgumentError, ArgumentTypeError, FileFormatError
-from .atomic import StrPath, write_atomically
+from ..errors import ArgumentError, ArgumentTypeError, FileFormatError, OutOfMemoryError
+from .atomic import StrPath, replacing
 from .plain import from_json, parse, shown, to_json
 
 FORMAT = 1
 RECORD = "xpnn"
+DIGEST = "xpnn_sha256"
 METADATA = "__metadata__"  # safetensors' own word
+BLOCK = 2**20  # numbers that are digested or written at a time
 LARGEST_HEADER = 100_000_000  # safetensors' own limit
 DTYPES = {
     "float32": "F32",
@@ -35,6 +43,7 @@ DTYPES = {
     "bool": "BOOL",
 }
 """What an array may hold, and what safetensors calls it."""
+OF_SAFETENSORS = {short: name for name, short in DTYPES.items()}
 
 FOREIGN = {
     b"\x80": "a pickle, as pickle.dump and joblib.dump write",
@@ -52,6 +61,16 @@ CURES = {
 """What a file of a kind that was not expected is good for."""
 
 
+class Declared(NamedTuple):
+    """An array as the header declares it, before it is read."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    start: int
+    """Where its bytes begin, counted from the end of the header."""
+    stop: int
+
+
 class Contents(NamedTuple):
     """What a file holds."""
 
@@ -59,8 +78,8 @@ class Contents(NamedTuple):
     """What was saved, such as ``"network"``."""
     content: dict[str, Any]
     """Plain values: None, bool, int, float, str, lists and dicts."""
-    tensors: dict[str, Array]
-    """NumPy arrays, C-contiguous and writable."""
+    tensors: dict[str, Any]
+    """NumPy arrays, C-contiguous and writable; `Declared` before they are read."""
 
 
 def write(
@@ -84,20 +103,25 @@ def write(
     ArgumentTypeError
         For anything else in ``content`` or ``tensors``; the message says where.
     """
-    from safetensors.numpy import save
-
-    # safetensors 0.8 writes wrong numbers for arrays of other layouts
-    arrays = {name: _contiguous(name, tensors[name]) for name in _sorted_names(tensors)}
+    names = _names(tensors)
     record = {
         "format": FORMAT,
         "kind": kind,
-        "sha256": {name: _digest(a) for name, a in arrays.items()},
+        "sha256": {name: _digest(tensors[name]) for name in names},
         "content": content,
     }
-    write_atomically(path, save(arrays, metadata={RECORD: to_json(record)}))
+    header = _header_of(to_json(record), names, tensors)
+    with replacing(path) as file:
+        file.write(len(header).to_bytes(8, "little"))
+        file.write(header)
+        for name in names:
+            for block in _blocks(tensors[name]):
+                file.write(block.data)
 
 
-def read(path: StrPath, kinds: tuple[str, ...]) -> Contents:
+def read(
+    path: StrPath, kinds: tuple[str, ...], check: Callable[[Contents], None] | None = None
+) -> Contents:
     """Read a file that `write` made, and believe nothing of it that is not checked.
 
     Parameters
@@ -105,21 +129,29 @@ def read(path: StrPath, kinds: tuple[str, ...]) -> Contents:
     path : str or path
     kinds : tuple of str
         The kinds that the caller can use.
+    check : callable (Contents) -> None, optional
+        Called before memory is asked for, with the arrays as they are `Declared`. It raises
+        `FileFormatError` if they do not suit the content.
 
     Raises
     ------
     FileFormatError
         If it is damaged, of another program, of a newer format or of another kind; the message
         names the file and the reason.
+    OutOfMemoryError
+        If its arrays are larger than the memory of this machine.
     FileNotFoundError, IsADirectoryError, PermissionError
         As `open` does.
     """
     with naming(path), Path(path).open("rb") as file:
-        header = _header(file)
+        header, size = _header(file)
         record = _record(header, kinds)
-        _check_entries(header, record["sha256"])
-        file.seek(0)
-        return Contents(record["kind"], record["content"], _tensors(file.read(), record["sha256"]))
+        declared = _declared(header, record["sha256"], size)
+        _check_digest(header)
+        contents = Contents(record["kind"], record["content"], declared)
+        if check is not None:
+            check(contents)
+        return contents._replace(tensors=_tensors(file, declared, record["sha256"]))
 
 
 def expect(name: str, right: bool) -> None:
@@ -130,49 +162,92 @@ def expect(name: str, right: bool) -> None:
 
 @contextmanager
 def naming(path: StrPath) -> Iterator[None]:
-    """Put the name of the file before the message of a `FileFormatError`."""
+    """Put the name of the file before the message of an error in what it holds."""
     try:
         yield
-    except FileFormatError as error:
-        raise FileFormatError(f"{path}: {error}") from error.__cause__
+    except (FileFormatError, OutOfMemoryError) as error:
+        raise type(error)(f"{path}: {error}") from error.__cause__
 
 
 # ---- writing ----------------------------------------------------------------
 
 
-def _sorted_names(tensors: Mapping[str, Array]) -> list[str]:
-    for name in tensors:
+def _names(tensors: Mapping[str, Any]) -> list[str]:
+    """Return the names of the arrays in the order of the file, or raise for what it cannot hold.
+
+    Those of long numbers come first: so all are aligned.
+    """
+    for name, a in tensors.items():
         if not isinstance(name, str):
             raise ArgumentTypeError(f"tensors: expected names that are str, found {name!r}.")
         if name == METADATA:
             raise ArgumentError(
                 f"tensors: {name!r} has a meaning of its own in safetensors files; rename it."
             )
-    return sorted(tensors)
+        is_array = isinstance(a, np.ndarray | np.generic)
+        if not is_array or a.dtype.name not in DTYPES:
+            found = f"dtype {a.dtype}" if is_array else type(a).__name__
+            raise ArgumentTypeError(
+                f"tensors[{name!r}]: expected a NumPy array of {', '.join(DTYPES)}, found "
+                f"{found}; convert it first, for example with numpy.asarray(x, dtype='float64')."
+            )
+    return sorted(tensors, key=lambda name: (-tensors[name].itemsize, name))
 
 
-def _contiguous(name: str, a: Any) -> Array:
-    """Return a NumPy array row by row in memory, little-endian, its shape as it was."""
-    is_array = isinstance(a, np.ndarray | np.generic)
-    if not is_array or a.dtype.name not in DTYPES:
-        found = f"dtype {a.dtype}" if is_array else type(a).__name__
-        raise ArgumentTypeError(
-            f"tensors[{name!r}]: expected a NumPy array of {', '.join(DTYPES)}, found {found}; "
-            "convert it first, for example with numpy.asarray(x, dtype='float64')."
-        )
-    return np.asarray(a, dtype=a.dtype.newbyteorder("<"), order="C")
+def _header_of(record: str, names: list[str], tensors: Mapping[str, Array]) -> bytes:
+    """Return the header of a file, filled up to a multiple of 8 bytes."""
+    header: dict[str, Any] = {METADATA: {RECORD: record}}
+    stop = 0
+    for name in names:
+        a, start = tensors[name], stop
+        stop += a.nbytes
+        header[name] = {
+            "dtype": DTYPES[a.dtype.name],
+            "shape": list(a.shape),
+            "data_offsets": [start, stop],
+        }
+    header[METADATA][DIGEST] = _digest_of(header)
+    text = _canonical(header)
+    return text + b" " * (-len(text) % 8)
+
+
+def _canonical(header: Mapping[str, Any]) -> bytes:
+    """Return a header as JSON: the same values give the same bytes."""
+    return json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _digest_of(header: Mapping[str, Any]) -> str:
+    """SHA-256 of a header without its digest, in hexadecimal."""
+    metadata = {name: text for name, text in header[METADATA].items() if name != DIGEST}
+    return sha256(_canonical({**header, METADATA: metadata})).hexdigest()
+
+
+def _blocks(a: Array) -> Any:
+    """Return an iterator over an array, row by row and little-endian; only a block is copied."""
+    return np.nditer(  # type: ignore[call-overload]  # its stubs call "contig" "config"
+        [a],
+        flags=("external_loop", "buffered", "zerosize_ok"),
+        op_flags=[("readonly", "contig")],
+        order="C",
+        op_dtypes=[a.dtype.newbyteorder("<")],
+        casting="equiv",
+        buffersize=BLOCK,
+    )
 
 
 def _digest(a: Array) -> str:
     """SHA-256 of the bytes of an array as the file holds them, in hexadecimal."""
-    return sha256(a.astype(a.dtype.newbyteorder("<"), copy=False).tobytes()).hexdigest()
+    found = sha256()
+    for block in _blocks(a):
+        found.update(block.data)
+    return found.hexdigest()
 
 
 # ---- reading ----------------------------------------------------------------
 
 
-def _header(file: BinaryIO) -> dict[str, Any]:
-    """Read what stands before the arrays: 8 bytes, little-endian, its length; then JSON."""
+def _header(file: BinaryIO) -> tuple[dict[str, Any], int]:
+    """Return the header and the number of bytes behind it, where the file stands then."""
     start = file.read(8)
     length = int.from_bytes(start, "little")
     whole = file.seek(0, 2)
@@ -184,7 +259,7 @@ def _header(file: BinaryIO) -> dict[str, Any]:
         raise FileFormatError(
             f"damaged: expected its header to be a JSON object, found {shown(header)}."
         )
-    return header
+    return header, whole - 8 - length
 
 
 def _not_safetensors(start: bytes, length: int, whole: int) -> str:
@@ -217,7 +292,7 @@ def _record(header: dict[str, Any], kinds: tuple[str, ...]) -> dict[str, Any]:
     """Return our part of the header: format, kind, sha256 and content."""
     metadata = header.get(METADATA)
     text = metadata.get(RECORD) if isinstance(metadata, dict) else None
-    if not isinstance(text, str):
+    if not isinstance(metadata, dict) or not isinstance(text, str):
         raise FileFormatError(
             f"expected a model file of xpnn, found a safetensors file without its metadata key "
             f"{RECORD!r}: another program wrote it. Read its arrays with "
@@ -257,42 +332,95 @@ def _is_record(record: Any) -> bool:
     )
 
 
-def _check_entries(header: dict[str, Any], digests: dict[str, str]) -> None:
-    """Raise unless the header describes the arrays of the record, of dtypes that we write."""
+def _declared(header: dict[str, Any], digests: dict[str, str], size: int) -> dict[str, Declared]:
+    """Return the arrays that the header declares, if they are those of the record and the file."""
     found = {name: entry for name, entry in header.items() if name != METADATA}
     if found.keys() != digests.keys():
         raise FileFormatError(
             f"damaged: expected the arrays {_listed(digests)}, as its record lists them, found "
             f"{_listed(found)}."
         )
-    for name, entry in found.items():
-        dtype = entry.get("dtype") if isinstance(entry, dict) else entry
-        if dtype not in DTYPES.values():
-            raise FileFormatError(
-                f"damaged: expected {name!r} to hold {', '.join(DTYPES.values())}, found "
-                f"{shown(dtype)}."
-            )
+    declared = {name: _entry(name, entry) for name, entry in sorted(found.items())}
+    expected = 0
+    for name, a in sorted(declared.items(), key=lambda item: item[1][2:]):
+        if a.start != expected or a.stop - a.start != prod(a.shape) * a.dtype.itemsize:
+            raise FileFormatError(_unfit(f"{name!r} has bytes {a.start} to {a.stop}"))
+        expected = a.stop
+    if expected != size:
+        raise FileFormatError(_unfit(f"they have {expected} bytes, and the file has {size}"))
+    return declared
 
 
-def _tensors(data: bytes, digests: dict[str, str]) -> dict[str, Array]:
-    """Return the arrays of a file, each as it was written or an error."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    try:
-        tensors: dict[str, Array] = load(data)
-    except (SafetensorError, ValueError, TypeError, OverflowError) as error:
+def _entry(name: str, entry: Any) -> Declared:
+    """Return what the header says of one array."""
+    dtype = entry.get("dtype") if isinstance(entry, dict) else entry
+    if dtype not in OF_SAFETENSORS:
         raise FileFormatError(
-            f"damaged: its header and its arrays do not fit each other ({error}). "
-            "Was it copied in full?"
-        ) from error
-    for name, a in tensors.items():
+            f"damaged: expected {name!r} to hold {', '.join(OF_SAFETENSORS)}, found {shown(dtype)}."
+        )
+    shape, offsets = entry.get("shape"), entry.get("data_offsets")
+    whole = _are_counts(shape) and _are_counts(offsets) and len(shape) <= 32 and len(offsets) == 2
+    if not whole or len(entry) != 3:
+        raise FileFormatError(_unfit(f"{name!r} is declared as {shown(entry)}"))
+    return Declared(np.dtype(OF_SAFETENSORS[dtype]).newbyteorder("<"), tuple(shape), *offsets)
+
+
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, list) and all(type(n) is int and 0 <= n < 2**63 for n in value)
+
+
+def _check_digest(header: dict[str, Any]) -> None:
+    """Raise unless the digest of the header is right; files of early versions have none."""
+    expected = header[METADATA].get(DIGEST)
+    if not all(isinstance(text, str) for text in header[METADATA].values()) or (
+        expected is not None and expected != _digest_of(header)
+    ):
+        raise FileFormatError(
+            "damaged: its header is not the one that was saved (its SHA-256 differs). "
+            "Use another copy of the file."
+        )
+
+
+def _tensors(
+    file: BinaryIO, declared: dict[str, Declared], digests: dict[str, str]
+) -> dict[str, Array]:
+    """Read the arrays of a file, each as it was written or an error."""
+    needed = sum(a.stop - a.start for a in declared.values())
+    if needed > host_memory():
+        raise OutOfMemoryError(_too_large(needed))
+    first = file.tell()
+    tensors = {}
+    for name, (dtype, shape, start, stop) in declared.items():
+        try:
+            a: Array = np.empty(shape, dtype)
+        except MemoryError as error:
+            raise OutOfMemoryError(_too_large(needed)) from error
+        except ValueError as error:  # more dimensions, or a longer one, than NumPy has
+            raise FileFormatError(_unfit(str(error))) from error
+        file.seek(first + start)
+        if file.readinto(a.reshape(-1).view(np.uint8).data) != stop - start:  # type: ignore[attr-defined]
+            raise FileFormatError(_unfit(f"{name!r} ends too early"))
         if _digest(a) != digests[name]:
             raise FileFormatError(
                 f"damaged: the numbers of {name!r} are not those that were saved (their SHA-256 "
                 "differs). Use another copy of the file."
             )
-    return {name: tensors[name] for name in sorted(tensors)}
+        tensors[name] = a.astype(dtype.newbyteorder("="), copy=False)
+    return tensors
+
+
+def _unfit(reason: str) -> str:
+    return (
+        f"damaged: its header and its arrays do not fit each other ({reason}). Was it copied in "
+        "full?"
+    )
+
+
+def _too_large(needed: int) -> str:
+    return (
+        f"expected arrays that fit into the memory of this machine ({host_memory() >> 20:,} MiB), "
+        f"found {needed >> 20:,} MiB; read it on a machine that has more free."
+    )
 
 
 def _listed(names: Mapping[str, Any]) -> str:

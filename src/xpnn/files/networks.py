@@ -66,6 +66,14 @@ def save(path: StrPath, net: Network, params: Params) -> None:
     container.write(path, KIND, {"network": describe(net)}, tensors_of(params))
 
 
+def check_parameters(contents: container.Contents) -> None:
+    """Raise `FileFormatError` unless a file declares the parameters of the network it describes."""
+    net = network_of(contents.content.get("network"))
+    for l, (n_prev, n) in enumerate(pairwise(net.sizes), 1):
+        _parameter(contents.tensors, f"W{l}", (n, n_prev))
+        _parameter(contents.tensors, f"b{l}", (n, 1))
+
+
 def read_network(contents: container.Contents, backend: Backend) -> tuple[Network, Params]:
     """Return the network that a file holds, and its parameters on a backend."""
     net = network_of(contents.content.get("network"))

@@ -12,12 +12,13 @@ import numpy as np
 from .. import _boundary as boundary
 from .._optional import optional
 from .._typing import Array
-from ..core.parameters import Params
+from ..core.parameters import Params, count
 from ..errors import ArgumentError, ArgumentTypeError
 from ..network import Network
 from .atomic import StrPath, write_atomically
 from .networks import activation_names, tensors_of
 
+LARGEST = 2**31 - 2**20  # a protobuf message is smaller than 2 GiB
 OPSET, IR_VERSION = 17, 8  # what onnxruntime runs since 1.12
 OPERATORS: dict[str, tuple[str, dict[str, float]]] = {
     "sigmoid": ("Sigmoid", {}),
@@ -87,6 +88,7 @@ def write_onnx(
     onnx = optional("onnx", "exporting to ONNX", "onnx")
     params, _ = boundary.check_params(params, net.sizes)
     names = activation_names(net)
+    _check_size(net)
     graph = _Graph(onnx, net.sizes[0])
     if multilabel:
         _check_multilabel(net)
@@ -182,6 +184,15 @@ def _choose(graph: _Graph, params: Params, names: list[str], labels: Array) -> N
 
 
 # ---- the arguments ----------------------------------------------------------
+
+
+def _check_size(net: Network) -> None:
+    size = 4 * count(net.sizes)
+    if size > LARGEST:
+        raise ArgumentError(
+            f"net: expected parameters of at most {LARGEST >> 20:,} MiB in float32, as an ONNX file "
+            f"holds them, found {size >> 20:,} MiB; use fewer units, or keep it with xpnn.save."
+        )
 
 
 def _check_multilabel(net: Network) -> None:

@@ -5,6 +5,7 @@ like that, ``{"float": x}``, as ``{"float": [x]}``.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any, TypeAlias
@@ -13,9 +14,11 @@ import numpy as np
 
 from ..errors import ArgumentTypeError, FileFormatError
 
-Hook: TypeAlias = Callable[[list[tuple[str, Any]]], Any]
+Hook: TypeAlias = Callable[[dict[str, Any]], Any]
 
 NON_FINITE = ("inf", "-inf", "nan")
+STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"(\s*+:)?')
+"""A string in valid JSON, and the colon behind it if it is a key."""
 
 
 def to_json(record: Mapping[str, Any]) -> str:
@@ -59,26 +62,26 @@ def from_json(text: str, what: str) -> Any:
 
 def parse(text: bytes | str, what: str, hook: Hook | None = None) -> Any:
     """Parse JSON of any program, strictly: UTF-8, no key twice, no NaN."""
+    keys = 0
+
+    def counting(found: dict[str, Any]) -> Any:
+        nonlocal keys
+        keys += len(found)
+        return found if hook is None else hook(found)
+
     try:
         text = text if isinstance(text, str) else text.decode("utf-8")
-        return json.loads(text, object_pairs_hook=hook or _unique, parse_constant=_no_constant)
+        value = json.loads(text, object_hook=counting, parse_constant=_no_constant)
+        if keys < sum(match[1] is not None for match in STRING.finditer(text)):
+            raise ValueError("a key stands twice in one object")
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         reason = f"damaged, or of another format: {what} is not JSON ({error})."
         raise FileFormatError(reason) from error
+    return value
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [key for key, _ in pairs]
-        twice = next(key for key in names if names.count(key) > 1)
-        raise ValueError(f"the key {twice!r} stands there twice")
-    return found
-
-
-def _decoded(pairs: list[tuple[str, Any]]) -> Any:
+def _decoded(found: dict[str, Any]) -> Any:
     """Undo what `_encoded` does to a dict, or to a number that is not finite."""
-    found = _unique(pairs)
     if found.keys() != {"float"}:
         return found
     value = found["float"]
