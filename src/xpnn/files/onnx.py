@@ -190,8 +190,8 @@ def _check_size(net: Network) -> None:
     size = 4 * count(net.sizes)
     if size > LARGEST:
         raise ArgumentError(
-            f"net: expected parameters of at most {LARGEST >> 20:,} MiB in float32, as an ONNX file "
-            f"holds them, found {size >> 20:,} MiB; use fewer units, or keep it with xpnn.save."
+            f"net: expected parameters of at most {LARGEST >> 20:,} MiB, since an ONNX file holds no "
+            f"more, found {size >> 20:,} MiB; use fewer units, or keep it with xpnn.save."
         )
 
 
