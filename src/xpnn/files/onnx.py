@@ -190,7 +190,7 @@ def _check_size(net: Network) -> None:
     size = 4 * count(net.sizes)
     if size > LARGEST:
         raise ArgumentError(
-            f"net: expected parameters of at most {LARGEST >> 20:,} MiB, since an ONNX file holds no "
+            f"net: expected parameters of at most {LARGEST >> 20:,} MiB, as an ONNX file holds no "
             f"more, found {size >> 20:,} MiB; use fewer units, or keep it with xpnn.save."
         )
 
