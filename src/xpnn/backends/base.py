@@ -7,7 +7,7 @@ group ``xpnn.backends``.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -387,6 +387,15 @@ class Backend:
     def no_grad(self) -> AbstractContextManager[Any]:
         """Return a context in which the library records nothing for its own differentiation."""
         return nullcontext()
+
+    def training(self) -> ExitStack:
+        """Return a context around a training, the outermost, that puts back what is process-wide.
+
+        The contexts inside put back what they set, unless Ctrl-C comes between two lines of that.
+        """
+        kept = ExitStack()
+        kept.callback(np.seterr, **np.geterr())
+        return kept
 
     def threads_for(self, multiplications: int) -> AbstractContextManager[Any]:
         """Return a context with as many threads as matrix products of that size deserve."""
