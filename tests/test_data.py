@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -371,9 +372,32 @@ def test_missing_library(monkeypatch, library, read, needs):
     assert str(raised.value) == f"{needs}, which is not installed: {cure}"
 
 
-def test_a_broken_library_is_not_said_to_be_missing(monkeypatch, tmp_path):
-    (tmp_path / "broken_library.py").write_text("import a_library_of_its_own_that_is_missing")
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (
+            "import a_library_of_its_own_that_is_missing",
+            "ModuleNotFoundError: No module named 'a_l",
+        ),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_broken_library_is_not_said_to_be_missing(monkeypatch, tmp_path, code, told):
+    (tmp_path / "broken_library.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ModuleNotFoundError, match="a_library_of_its_own") as raised:
+    pattern = rf"nothing needs broken_library, which does not import \({told}.*start Python anew"
+    with pytest.raises(MissingLibraryError, match=pattern) as raised:
         optional("broken_library", "nothing", "data")
-    assert not isinstance(raised.value, xpnn.XpnnError)
+    assert raised.value.__cause__ is not None
+
+
+def test_a_half_imported_library_is_not_said_to_be_missing(monkeypatch, tmp_path):
+    """As after a Ctrl-C in its import: what is in sys.modules has not all that it should have."""
+    folder = tmp_path / "half_library"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("import half_library.inner; half_library.inner.there")
+    (folder / "inner.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "half_library.inner", types.ModuleType("half_library.inner"))
+    with pytest.raises(MissingLibraryError, match=r"does not import \(AttributeError: .*anew"):
+        optional("half_library", "nothing", "data")

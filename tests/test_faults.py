@@ -25,12 +25,12 @@ from test_backends import FakeDevice, fake_cupy, fresh_caches, plug_in
 
 import xpnn
 from xpnn.backends import selection
-from xpnn.backends.base import first_line
 from xpnn.backends.cupy import CupyBackend
 from xpnn.backends.jax import JaxBackend
 from xpnn.backends.numpy import NumpyBackend
 from xpnn.backends.torch import TorchBackend
 from xpnn.cli import main
+from xpnn.errors import first_line
 from xpnn.files import container
 
 X = np.random.default_rng(0).standard_normal((3, 40))

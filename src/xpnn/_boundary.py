@@ -109,7 +109,7 @@ def place(name: str, x: Any, backend: Backend, dtype: Any = None) -> Array:
     check_dense(name, x)
     owner = backend_class_of(x)
     if owner is not None and owner is not NumpyBackend:
-        found = owner.of(x)
+        found = owner.at(x)
         if not found.same_place(backend):
             raise mixed(name, found, "params", backend)
     try:

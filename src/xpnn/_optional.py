@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-from .errors import MissingLibraryError
+from .errors import MissingLibraryError, first_line
 
 PIP_NAME = {"PIL": "pillow"}  # where it is not the name that is imported
 
@@ -23,8 +23,8 @@ def optional(module: str, purpose: str, extra: str) -> Any:
     Raises
     ------
     MissingLibraryError
-        If the library is not installed. A library that is there but broken raises what
-        it raises.
+        If the library is not installed, or does not import: whatever a broken one raises, or one
+        whose import Ctrl-C has cut short before.
 
     Examples
     --------
@@ -34,13 +34,20 @@ def optional(module: str, purpose: str, extra: str) -> Any:
     xpnn.errors.MissingLibraryError: reading HDF6 files needs h6py, which is not installed: ...
     """
     library = module.partition(".")[0]
+    name = PIP_NAME.get(library, library)
     try:
         return import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != library:
-            raise
-    name = PIP_NAME.get(library, library)
-    raise MissingLibraryError(
-        f"{purpose} needs {name}, which is not installed: "
-        f"pip install 'xpnn[{extra}]' (or pip install {name})"
-    )
+    except Exception as error:  # noqa: BLE001  a broken library may raise anything
+        missing = isinstance(error, ModuleNotFoundError) and _is_of(library, error.name)
+        broken = (
+            f"which does not import ({first_line(error)}); start Python anew, or install it anew"
+        )
+        raise MissingLibraryError(
+            f"{purpose} needs {name}, {'which is not installed' if missing else broken}: "
+            f"pip install 'xpnn[{extra}]' (or pip install {name})"
+        ) from (None if missing else error)
+
+
+def _is_of(library: str, module: str | None) -> bool:
+    """Whether a module is the library, or a part of it."""
+    return module is not None and module.partition(".")[0] == library

@@ -32,7 +32,7 @@ class OutOfMemoryError(XpnnError, MemoryError):
 
 
 class MissingLibraryError(XpnnError, ImportError):
-    """An optional library is needed and is not installed."""
+    """An optional library is needed and is not installed, or does not import."""
 
 
 class DivergenceError(XpnnError, ArithmeticError, ValueError):
@@ -41,6 +41,15 @@ class DivergenceError(XpnnError, ArithmeticError, ValueError):
 
 class FileFormatError(XpnnError, ValueError):
     """A model file is damaged, or not one of ours."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the type and the first line of an exception's message, which may stand in a frame."""
+    first, _, original = str(error).partition("Original error:")  # as CuPy tells of an import
+    lines = [line.strip() for text in (first, original) for line in text.splitlines()]
+    told = [line for line in lines if any(map(str.isalnum, line))]
+    text = f"{told[0]} ({told[-1]})" if original and told else "".join(told[:1])
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> ArgumentError:

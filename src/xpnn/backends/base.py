@@ -7,12 +7,12 @@ group ``xpnn.backends``.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from math import inf
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias, TypeVar
 
 import array_api_compat
 import numpy as np
@@ -21,7 +21,14 @@ from .._typing import Array, Namespace
 from ..core.activations import Activation
 from ..core.losses import Loss
 from ..core.optimizers import Update
-from ..errors import ArgumentError, ArgumentTypeError, BackendError, unknown_name
+from ..errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    BackendError,
+    XpnnError,
+    first_line,
+    unknown_name,
+)
 from .audit import READ, TO_DEVICE, TO_HOST, WAIT, record
 
 DTYPES = ("float32", "float64")
@@ -29,6 +36,7 @@ TRY_OUT_FAILED = "a tiny computation failed"
 IN_FLIGHT = 4
 """Copies to a device that may be under way: X and Y of two chunks."""
 
+T = TypeVar("T")
 Carry: TypeAlias = tuple[Any, ...]
 Step: TypeAlias = Callable[[Carry, tuple[Array, ...], tuple[Array, ...], Any], tuple[Carry, Array]]
 Run: TypeAlias = Callable[
@@ -133,6 +141,11 @@ class Backend:
     def of(cls, array: Array) -> Self:
         """Return the backend that an array of this library belongs to."""
         return cls(cls.namespace(), cls.device_of(array), array.dtype)
+
+    @classmethod
+    def at(cls, array: Array) -> Self:
+        """Return `of`; raise `BackendError` whatever the library, or a plug-in, raises there."""
+        return asked(f"backend {cls.name!r} does not know its own array", cls.of, array)
 
     @classmethod
     def status(cls) -> BackendStatus:
@@ -388,6 +401,15 @@ class Backend:
         """Return a context in which the library records nothing for its own differentiation."""
         return nullcontext()
 
+    def training(self) -> ExitStack:
+        """Return a context around a training, the outermost, that puts back what is process-wide.
+
+        The contexts inside put back what they set, unless Ctrl-C comes between two lines of that.
+        """
+        kept = ExitStack()
+        kept.callback(np.seterr, **np.geterr())
+        return kept
+
     def threads_for(self, multiplications: int) -> AbstractContextManager[Any]:
         """Return a context with as many threads as matrix products of that size deserve."""
         return nullcontext()
@@ -499,6 +521,19 @@ class Backend:
         return run
 
 
+def asked(failure: str, function: Callable[..., T], *arguments: Any) -> T:
+    """Return what a function of a library or plug-in returns, or raise `BackendError`.
+
+    Whatever the function raises: a plug-in that calls ``sys.exit`` does not end the process.
+    """
+    try:
+        return function(*arguments)
+    except (XpnnError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise BackendError(f"{failure}: {first_line(error)}") from error
+
+
 def power_of_2(n: int) -> int:
     """Return the least power of two that is at least n."""
     return 1 << (n - 1).bit_length()
@@ -550,17 +585,8 @@ def to_host(x: Any) -> Any:
 
     owner = None if isinstance(x, np.ndarray) else backend_class_of(x)
     if owner is not None:
-        return owner.of(x).to_numpy(x)
+        return owner.at(x).to_numpy(x)
     try:
         return np.asarray(x)
     except ValueError as error:  # ragged lists
         raise ArgumentTypeError(f"expected a rectangular array of numbers: {error}") from error
-
-
-def first_line(error: BaseException) -> str:
-    """Return the type and the first line of an exception's message, which may stand in a frame."""
-    first, _, original = str(error).partition("Original error:")  # as CuPy tells of an import
-    lines = [line.strip() for text in (first, original) for line in text.splitlines()]
-    told = [line for line in lines if any(map(str.isalnum, line))]
-    text = f"{told[0]} ({told[-1]})" if original and told else "".join(told[:1])
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

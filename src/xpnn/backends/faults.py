@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from traceback import clear_frames
 
-from ..errors import BackendError, OutOfMemoryError, XpnnError
-from .base import Backend, first_line
+from ..errors import BackendError, OutOfMemoryError, XpnnError, first_line
+from .base import Backend
 
 FULL = (
     "out of memory",  # CUDA itself, PyTorch, CuPy

@@ -8,7 +8,6 @@ takes as long as a fifth of a step of 784-256-128-10. Numba compiles the same fu
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
-from importlib.util import find_spec
 from typing import Any, cast
 
 import numpy as np
@@ -34,21 +33,24 @@ def compiled_at_once() -> Iterator[None]:
 
 @cache
 def fused(update: Update) -> Update:
-    """Return an update of NumPy arrays that is compiled after some time, if Numba is there."""
-    if update.__module__ != optimizers.__name__ or find_spec("numba") is None:
+    """Return an update of NumPy arrays that is compiled after some time, if Numba works."""
+    if update.__module__ != optimizers.__name__:
         return update
-    done = 0
+    done, working = 0, True
 
     def one_pass(
         theta: Array, g: Array, state: State, scalars: Scalars, xp: Namespace
     ) -> tuple[Array, State]:
-        nonlocal done
+        nonlocal done, working
         done += max(theta.size, 2**12)  # a smaller one takes as long
-        loop = compiled(update, len(state)) if done > WORTH_COMPILING else None
-        if loop is None:
-            return update(theta, g, state, scalars, xp)
-        loop(theta, g, *state, numbers(scalars, theta.dtype))
-        return theta, state
+        if working and done > WORTH_COMPILING:
+            try:
+                compiled(update, len(state))(theta, g, *state, numbers(scalars, theta.dtype))
+            except Exception:  # only before the loop runs: as Numba is imported or compiles
+                working = False
+            else:
+                return theta, state
+        return update(theta, g, state, scalars, xp)
 
     return one_pass
 
@@ -60,12 +62,16 @@ def numbers(scalars: Scalars, dtype: Any) -> tuple[Any, ...]:
 
 
 @cache
-def compiled(update: Update, slots: int) -> Callable[..., None] | None:
-    """Return loop(θ, g, *state, scalars) for a state of so many arrays; None if Numba is broken."""
-    try:
-        from numba import njit
-    except ImportError:  # it is often made for older versions of NumPy
-        return None
+def compiled(update: Update, slots: int) -> Callable[..., None]:
+    """Return loop(θ, g, *state, scalars) for a state of so many arrays.
+
+    Raises whatever a Numba raises that is too old, badly configured, or whose import Ctrl-C has cut
+    short.
+    """
+    from numba import config, njit
+
+    if config.DISABLE_JIT:
+        raise ImportError("Numba is told not to compile (NUMBA_DISABLE_JIT).")
     rule = njit(error_model="numpy")(update)
 
     def without_state(theta: Array, g: Array, scalars: Scalars) -> None:

@@ -1,6 +1,6 @@
 """NumPy: the reference backend, on the CPU."""
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from .._typing import Array
 from ..core.optimizers import Update
 from .base import Backend
 from .fused import fused
-from .threads import SMALL, one_thread
+from .threads import SMALL, give_back, one_thread
 
 
 def quiet() -> AbstractContextManager[Any]:
@@ -40,6 +40,11 @@ class NumpyBackend(Backend):
 
     def current(self) -> AbstractContextManager[Any]:
         return quiet()
+
+    def training(self) -> ExitStack:
+        kept = super().training()
+        kept.callback(give_back)
+        return kept
 
     def threads_for(self, multiplications: int) -> AbstractContextManager[Any]:
         return one_thread() if multiplications <= SMALL else nullcontext()

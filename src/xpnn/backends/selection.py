@@ -9,8 +9,8 @@ from importlib import import_module
 from threading import Lock
 from typing import Any
 
-from ..errors import ArgumentError, ArgumentTypeError, BackendError, unknown_name
-from .base import DTYPES, Backend, BackendStatus, first_line
+from ..errors import ArgumentError, ArgumentTypeError, BackendError, XpnnError, unknown_name
+from .base import DTYPES, Backend, BackendStatus, asked
 
 BUILT_IN = {
     "numpy": "xpnn.backends.numpy:NumpyBackend",
@@ -30,6 +30,11 @@ MISTAKEN = {
     "strict": "'array_api_strict'",
 }
 
+HOST = ("builtins", "numpy", "pandas", "polars", "scipy")
+"""Whose lists, arrays, columns and sparse matrices are no plug-in's."""
+
+_in_use: set[str] = set()
+"""Plug-ins that have been loaded."""
 _lock = Lock()
 _default: Backend | None = None
 _override: ContextVar[Backend | None] = ContextVar("xpnn_backend", default=None)
@@ -163,9 +168,9 @@ def places(*, testing: bool = False) -> list[str]:
 
 def _status(name: str) -> BackendStatus:
     try:
-        return backend_class(name).status()
-    except Exception as error:  # a plug-in may fail in any way
-        return BackendStatus(name, None, False, (), _does_not_load(name, error))
+        return asked(_no_plug_in(name), lambda: backend_class(name).status())
+    except XpnnError as error:
+        return BackendStatus(name, None, False, (), str(error))
 
 
 def resolve(name: str, dtype: str) -> Backend:
@@ -197,15 +202,12 @@ def _made(name: str, dtype: str) -> Backend:
         raise ArgumentError(f"unknown backend {name!r}: did you mean {MISTAKEN[library]}?")
     if library not in known_names():
         raise unknown_name("backend", name, ("auto", *known_names()))
-    try:
-        found = backend_class(library)
-    except Exception as error:  # a plug-in may fail in any way
-        raise BackendError(_does_not_load(library, error)) from error
-    return found.create(device, dtype)
+    found = asked(_no_plug_in(library), backend_class, library)
+    return asked(f"backend {library!r} cannot be used", found.create, device, dtype)
 
 
-def _does_not_load(name: str, error: Exception) -> str:
-    return f"the plug-in {name!r} does not load: {first_line(error)}"
+def _no_plug_in(name: str) -> str:
+    return f"the plug-in {name!r} does not load"
 
 
 def first_usable() -> str:
@@ -241,16 +243,19 @@ def _loaded(name: str) -> Any:
     """Return what a plug-in's entry point holds, or the exception it raises: it is tried once."""
     try:
         return _plugins()[name].load()
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # sys.exit, too
         return error
 
 
 def _plug_in(name: str) -> type[Backend]:
     found = _loaded(name)
-    if isinstance(found, Exception):
+    if isinstance(found, BaseException):
         raise found.with_traceback(None)  # or it would grow with every call
     if not (isinstance(found, type) and issubclass(found, Backend)):
-        raise ArgumentTypeError(f"expected a class derived from xpnn.Backend, found {found!r}")
+        raise TypeError(f"expected a class derived from xpnn.Backend, found {found!r}")
+    _in_use.add(name)
     return found
 
 
@@ -264,14 +269,19 @@ def _plugins() -> dict[str, Any]:
 def backend_class_of(x: Any) -> type[Backend] | None:
     """Return the class of the backend whose array ``x`` is, or None."""
     for name in known_names():
-        try:
-            found = backend_class(name)
-            owned = found.owns(x)
-        except Exception:  # a plug-in that does not load, or a broken CuPy, owns nothing
-            continue
-        if owned:
-            return found
+        if name in BUILT_IN or name in _in_use or _is_foreign_array(x):
+            # a plug-in that does not load, or a broken CuPy, owns nothing
+            with suppress(XpnnError):
+                found = asked(name, backend_class, name)
+                if asked(name, found.owns, x):
+                    return found
     return None
+
+
+def _is_foreign_array(x: Any) -> bool:
+    """Whether ``x`` may belong to a plug-in, so that one is imported to be asked."""
+    library = type(x).__module__.partition(".")[0]
+    return library not in HOST and {"dtype", "shape"} <= set(dir(x))
 
 
 def backend_of(arrays: dict[str, Any]) -> Backend:
@@ -290,7 +300,7 @@ def backend_of(arrays: dict[str, Any]) -> Backend:
                 f"{argument}: expected an array, found {type(x).__name__}; "
                 "make one with xpnn.get_backend().asarray(...)."
             )
-        found[argument] = owner.of(x)
+        found[argument] = owner.at(x)
     first, *others = found
     for other in others:
         same_place = found[other].same_place(found[first])

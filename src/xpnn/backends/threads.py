@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from threading import Lock, Thread, current_thread
+from threading import active_count
 from typing import Any
 
 SMALL = 2**24
@@ -17,31 +17,48 @@ SMALL = 2**24
 SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """What libraries read when they are loaded."""
 
-_lock = Lock()
-_owner: Thread | None = None
+_before: list[int] | None = None
+"""How many threads each BLAS had before `one_thread`; None outside of it."""
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let NumPy's BLAS have one thread, in the whole process, inside a block.
+    """Let NumPy's BLAS have one thread inside a block, if no other thread of Python lives.
 
-    Of several threads in such a block the first makes the setting, and undoes it when it leaves:
-    those still inside have all threads again.
+    The number is one for the whole process: OpenBLAS has none for a single thread. So a second
+    thread that reads it inside the block, as scikit-learn's k-means does, would put back a 1.
     """
-    global _owner
-    this = current_thread()
-    with _lock:
-        # one that is this, or dead, has been interrupted before it could leave
-        mine = _owner in (None, this) or not _owner.is_alive()
-        _owner = this if mine else _owner
-    if not mine:
-        yield
-        return
+    global _before
+    give_back()
+    if active_count() == 1:
+        _before = [library.num_threads for library in blas()]
+        _set([1] * len(_before))
     try:
-        with blas().limit(limits=1):
-            yield
+        yield
     finally:
-        _owner = None
+        give_back()
+
+
+def give_back() -> None:
+    """Give every BLAS its threads back: after a block, or after one that Ctrl-C has cut short.
+
+    The numbers are forgotten last: what Ctrl-C cuts short here, the next call does again.
+    """
+    global _before
+    if _before is not None:
+        _set(_before)
+        _before = None
+
+
+def _set(numbers: list[int]) -> None:
+    for library, n in zip(blas(), numbers, strict=True):
+        library.set_num_threads(n)
+        if hasattr(library, "clear_controlling_thread"):  # or no other thread could set it
+            library.clear_controlling_thread()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=give_back)
 
 
 def limit_threads(n: int) -> None:
@@ -52,13 +69,13 @@ def limit_threads(n: int) -> None:
     if not any(name in os.environ for name in SETTINGS):
         from threadpoolctl import ThreadpoolController
 
-        os.environ.update(dict.fromkeys(SETTINGS, str(n)))
         ThreadpoolController().limit(limits=n)
+        os.environ.update(dict.fromkeys(SETTINGS, str(n)))
 
 
 @cache
-def blas() -> Any:
-    """Return threadpoolctl's controller of the BLAS libraries that are loaded."""
+def blas() -> list[Any]:
+    """Return threadpoolctl's controllers of the BLAS libraries that are loaded."""
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController().select(user_api="blas")
+    return list(ThreadpoolController().select(user_api="blas").lib_controllers)

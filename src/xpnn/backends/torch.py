@@ -3,7 +3,7 @@
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from typing import Any, cast
 
@@ -137,6 +137,13 @@ class TorchBackend(Backend):
         import torch
 
         return cast(AbstractContextManager[Any], torch.no_grad())
+
+    def training(self) -> ExitStack:
+        import torch
+
+        kept = super().training()
+        kept.callback(torch.set_grad_enabled, torch.is_grad_enabled())
+        return kept
 
     def contiguous(self, a: Array) -> Array:
         return a.contiguous()

@@ -5,9 +5,9 @@ from math import nan
 from typing import NamedTuple
 
 from ..backends import use_backend
-from ..backends.base import DTYPES, Backend, first_line
+from ..backends.base import DTYPES, Backend
 from ..backends.selection import allow, resolve
-from ..errors import BackendError
+from ..errors import BackendError, first_line
 from .derivatives import derivatives
 from .finding import Finding
 from .functions import functions

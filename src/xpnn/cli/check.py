@@ -2,18 +2,18 @@
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from math import isfinite
 from time import perf_counter
 from typing import Any, TypeAlias
-
-from tqdm import tqdm
 
 from .._table import Table
 from ..backends import backends
 from ..backends.selection import places, resolve
 from ..bench import conditions
 from ..check import Finding, checked
+from ..training.bar import progress_bar
 
 Found: TypeAlias = list[tuple[str, Finding]]
 FAILED = 1
@@ -39,8 +39,10 @@ def run(arguments: argparse.Namespace) -> int:
     specs = places(testing=True) if chosen is None else [resolve(chosen, "float32").spec]
     found: Found = []
     left_out = _unusable() if chosen is None else []
-    # disable=None shows a bar on a terminal only
-    for each in tqdm(checked(specs), total=2 * len(specs), leave=False, disable=None):
+    steps = checked(specs)
+    if sys.stderr.isatty():
+        steps = progress_bar(2 * len(specs), iterable=steps, leave=False)
+    for each in steps:
         found += [(each.place, finding) for finding in each.findings]
         left_out += [each.left_out] if each.left_out else []
     failed = [(spec, finding) for spec, finding in found if not finding.passed]

@@ -6,6 +6,7 @@ from math import isfinite
 from time import monotonic
 from typing import Any, Self
 
+from ..training.bar import progress_bar
 from ..training.history import Report
 
 LINES = 10
@@ -47,9 +48,7 @@ class Progress:
         self.lines = shown and lines and not terminal
         self.bar: Any = None
         if terminal:
-            from tqdm import tqdm
-
-            self.bar = tqdm(total=epochs, unit="epoch")
+            self.bar = progress_bar(epochs, unit="epoch")
         self.printed = monotonic()
 
     def __enter__(self) -> Self:

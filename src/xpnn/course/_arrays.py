@@ -42,7 +42,7 @@ def owners(named: Mapping[str, Any]) -> dict[str, Backend]:
     for name, x in named.items():
         owner = backend_class_of(x)
         if owner is not None:
-            found[name] = owner.of(x)
+            found[name] = owner.at(x)
     return found
 
 

@@ -30,7 +30,7 @@ DATES = ("date", "time", "duration")
 def home_of(X: Any) -> Backend | None:
     """Return the library and device that X is on; None for host data, frames and lists."""
     owner = selection.backend_class_of(X)
-    return None if owner is None or owner is NumpyBackend else owner.of(X)
+    return None if owner is None or owner is NumpyBackend else owner.at(X)
 
 
 def spec_of(home: Backend | None) -> str:

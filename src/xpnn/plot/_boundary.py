@@ -201,7 +201,7 @@ def _regions(predict: Callable[[Any], Any], X: Any, extent: Any, resolution: int
     columns: Any = np.stack((x1.ravel(), x2.ravel()))
     owner = backend_class_of(X)
     if owner is not None:
-        backend = owner.of(X)
+        backend = owner.at(X)
         real = backend.xp.isdtype(X.dtype, "real floating")
         columns = backend.asarray(columns, X.dtype if real else "float32")
     y = class_labels("predict(X)", predict(columns), resolution**2)

@@ -16,6 +16,7 @@ from ..distributed import Communicator, raised_on_all, several, tells
 from ..errors import ArgumentTypeError, at_least_0, positive_int
 from ..network import Network, host_rng
 from . import together
+from .bar import progress_bar
 from .batches import Shuffle
 from .checkpoint import Checkpoint, check_checkpoint
 from .history import Callback, History
@@ -158,7 +159,7 @@ def fit(
             checkpoint=checkpoint is not None,
         )
 
-    with backend.current(), backend.no_grad():
+    with backend.training(), backend.current(), backend.no_grad():
         streamed = stays_on_host(X, batch_size, backend, ranks)
         check = boundary.check_host_examples if streamed else boundary.check_examples
         with raised_on_all(ranks):
@@ -242,6 +243,4 @@ def _scoring(
 def _progress_bar(epochs: int, progress: bool | None) -> Any:
     if progress is None:
         progress = sys.stderr is not None and sys.stderr.isatty()
-    from tqdm import tqdm
-
-    return tqdm(total=epochs, unit="epoch", disable=not progress)
+    return progress_bar(epochs, unit="epoch") if progress else nullcontext()

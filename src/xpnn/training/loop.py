@@ -87,7 +87,7 @@ class Loop:
             checkpoint.begin(self)
         if bar is not None:
             bar.update(self.done.epochs)
-        self.watched = bool(score or callbacks or adaptive or (bar and not bar.disable))
+        self.watched = bool(score or callbacks or adaptive or bar is not None)
 
     @property
     def theta(self) -> Array:
