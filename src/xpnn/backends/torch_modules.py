@@ -26,6 +26,13 @@ MODULES: dict[str, tuple[str, dict[str, Any]]] = {
     "leaky_relu": ("LeakyReLU", {"negative_slope": 0.01}),
     "softmax": ("Softmax", {"dim": 1}),
 }
+PERMANENT = (
+    "Make it permanent (torch.nn.utils.prune.remove, remove_weight_norm, remove_spectral_norm, "
+    "parametrize.remove_parametrizations), or take it off: handle.remove()"
+)
+"""What cures a hook: pruning and norms work the weights out in one, before each call."""
+DEEPEST = 100
+"""Sequentials inside one another: PyTorch itself runs out of stack at 300."""
 SUPPORTED = (
     "Linear, Sigmoid, Tanh, ReLU, LeakyReLU(0.01), Softmax(dim=1), Identity, Dropout, "
     "Flatten before the first Linear, and Sequential of these"
@@ -91,6 +98,12 @@ def from_sequential(sequential: Any) -> tuple[tuple[int, ...], tuple[str, ...], 
         For a module that is not among those supported, or not in its place.
     """
     nn = optional("torch.nn", "reading a PyTorch module", "torch")
+    hooks = nn.modules.module
+    if hooks._global_forward_hooks or hooks._global_forward_pre_hooks:
+        raise ArgumentError(
+            "expected no forward hook of all modules, since it may change what they compute, found "
+            "one; take it off: handle.remove()."
+        )
     if not _is_sequential(sequential, nn):
         raise ArgumentTypeError(
             f"expected a torch.nn.Sequential, found {type(sequential).__name__}; put the modules "
@@ -111,7 +124,10 @@ def from_sequential(sequential: Any) -> tuple[tuple[int, ...], tuple[str, ...], 
                 f"{place}: expected each activation after a Linear, found {module!r} {before}."
             )
         elif not _does_nothing(module, not activations, nn):
-            raise ArgumentError(f"{place}: expected one of {SUPPORTED}; found {module!r}.")
+            raise ArgumentError(
+                f"{place}: expected one of {SUPPORTED}; found {module!r}.{_cure(module)}"
+            )
+        _check_untouched(place, module)
     return _sizes(layers), tuple(activations), tuple(layer for _, layer in layers)
 
 
@@ -143,16 +159,49 @@ def _linear(layer: Layer, torch: Any) -> Any:
 
 def _is_sequential(module: Any, nn: Any) -> bool:
     """Whether it runs its modules one after the other: a class derived from it may do more."""
-    return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
+    return isinstance(module, nn.Sequential) and all(
+        getattr(type(module), name) is getattr(nn.Sequential, name)
+        for name in ("forward", "__call__", "_call_impl")
+    )
 
 
-def _leaves(place: str, sequential: Any, nn: Any) -> Iterator[tuple[str, Any]]:
+def _leaves(place: str, sequential: Any, nn: Any, above: tuple[Any, ...] = ()) -> Iterator[Any]:
     """Yield each module that is no Sequential, with its place, such as ``sequential[1][0]``."""
+    if any(sequential is outer for outer in above) or len(above) == DEEPEST:
+        raise ArgumentError(
+            f"{place}: expected a Sequential not inside itself, and in at most {DEEPEST} others; "
+            "put all modules in one."
+        )
+    _check_untouched(place, sequential)
     for i, module in enumerate(sequential):
         if _is_sequential(module, nn):
-            yield from _leaves(f"{place}[{i}]", module, nn)
+            yield from _leaves(f"{place}[{i}]", module, nn, (*above, sequential))
         else:
             yield f"{place}[{i}]", module
+
+
+def _check_untouched(place: str, module: Any) -> None:
+    """Raise if a module computes something else than its class and its weights say."""
+    hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
+    if hooks:
+        names = ", ".join(map(_hook_name, hooks))
+        raise ArgumentError(
+            f"{place}: expected a module without forward hooks, found {type(module).__name__} with "
+            f"{names}. {PERMANENT}."
+        )
+    for name in {"forward", "_call_impl"} & vars(module).keys():
+        raise ArgumentError(
+            f"{place}: expected the {name} of its class, found {type(module).__name__} with one of "
+            f"its own; take it off: del module.{name}."
+        )
+
+
+def _cure(module: Any) -> str:
+    return f" {PERMANENT}." if hasattr(module, "parametrizations") else ""
+
+
+def _hook_name(hook: Any) -> str:
+    return str(getattr(hook, "__qualname__", type(hook).__name__))
 
 
 def _name(module: Any, nn: Any) -> str | None:
@@ -175,16 +224,31 @@ def _does_nothing(module: Any, first: bool, nn: Any) -> bool:
 
 
 def _layer(place: str, linear: Any) -> Layer:
-    found = str(linear.weight.dtype).removeprefix("torch.")
+    W = _host(place, linear.weight)
+    b = np.zeros(len(W), W.dtype) if linear.bias is None else _host(place, linear.bias)
+    if W.ndim != 2 or b.shape != W.shape[:1] or b.dtype != W.dtype:
+        raise ArgumentError(
+            f"{place}: expected a weight of two dimensions and, in its dtype, one bias an output, "
+            f"found shapes {W.shape} in {W.dtype} and {b.shape} in {b.dtype}."
+        )
+    return Layer(W, b[:, None])
+
+
+def _host(place: str, parameter: Any) -> Any:
+    """Return a parameter as a NumPy array of its own."""
+    found = str(getattr(parameter, "dtype", None)).removeprefix("torch.")
     if found not in DTYPES:
         raise ArgumentError(
             f"{place}: expected weights in {' or '.join(DTYPES)}, found {found}; "
             "convert them first: sequential.float()."
         )
-    W = np.array(to_host(linear.weight))
-    if linear.bias is None:
-        return Layer(W, np.zeros((len(W), 1), W.dtype))
-    return Layer(W, np.array(to_host(linear.bias))[:, None])
+    kind, layout = type(parameter).__name__, parameter.layout
+    if parameter.is_meta or kind not in ("Parameter", "Tensor") or str(layout) != "torch.strided":
+        raise ArgumentError(
+            f"{place}: expected weights with numbers in a dense array, found a {kind} of layout "
+            f"{layout} on device {parameter.device}; load them, or make them dense: to_dense()."
+        )
+    return np.array(to_host(parameter))
 
 
 def _sizes(layers: list[tuple[str, Layer]]) -> tuple[int, ...]:

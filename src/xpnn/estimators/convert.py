@@ -56,6 +56,9 @@ def from_sklearn(model: Any) -> NetworkEstimator:
     ------
     ArgumentTypeError
         If it is something else.
+    ArgumentError
+        If it does not answer as its weights say, on some random rows: one-vs-rest of three classes
+        and more, two classes by ``multi_class="multinomial"``, a class with its own predictions.
 
     Examples
     --------
@@ -93,7 +96,70 @@ def from_sklearn(model: Any) -> NetworkEstimator:
             set_classes(ours, model.classes_, multilabel=multilabel, sparse=known.sparse_input_)
         else:
             set_classes(ours, model.classes_, multilabel=False)
+    _check_alike(model, ours)
     return cast(NetworkEstimator, ours)
+
+
+def _check_alike(model: Any, ours: Any) -> None:
+    """Raise unless two models answer alike on random rows: the first may do more than its weights.
+
+    A label counts unless it is a draw, which rounding decides.
+    """
+    W, b = ours.coefs_[0], ours.intercepts_[0]
+    X, tolerance = _random_rows(W, b), np.finfo(W.dtype).eps ** 0.5
+    both = _nameless(model), _nameless(ours)
+    method = "predict_proba" if isinstance(ours, NetworkClassifier) else "predict"
+    with np.errstate(all="ignore"):
+        P, A = (np.asarray(getattr(each, method)(X)) for each in both)
+        scale = max(1.0, np.abs(A[np.isfinite(A)]).max(initial=0.0))
+        alike = P.shape == A.shape and np.allclose(P, A, tolerance, tolerance * scale, True)
+        if alike and method == "predict_proba":
+            found, expected = (_dense(each.predict(X)) for each in both)
+            draw = _margin(A, multilabel=ours._multilabel) <= tolerance
+            alike = bool((draw | (found == expected).reshape(len(X), -1).all(axis=1)).all())
+    if not alike:
+        raise ArgumentError(
+            f"expected a model whose predictions follow from its weights (sigmoid for two classes, "
+            f"softmax for more), found {model!r} of {type(model).__module__}, which answers "
+            "otherwise. One-vs-rest and a multinomial model of two classes have no counterpart: "
+            "fit it again with another solver than liblinear and without multi_class, or train "
+            f"xpnn.{type(ours).__name__}."
+        )
+
+
+def _random_rows(W: Any, b: Any) -> Any:
+    """Return rows of features of size 1, of such that suit W, and where two outputs draw."""
+    rng = np.random.default_rng(0)
+    n, k = W.shape
+    normal = rng.standard_normal((16, n))
+    i = rng.integers(k, size=16)
+    j = (i + rng.integers(1, max(k, 2), size=16)) % k
+    D, c = (W[:, i], b[i]) if k == 1 else (W[:, i] - W[:, j], b[i] - b[j])
+    with np.errstate(all="ignore"):
+        suited = normal / np.sqrt(np.mean(np.sum(W * W, axis=0)))
+        border = (D * ((2.0 * rng.standard_normal(16) - c) / np.sum(D * D, axis=0))).T
+        X = np.nan_to_num(np.concatenate([normal, suited, border]))
+    largest = np.finfo(W.dtype).max ** 0.25
+    return np.clip(X, -largest, largest).astype(W.dtype)
+
+
+def _nameless(model: Any) -> Any:
+    """Return a model that is as this one but does not ask for the names of features."""
+    same = object.__new__(type(model))
+    same.__dict__.update(vars(model))
+    same.__dict__.pop("feature_names_in_", None)
+    return same
+
+
+def _margin(P: Any, *, multilabel: bool) -> Any:
+    """Return how far each row is from a draw."""
+    if multilabel:
+        return np.abs(P - 0.5).min(axis=1)
+    return np.diff(np.sort(P, axis=1)[:, -2:], axis=1)[:, 0]
+
+
+def _dense(labels: Any) -> Any:
+    return labels.toarray() if hasattr(labels, "toarray") else np.asarray(labels)
 
 
 def to_sklearn(model: NetworkEstimator) -> Any:

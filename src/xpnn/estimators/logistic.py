@@ -234,9 +234,11 @@ class LogisticRegression(NetworkClassifier):
     ) -> Params:
         """Minimise the cost; return the parameters."""
         ranks = several(self.communicator)
-        loop = self._loop(X, Y, s, backend, over_ranks)
         slope = 0.0
-        with ranks.interruptible() if ranks else nullcontext():
+        with (
+            self._loop(X, Y, s, backend, over_ranks) as loop,
+            ranks.interruptible() if ranks else nullcontext(),
+        ):
             try:
                 slope = self._run(loop, over_ranks)
                 loop.finish()

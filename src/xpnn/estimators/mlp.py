@@ -316,8 +316,10 @@ class BaseMLP(NetworkEstimator):
         verbose = self._verbose()
         trainer = self._trainer(X, Y, s, backend, verbose)
         ranks = trainer.communicator
-        loop = self._loop(trainer, score, verbose)
-        with ranks.interruptible() if ranks else nullcontext():
+        with (
+            self._loop(trainer, score, verbose) as loop,
+            ranks.interruptible() if ranks else nullcontext(),
+        ):
             try:
                 loop.run(1 if incremental else self.max_iter)
                 loop.finish()

@@ -4,11 +4,14 @@ The file holds θ, the state of the optimiser, the epoch, the random state and t
 is replaced whole: whenever the process dies, one complete checkpoint is there.
 """
 
+import sys
 from dataclasses import dataclass
+from hashlib import sha256
 from math import isclose
 from operator import index
 from os import PathLike
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +21,8 @@ from ..core.schedules import Decay
 from ..errors import ArgumentError, ArgumentTypeError, FileFormatError, positive_int
 from ..files import container
 from ..files.atomic import remove_leftovers
+from ..files.lock import Lock
+from .functions import own_functions
 from .history import SERIES
 from .stopping import AdaptiveRate
 
@@ -87,14 +92,20 @@ class Checkpoint:
         """Whether the state after so many epochs is written down."""
         return epoch % self.every == 0
 
-    def begin(self, loop: "Loop") -> None:
-        """Go on from the file, if that is wanted and there is one."""
+    def begin(self, loop: "Loop", caller: FrameType) -> None:
+        """Go on from the file, if that is wanted and there is one.
+
+        Nobody else may write it from now on, as long as ``caller`` runs and holds ``loop.lock``.
+        """
         path = Path(self.path)
         if path.is_dir():
             raise ArgumentError(f"checkpoint: {path} is a folder; name a file in it.")
         if not path.parent.is_dir():
             raise FileNotFoundError(f"checkpoint: there is no folder {path.parent}; make it first.")
+        loop.lock = Lock(path)
+        loop.lock.take(caller)
         remove_leftovers(path)
+        loop.origin = origin(loop)
         if not path.exists():
             return
         if not self.resume:
@@ -127,6 +138,20 @@ def check_checkpoint(checkpoint: Any) -> None:
             f"checkpoint: expected an xpnn.Checkpoint or None, found {checkpoint!r}; "
             "write xpnn.Checkpoint('run.safetensors', every=10)."
         )
+
+
+def origin(loop: "Loop") -> dict[str, Any]:
+    """Return digests of the parameters to start from and of functions that are not the library's.
+
+    Files of before these were kept have none; and another version of Python makes other code.
+    """
+    theta = loop.trainer.backend.to_numpy(loop.theta)
+    theta = theta.astype(theta.dtype.newbyteorder("<"))
+    return {
+        "start": sha256(theta.tobytes()).hexdigest() if loop.given else None,
+        "own": own_functions(loop.trainer.net, loop.trainer.optimizer),
+        "python": sys.implementation.cache_tag,
+    }
 
 
 def _run(loop: "Loop") -> dict[str, Any]:
@@ -171,11 +196,31 @@ def _compare(loop: "Loop", content: dict[str, Any], tensors: dict[str, Any], pat
         for name, here in loop.trainer.sample.items()
         if not _same_data(tensors.get(name), here, exactly=name != "X")
     ]
+    different += _other_origin(content, loop.origin)
     if different:
         raise ArgumentError(
             f"checkpoint: {path} belongs to another training: {different[0]}. Use another path, or "
             "remove the file to start anew."
         )
+
+
+def _other_origin(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
+    """Return what `origin` tells apart."""
+    same_python = there.get("python") == here["python"]
+    theirs, own = there.get("own", here["own"]), here["own"]
+    different = [
+        f"its {name} is another function"
+        for name in {**own, **theirs}
+        if (theirs.get(name) is None) != (own.get(name) is None)
+        or (same_python and theirs[name] != own[name])
+    ]
+    starts = {there.get("start"), here["start"]}
+    if len(starts - {None}) > 1:
+        different.append(
+            "it was started from other parameters; pass the same again, such as net.init(rng=0): "
+            "the trained ones are in the file"
+        )
+    return different
 
 
 def _same_data(found: Any, here: Any, *, exactly: bool) -> bool:
@@ -213,6 +258,7 @@ def state(loop: "Loop") -> tuple[dict[str, Any], dict[str, Any]]:
         "stopping": [loop.stopping.best, loop.stopping.without_improvement],
         "rate": None if loop.adaptive is None else loop.adaptive.alpha,
         "rng": _plain(rng),
+        **loop.origin,
     }
     return content, tensors
 

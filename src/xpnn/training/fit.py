@@ -184,8 +184,7 @@ def fit(
         with (
             _progress_bar(epochs, progress) as bar,
             ranks.interruptible() if ranks else nullcontext(),
-        ):
-            loop = Loop(
+            Loop(
                 trainer,
                 trainer.start(joining(backend)(layers)),
                 shuffle,
@@ -194,7 +193,9 @@ def fit(
                 callbacks=callbacks,
                 bar=bar,
                 checkpoint=checkpoint,
-            )
+                given=rng is not None,
+            ) as loop,
+        ):
             try:
                 # a call, not a loop: in CPython 3.11 and 3.12 a Ctrl-C that arrives as a loop
                 # written right here jumps back is not caught by this try

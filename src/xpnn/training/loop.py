@@ -1,14 +1,17 @@
 """`Loop`: epoch after epoch, until something says stop."""
 
+import sys
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Any, NamedTuple
+from types import FrameType
+from typing import Any, NamedTuple, Self
 
 from .._typing import Array
 from ..backends.base import Carry
 from ..core.parameters import Params
 from ..distributed import Communicator
 from ..errors import ArgumentError, DivergenceError
+from ..files.lock import Lock
 from .batches import Shuffle
 from .checkpoint import Checkpoint, restore, state
 from .history import Callback, History, Report
@@ -48,9 +51,15 @@ class Loop:
     adaptive : AdaptiveRate, optional
         Lowered when ``stopping`` says stop, which then counts anew.
     checkpoint : Checkpoint, optional
+        Nobody else may write its file from ``with loop:`` on until the end of that block.
+    given : bool
+        Whether the caller gave the parameters to start from: then those of the checkpoint must
+        have been started from the same.
 
     Attributes
     ----------
+    origin : dict
+        What a checkpoint tells of the start and of functions of the user's own.
     history : History
     done : Done
         What the last complete epoch left. It is replaced as one, after the history has
@@ -71,23 +80,39 @@ class Loop:
         bar: Any = None,
         adaptive: AdaptiveRate | None = None,
         checkpoint: Checkpoint | None = None,
+        given: bool = False,
     ) -> None:
         self.trainer, self.shuffle, self.stopping = trainer, shuffle, stopping
         self.ranks = ranks = trainer.communicator
         if ranks is not None:
             callbacks = [ranks.calling(callbacks)]
         self.score, self.callbacks, self.bar = score, callbacks, bar
-        self.adaptive, self.checkpoint = adaptive, checkpoint
+        self.adaptive, self.checkpoint, self.given = adaptive, checkpoint, given
+        self.lock: Lock | None = None
+        self.origin: dict[str, Any] = {}
         self.history = History()
         self.done = self.best = Done(carry, 0, shuffle.state)
         self.judged = 0
-        if ranks is not None:
-            self._begin_together(ranks)
-        elif checkpoint is not None:
-            checkpoint.begin(self)
-        if bar is not None:
-            bar.update(self.done.epochs)
         self.watched = bool(score or callbacks or adaptive or bar is not None)
+
+    def __enter__(self) -> Self:
+        """Begin, at the checkpoint if one is to be gone on from."""
+        try:
+            if self.ranks is not None:
+                self._begin_together(self.ranks, sys._getframe(1))
+            elif self.checkpoint is not None:
+                self.checkpoint.begin(self, sys._getframe(1))
+            if self.bar is not None:
+                self.bar.update(self.done.epochs)
+            return self  # in here, too, a Ctrl-C that comes before it is caught
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Leave the checkpoint to others."""
+        if self.lock is not None:
+            self.lock.release()
 
     @property
     def theta(self) -> Array:
@@ -137,7 +162,7 @@ class Loop:
         if self.checkpoint is not None and self.judged == self.done.epochs:
             self.checkpoint.write(self)
 
-    def _begin_together(self, ranks: Communicator) -> None:
+    def _begin_together(self, ranks: Communicator, caller: FrameType) -> None:
         """Begin as rank 0 does, which reads and writes the checkpoint."""
         if self.checkpoint is not None:
             self.trainer.sample  # noqa: B018  gathered from all now, written by rank 0 later
@@ -145,7 +170,7 @@ class Loop:
             self.checkpoint = None
         with ranks.on_all():
             if self.checkpoint is not None:
-                self.checkpoint.begin(self)
+                self.checkpoint.begin(self, caller)
         found = ranks.broadcast(state(self) if ranks.rank == 0 else None)
         if ranks.rank > 0:
             restore(self, *found)
