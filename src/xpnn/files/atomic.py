@@ -7,7 +7,7 @@ step. Whatever goes wrong before that step, the old file is as it was.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from errno import ENOENT
+from errno import EISDIR, ENOENT
 from pathlib import Path
 from secrets import token_hex
 from shutil import copymode
@@ -50,6 +50,17 @@ def replacing(path: StrPath) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(target.parent)
+
+
+def writable(path: StrPath) -> None:
+    """Raise `OSError` unless ``path`` can be written; nothing is left of the proof."""
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(EISDIR, os.strerror(EISDIR), str(path))
+    if target.is_file() or not target.exists():
+        temporary = target.with_name(f".{target.name}.{token_hex(4)}.tmp")
+        temporary.open("xb").close()
+        temporary.unlink()
 
 
 def remove_leftovers(path: StrPath) -> None:
