@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from ._terminal import escaped
+
 
 class Table:
     """Rows under a header, printed in aligned columns.
@@ -17,7 +19,7 @@ class Table:
         self.rows = tuple(tuple(row) for row in rows)
 
     def __repr__(self) -> str:
-        lines = [self.header, *(tuple(str(cell) for cell in row) for row in self.rows)]
+        lines = [tuple(map(escaped, row)) for row in (self.header, *self.rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         return "\n".join(
             "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

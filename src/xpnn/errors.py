@@ -10,9 +10,14 @@ from inspect import signature
 from numbers import Real
 from operator import index
 
+from ._terminal import escaped_lines
+
 
 class XpnnError(Exception):
     """Whatever this library raises on purpose."""
+
+    def __str__(self) -> str:
+        return escaped_lines(super().__str__())  # it may quote names of strangers
 
 
 class ArgumentError(XpnnError, ValueError):

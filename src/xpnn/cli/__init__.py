@@ -8,16 +8,19 @@ what was trained, `describe` words all of it.
 """
 
 import argparse
+import re
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import version
-from io import TextIOWrapper
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from .. import _signals
+from .._terminal import escaped
 from ..errors import XpnnError
-from .progress import discard_output
+from .streams import screens
 
 COMMANDS = {
     "train": "train a network on data, and write the model",
@@ -30,37 +33,47 @@ COMMANDS = {
     "demo": "show what the notes claim",
     "bench": "time the backends on this machine",
 }
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 class Parser(argparse.ArgumentParser):
     """A parser that says what is wrong in one line."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.color = False  # which Python 3.14 has; a `Screen` escapes the orders for it
+
     def error(self, message: str) -> NoReturn:
         """Print the message and leave with status 2."""
-        self.exit(2, f"xpnn: error: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"xpnn: error: {escaped(message)} (see {self.prog} --help)\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; return its status, 2 after an error (told in one line), 130 after Ctrl-C."""
+    """Run a command; return its status, 2 after an error (told in one line), 130 after Ctrl-C.
+
+    SIGTERM and SIGHUP end it as Ctrl-C does, with 143 and 129. Only a training leaves something
+    that is kept.
+    """
     argv = sys.argv[1:] if argv is None else argv
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # names are shown where the terminal lacks letters
-            stream.reconfigure(errors="backslashreplace")
+    status = _signals.status()
+    with suppress(KeyboardInterrupt), screens():
+        with _signals.interrupting(at_once="train" not in argv[:1]):
+            status = _told(argv)
+    return status
+
+
+def _told(argv: Sequence[str]) -> int:
+    """Run a command and return its status; tell of an error."""
     try:
-        status = _run(argv)
-        sys.stdout.flush()
+        return _run(argv)
     except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        discard_output()
+        return _signals.status()
+    except BrokenPipeError:  # whoever reads what predict writes has had enough, as head has
         return 0
     except Exception as error:  # noqa: BLE001  whatever it is, it is told in one line
         if "--debug" in argv:
             traceback.print_exc()
         print(f"xpnn: error: {one_line(error)}", file=sys.stderr)
         return 2
-    return status
 
 
 def _run(argv: Sequence[str]) -> int:
@@ -83,9 +96,9 @@ def _run(argv: Sequence[str]) -> int:
 
 def one_line(error: Exception) -> str:
     """Return an error's message in one line, with its type if it is not one of ours."""
-    text = " ".join(str(error).split())
+    text = escaped(re.sub(r"[ \n]*\n[ \n]*", " ", str(error).strip("\n")))
     if isinstance(error, XpnnError):
         return text
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or ''}: {error.strerror}".removeprefix(": ")
+        return escaped(f"{error.filename or ''}: {error.strerror}".removeprefix(": "))
     return f"{type(error).__name__}: {text} (--debug shows where)"

@@ -4,6 +4,7 @@ import argparse
 
 from .._table import Table
 from ..backends import backends
+from .streams import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,4 +24,4 @@ def run(arguments: argparse.Namespace) -> None:
         )
         for status in backends()
     ]
-    print(Table(("backend", "installed", "usable", "devices", "reason"), rows))
+    say(Table(("backend", "installed", "usable", "devices", "reason"), rows))

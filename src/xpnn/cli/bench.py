@@ -24,6 +24,8 @@ from ..bench import (
 )
 from ..bench.sizes import OPERATIONS
 from ..plot._canvas import pyplot
+from .outputs import check_writable
+from .streams import say
 
 Times: TypeAlias = dict[str, dict[str, list[float]]]  # seconds by operation, backend and size
 Training: TypeAlias = dict[str, dict[str, Throughput]]  # by workload and backend
@@ -49,6 +51,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Time, print tables, and write the report if asked to."""
     if arguments.report:
         pyplot().switch_backend("Agg")  # say now if it is missing
+        stem = arguments.report / f"bench-{report_name()}"
+        arguments.report.mkdir(parents=True, exist_ok=True)
+        check_writable("--report", Path(f"{stem}.md"))
     # what JAX would multiply with fewer digits on a GPU, the other libraries do not
     os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "highest")
     specs = places() if arguments.backend is None else [resolve(arguments.backend, "float32").spec]
@@ -61,25 +66,23 @@ def run(arguments: argparse.Namespace) -> None:
     for operation, by_backend in times.items():
         tables |= _show(f"{operation} of n numbers, µs", _sizes_table(by_backend))
     won = list(_crossings(times))
-    print("".join(f"{line}\n" for line in won))
+    say(*won, "")
     training = _training(backends)
     tables |= _show(
         "Training, examples a second (share of it that is matrix products)",
         _training_table(training),
     )
     described = conditions()
-    print("\n".join(described))
+    say(*described)
     if arguments.report:
         data = {"sizes": SIZES, "seconds": times, "training": training}
-        stem = arguments.report / f"bench-{report_name()}"
         figures = {"sizes": plot_sizes(times)}
-        print(
-            f"report in {write_report(stem, 'xpnn bench', described + won, tables, figures, data)}"
-        )
+        path = write_report(stem, "xpnn bench", described + won, tables, figures, data)
+        say(f"report in {path}")
 
 
 def _show(heading: str, table: Table) -> dict[str, Table]:
-    print(f"{heading}\n\n{table}\n", flush=True)
+    say(heading, "", table, "")
     return {heading: table}
 
 

@@ -1,7 +1,6 @@
 """``xpnn check``: check that training is right on this machine."""
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from math import isfinite
@@ -14,6 +13,7 @@ from ..backends.selection import places, resolve
 from ..bench import conditions
 from ..check import Finding, checked
 from ..training.bar import progress_bar
+from .streams import beneath, say, say_json
 
 Found: TypeAlias = list[tuple[str, Finding]]
 FAILED = 1
@@ -41,23 +41,24 @@ def run(arguments: argparse.Namespace) -> int:
     left_out = _unusable() if chosen is None else []
     steps = checked(specs)
     if sys.stderr.isatty():
-        steps = progress_bar(2 * len(specs), iterable=steps, leave=False)
+        bar = {"leave": False, "file": beneath(sys.stderr)}
+        steps = progress_bar(2 * len(specs), iterable=steps, **bar)
     for each in steps:
         found += [(each.place, finding) for finding in each.findings]
         left_out += [each.left_out] if each.left_out else []
     failed = [(spec, finding) for spec, finding in found if not finding.passed]
     if arguments.json:
-        print(json.dumps(_report(specs, found, left_out), allow_nan=False))
+        say_json(_report(specs, found, left_out))
     else:
-        print(f"{_table(specs, found)}\n")
+        say(_table(specs, found), "")
         for (spec, remedy), findings in _by_remedy(failed).items():
-            print(f"FAILED    on {spec}: {', '.join(map(_told, findings))}. {remedy}")
+            say(f"FAILED    on {spec}: {', '.join(map(_told, findings))}. {remedy}")
         for reason in left_out:
-            print(f"left out  {reason}")
+            say(f"left out  {reason}")
         if not any(name in spec for spec in specs for name in GPUS):
-            print("left out  GPUs: no library here has one; xpnn backends says what each has")
-        print(f"passed    {len(found) - len(failed)} of {len(found)} checks")
-        print(f"time      {perf_counter() - began:.0f} s")
+            say("left out  GPUs: no library here has one; xpnn backends says what each has")
+        say(f"passed    {len(found) - len(failed)} of {len(found)} checks")
+        say(f"time      {perf_counter() - began:.0f} s")
     return FAILED if failed else 0
 
 

@@ -10,6 +10,8 @@ from .._optional import optional
 from ..backends import set_backend
 from ..demos import Demonstration
 from ..errors import ArgumentError, unknown_name
+from .outputs import check_writable
+from .streams import say
 
 DEMOS: dict[str, Callable[[], Demonstration]] = {
     "vectorization": demos.vectorization,
@@ -51,10 +53,10 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.backend:
         set_backend(arguments.backend)
     shown = DEMOS[arguments.name]()
-    print(shown)
+    say(shown)
     if arguments.plot:
         shown.save(arguments.plot)
-        print(f"\npicture in {arguments.plot}")
+        say("", f"picture in {arguments.plot}")
 
 
 def check_picture(path: Path) -> None:
@@ -65,8 +67,7 @@ def check_picture(path: Path) -> None:
         raise ArgumentError(
             f"--plot: expected a file name that ends in one of {', '.join(known)}, found {path}."
         )
-    if not path.parent.is_dir():
-        raise ArgumentError(f"--plot: expected a file in a folder that exists, found {path}.")
+    check_writable("--plot", path)
 
 
 def _first_line(function: Callable[..., Any]) -> str:

@@ -62,14 +62,14 @@ def _together(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def lines(found: dict[str, Any]) -> Iterator[str]:
+def lines(found: dict[str, Any]) -> Iterator[object]:
     """Say for people what `understood` returned."""
     yield f"data      {found['data']}: {found['rows']} rows, {_extent(found)}"
     yield f"target    {_target(found)}"
     yield f"task      {found['task']}"
     if "columns" in found:
         yield ""
-        yield str(Table(("column", "type", "values"), _columns(found["columns"])))
+        yield Table(("column", "type", "values"), _columns(found["columns"]))
         yield ""
     yield f"rows      {found['train_rows']} to train, {found['test_rows']} to test"
     processes = f", on {found['ranks']} processes" if found["ranks"] > 1 else ""

@@ -1,7 +1,6 @@
 """``xpnn evaluate MODEL DATA``: how well a model predicts data that have labels."""
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from .._table import Table
 from ..errors import ArgumentError
 from .models import Model
+from .streams import say, say_json
 from .targets import scores
 from .train import LABELS
 
@@ -47,7 +47,10 @@ def run(arguments: argparse.Namespace) -> None:
     found |= scores(y, predicted, probabilities, model.classes)
     if model.classes is not None and y.ndim == 1:
         found |= _by_class(y, predicted, model.classes)
-    print(json.dumps(found, allow_nan=False) if arguments.json else "\n".join(_lines(found)))
+    if arguments.json:
+        say_json(found)
+    else:
+        say(*_lines(found))
 
 
 def _by_class(y: Any, predicted: Any, classes: list[Any]) -> dict[str, Any]:
@@ -66,7 +69,7 @@ def _by_class(y: Any, predicted: Any, classes: list[Any]) -> dict[str, Any]:
     }
 
 
-def _lines(found: dict[str, Any]) -> Iterator[str]:
+def _lines(found: dict[str, Any]) -> Iterator[object]:
     yield f"data      {found['data']}: {found['rows']} rows"
     if "accuracy" not in found:
         if found["r2"] is not None:
@@ -83,8 +86,10 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
             (label, *(f"{c[name]:.4f}" for name in ("precision", "recall", "f1")), c["rows"])
             for label, c in classes.items()
         ]
-        yield f"\n{Table(('class', 'precision', 'recall', 'f1', 'rows'), rows)}"
+        yield ""
+        yield Table(("class", "precision", "recall", "f1", "rows"), rows)
         if len(classes) <= MOST_CLASSES:
             counts = zip(classes, found["confusion"], strict=True)
             rows = [(f"true {label}", *row) for label, row in counts]
-            yield f"\n{Table(('predicted:', *classes), rows)}"
+            yield ""
+            yield Table(("predicted:", *classes), rows)

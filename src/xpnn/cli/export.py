@@ -5,7 +5,8 @@ from pathlib import Path
 
 from .describe import some
 from .models import Model
-from .train import check_file
+from .outputs import check_distinct, check_file
+from .streams import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,15 +22,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Export."""
+    check_distinct({"OUT.onnx": arguments.output}, {"MODEL": arguments.model})
     check_file("OUT.onnx", arguments.output, ".onnx")
     model = Model.load(arguments.model)
     model.estimator.to_onnx(arguments.output)
-    print(f"file      {arguments.output}")
+    say(f"file      {arguments.output}")
     inputs = some(model.inputs)
-    print(f"input     X, float32, shape (rows, {model.estimator.n_features_in_}): {inputs}")
+    say(f"input     X, float32, shape (rows, {model.estimator.n_features_in_}): {inputs}")
     if note := model.float32_note:
-        print(f"note      {note}")
+        say(f"note      {note}")
     if model.classes is None:
-        print(f"output    Y, float32, shape (rows, {model.n_outputs})")
+        say(f"output    Y, float32, shape (rows, {model.n_outputs})")
     else:
-        print(f"output    label; probabilities of {some(model.classes)}")
+        say(f"output    label; probabilities of {some(model.classes)}")

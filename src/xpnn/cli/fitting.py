@@ -211,4 +211,6 @@ def fit(
     model = Model(rows, estimator)
     if model.dtype == "float32" and (note := model.float32_note):
         notes.append(note)
+    if note := model.formula_note:
+        notes.append(note)
     return Fitted(model, list(costs), interrupted, notes)

@@ -1,7 +1,6 @@
 """``xpnn info MODEL``: what a file holds."""
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from .._table import Table
 from .describe import some
 from .models import Model
+from .streams import say, say_json
 
 PARAMETERS = ("solver", "learning_rate_init", "batch_size", "alpha", "random_state")
 """What is shown of how a model was trained."""
@@ -27,10 +27,11 @@ def run(arguments: argparse.Namespace) -> None:
     model = Model.load(arguments.model)
     found = _found(model) | {"file": str(arguments.model)}
     if arguments.json:
-        print(json.dumps(found))
+        say_json(found)
         return
-    print("\n".join(_lines(found)))
-    print(f"\n{model.network.table()}")
+    say(*_lines(found), "", model.network.table())
+    if note := model.formula_note:
+        say("", f"note      {note}")
 
 
 def _found(model: Model) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def _found(model: Model) -> dict[str, Any]:
     }
 
 
-def _lines(found: dict[str, Any]) -> Iterator[str]:
+def _lines(found: dict[str, Any]) -> Iterator[object]:
     predicts = "" if found["predicts"] is None else f"{found['predicts']}: "
     if found["classes"] is None:
         n = found["sizes"][-1]
@@ -69,7 +70,7 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     yield f"model     {found['model']}, {found['dtype']}"
     if "columns" in found["takes"]:
         yield ""
-        yield str(Table(("column", "type", "values", "if missing"), _columns(found["takes"])))
+        yield Table(("column", "type", "values", "if missing"), _columns(found["takes"]))
 
 
 def _columns(takes: dict[str, Any]) -> Iterator[tuple[str, ...]]:

@@ -15,6 +15,8 @@ from ..estimators.classifier import NetworkClassifier
 from ..estimators.rows import ImageRows, TableRows
 from ..estimators.saving import save_pipeline
 from ..network import Network
+from .describe import some
+from .formulas import is_formula
 from .ranks import ALONE, Ranks
 from .reading import Examples, read_for
 from .targets import CLASSIFICATION, REGRESSION, classes_or_numbers, scores
@@ -95,6 +97,17 @@ class Model(NamedTuple):
         return (
             f"float32 is too coarse here: some column lies so far from 0 that Z[1] is off by up to "
             f"{lost:.1g}; subtract a constant from that column, in the file"
+        )
+
+    @property
+    def formula_note(self) -> str | None:
+        """A warning, if a spreadsheet program takes labels for formulas."""
+        labels = [label for label in self.classes or () if is_formula(label)]
+        if not labels:
+            return None
+        return (
+            f"a spreadsheet program takes these labels for formulas: {some(labels, 3)}; xpnn "
+            "predict writes a ' before them"
         )
 
     def read(self, where: str, labels: str | None = None) -> Examples:

@@ -4,55 +4,70 @@ import argparse
 import csv
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from ..errors import ArgumentError
+from .._terminal import escaped
 from ..files.atomic import replacing
+from .formulas import as_text
 from .models import Model
+from .outputs import check_distinct, check_writable
 from .reading import Examples
+from .streams import beneath
+
+ERRORS = "backslashreplace"
+"""How what UTF-8 does not have is written: the bytes of a file name that are none."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.description = (
         "Print a line of CSV for each row of data: the prediction, and the "
-        "probability of each class. Of one image, print its class and the probability."
+        "probability of each class. Of one image, print its class and the probability. What is "
+        "printed is for people: control characters are escaped, which they are not in a file."
     )
     add = parser.add_argument
     add("model", metavar="MODEL", type=Path, help="a file that xpnn train wrote")
     add("data", metavar="DATA", help="data like those it was trained on; of images, also one file")
     add("-o", "--output", metavar="FILE", type=Path, help="write the CSV to a file")
+    add(
+        "--escape-formulas",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="write ' before a label or file name that begins with = + - @, a tab or an end of "
+        "line, as spreadsheet programs run such cells (default: yes)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Predict."""
+    output = arguments.output
+    check_distinct({"--output": output}, {"DATA": arguments.data, "MODEL": arguments.model})
+    if output is not None:
+        check_writable("--output", output)
     model = Model.load(arguments.model)
     examples = model.read(arguments.data)
-    if arguments.output is not None:
-        _check_output(arguments)
+    check_distinct({"--output": output}, {f"{file} of DATA": file for file in examples.files or ()})
     one_image = examples.files is not None and Path(arguments.data).is_file()
-    if one_image and arguments.output is None:
-        print(_of_image(model, examples))
+    if one_image and output is None:
+        with _standard_output() as file:
+            file.write(f"{escaped(_of_image(model, examples))}\n")
         return
-    rows = _rows(model, examples)
+    shown = partial(
+        _shown,
+        formulas=not arguments.escape_formulas,
+        on_screen=output is None or output.is_char_device(),
+    )
+    rows = _rows(model, examples, shown)
     first = next(rows)  # an error in the data comes before anything is written
-    with _opened(arguments.output) as file:
+    with _standard_output() if output is None else _opened(output) as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(_header(model, examples))
+        writer.writerow(map(shown, _header(model, examples)))
         writer.writerow(first)
         writer.writerows(rows)
-
-
-def _check_output(arguments: argparse.Namespace) -> None:
-    """Raise if the predictions would replace what they are made of, or a folder."""
-    output = arguments.output.resolve()
-    if output in {Path(arguments.data).resolve(), arguments.model.resolve()}:
-        raise ArgumentError(f"--output: expected another file than DATA and MODEL, found {output}.")
-    if output.is_dir():
-        raise ArgumentError(f"--output: expected a file, found the folder {arguments.output}.")
 
 
 def _of_image(model: Model, examples: Examples) -> str:
@@ -69,7 +84,9 @@ def _header(model: Model, examples: Examples) -> list[str]:
     return [*file, *names, *(f"probability_{label}" for label in model.classes or ())]
 
 
-def _rows(model: Model, examples: Examples) -> Iterator[list[Any]]:
+def _rows(
+    model: Model, examples: Examples, shown: Callable[[Any], object]
+) -> Iterator[list[object]]:
     """Return one row of the CSV after the other."""
     files = iter(examples.files or ())
     for predicted, probabilities in model.outputs(examples):
@@ -77,25 +94,38 @@ def _rows(model: Model, examples: Examples) -> Iterator[list[Any]]:
         likely = [()] * len(columns) if probabilities is None else probabilities.tolist()
         for values, P in zip(columns, likely, strict=True):
             file = [str(next(files))] if examples.files else []
-            yield [*file, *map(_shown, values), *(f"{p:.6g}" for p in P)]
+            yield [*map(shown, (*file, *values)), *(f"{p:.6g}" for p in P)]
 
 
-def _shown(value: Any) -> Any:
-    return f"{value:.10g}" if isinstance(value, float) else value
+def _shown(value: Any, *, formulas: bool, on_screen: bool) -> object:
+    """Return a value as its cell shows it."""
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    cell = value if formulas else as_text(value)
+    return escaped(cell) if on_screen else cell
 
 
 @contextmanager
-def _opened(path: Path | None) -> Iterator[TextIO]:
-    """Open a file that is replaced whole, or standard output."""
-    if path is None:
-        yield sys.stdout
-        return
-    if path.exists() and not path.is_file():  # a pipe or a device
-        with path.open("w", encoding="utf-8", newline="") as text:
+def _standard_output() -> Iterator[TextIO]:
+    """Return standard output, and say if it cannot take everything."""
+    file = beneath(sys.stdout)
+    try:
+        yield file
+        file.flush()
+    except OSError as error:
+        error.filename = error.filename or "standard output"
+        raise
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    """Open a file that is replaced whole, or a pipe or a device."""
+    if path.exists() and not path.is_file():
+        with path.open("w", encoding="utf-8", errors=ERRORS, newline="") as text:
             yield text
         return
     with replacing(path) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        text = io.TextIOWrapper(file, encoding="utf-8", errors=ERRORS, newline="")
         yield text
         text.flush()
         text.detach()

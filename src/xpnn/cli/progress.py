@@ -1,6 +1,5 @@
 """`Progress`: the running cost, as a bar on a terminal and as plain lines elsewhere."""
 
-import os
 import sys
 from math import isfinite
 from time import monotonic
@@ -8,24 +7,12 @@ from typing import Any, Self
 
 from ..training.bar import progress_bar
 from ..training.history import Report
+from .streams import beneath, say
 
 LINES = 10
 """About so many lines are printed, unless epochs are long."""
 SECONDS = 10.0
 """A line is printed after so many seconds at the latest, once an epoch is over."""
-
-
-def say(text: str) -> None:
-    """Print at once; what nobody reads any more, as after ``| head``, does not end a training."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        discard_output()
-
-
-def discard_output() -> None:
-    """Write into nothing from now on: whoever read our output has had enough of it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Progress:
@@ -48,7 +35,7 @@ class Progress:
         self.lines = shown and lines and not terminal
         self.bar: Any = None
         if terminal:
-            self.bar = progress_bar(epochs, unit="epoch")
+            self.bar = progress_bar(epochs, unit="epoch", file=beneath(sys.stderr))
         self.printed = monotonic()
 
     def __enter__(self) -> Self:

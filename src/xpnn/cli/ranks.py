@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from .. import _signals
 from .._optional import optional
 from ..backends import Backend, get_backend, set_backend
 from ..distributed import Communicator
 from ..errors import ArgumentError
-from . import INTERRUPTED, one_line
+from . import one_line
 
 BLOCK = 2**20  # bytes that are looked at together for the end of a line
 
@@ -80,7 +81,7 @@ class Ranks:
             with nullcontext() if self.rank == 0 else redirect_stdout(StringIO()):
                 return command()
         except KeyboardInterrupt:
-            self.communicator.abort(INTERRUPTED)
+            self.communicator.abort(_signals.status())
             raise
         except Exception as error:
             if self.rank > 0:

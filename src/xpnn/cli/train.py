@@ -1,28 +1,29 @@
 """``xpnn train DATA``: train a network on data, say how well it does, and write the model."""
 
 import argparse
-import json
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
+from signal import SIGINT
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from .. import plot
+from .. import _signals, plot
 from ..backends.selection import widest
 from ..core.activations import ACTIVATIONS
 from ..distributed import communicator, several
-from ..errors import ArgumentError, at_least_0, positive_int, unknown_name
+from ..errors import ArgumentError, XpnnError, at_least_0, positive_int, unknown_name
 from ..training.checkpoint import Checkpoint
-from . import INTERRUPTED, describe, fitting
+from . import describe, fitting, one_line
 from .demo import check_picture
-from .progress import Progress, say
+from .outputs import check_distinct, check_file, kept
+from .progress import Progress
 from .ranks import ALONE, Ranks
 from .reading import MADE, OF_SKLEARN, Examples, read, with_target
+from .streams import say, say_json
 from .targets import CLASSIFICATION, REGRESSION, classes_or_numbers, task_of
 
 OPTIMIZERS = {"adam": 0.001, "rmsprop": 0.001, "sgd": 0.01, "lbfgs": 1.0}
@@ -153,6 +154,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace, ranks: Ranks) -> int:
     settings = _settings(arguments)
     output = _output(arguments)
+    if ranks.rank == 0:
+        _check_files(arguments, output)
     backend = ranks.backend(arguments.backend)
     examples, y, task = _read(arguments, ranks)
     everywhere = fitting.split(y, task, arguments.test_size, arguments.seed)
@@ -176,8 +179,7 @@ def _run(arguments: argparse.Namespace, ranks: Ranks) -> int:
         "ranks": ranks.size,
     }
     if not arguments.json:
-        say("\n".join(describe.lines(report)))
-        say(f"\n{net.table(settings['batch_size'])}\n")
+        say(*describe.lines(report), "", net.table(settings["batch_size"]), "")
 
     progress = Progress(arguments.epochs, lines=not arguments.json, shown=ranks.rank == 0)
     began = perf_counter()
@@ -191,22 +193,27 @@ def _run(arguments: argparse.Namespace, ranks: Ranks) -> int:
         "cost": fitted.costs,
         "interrupted": fitted.interrupted,
     }
+    problem = None
     if fitted.costs:
-        model = fitted.model
+        model, where = fitted.model, output
+        if ranks.rank == 0:  # before the scores, for which a scheduler may not leave the time
+            where, problem = kept(model.save, output)
         report |= {
             "train": model.scores(train, ranks),
             "test": model.scores(test, ranks) if m_test else None,
-            "model": str(output),
+            "model": str(where),
         }
-        if ranks.rank == 0:
-            model.save(output)
-            if arguments.plot:
-                plot.cost_curve(fitted.costs).figure.savefig(arguments.plot)
     if arguments.json:
-        say(json.dumps(report, allow_nan=False))
+        say_json(report)
     else:
-        say("\n".join(_results(report, arguments, fitted.notes)))
-    return INTERRUPTED if fitted.interrupted else 0
+        say(*_results(report, arguments, fitted.notes))
+    if problem is not None:
+        raise XpnnError(
+            f"{output}: the model cannot be written there ({one_line(problem)}); it is in {where}."
+        ) from problem
+    if fitted.costs and arguments.plot and ranks.rank == 0:
+        plot.cost_curve(fitted.costs).figure.savefig(arguments.plot)
+    return _signals.status() if fitted.interrupted else 0
 
 
 def _read(arguments: argparse.Namespace, ranks: Ranks) -> tuple[Examples, Any, str]:
@@ -236,11 +243,13 @@ def _results(
     """Say how the training went."""
     epochs, costs = report["epochs"], report["cost"]
     if report["interrupted"]:
-        yield f"stopped by Ctrl-C after {epochs} complete epochs"
+        by = _signals.interrupted_by()
+        name = "Ctrl-C" if by == SIGINT else by.name
+        yield f"stopped by {name} after {epochs} complete epochs"
     if not costs:
         return
     yield f"cost      {costs[-1]:.4g} after {epochs} epochs (after the first {costs[0]:.4g})"
-    yield f"{_scores(report)}"
+    yield _scores(report)
     now, seconds = report["epochs_now"], report["seconds"]
     yield f"time      {seconds:.2f} s for {now} epochs"
     yield f"model     {report['model']}"
@@ -304,7 +313,6 @@ def _checkpoint(arguments: argparse.Namespace) -> Checkpoint | None:
         if arguments.resume:
             raise ArgumentError("--resume: expected --checkpoint FILE, found none.")
         return None
-    check_file("--checkpoint", path, ".safetensors")
     if path.exists() and not arguments.resume:
         raise ArgumentError(
             f"--checkpoint: {path} exists already; pass --resume to go on from it, or remove it."
@@ -313,27 +321,23 @@ def _checkpoint(arguments: argparse.Namespace) -> Checkpoint | None:
 
 
 def _output(arguments: argparse.Namespace) -> Path:
-    """Return where the model goes, or raise if it cannot go there."""
+    """Return where the model goes."""
     name = Path(arguments.data).resolve().name.removesuffix(".gz") or "model"
-    output = arguments.output or Path(f"{Path(name).stem}.safetensors")
+    return arguments.output or Path(f"{Path(name).stem}.safetensors")
+
+
+def _check_files(arguments: argparse.Namespace, output: Path) -> None:
+    """Raise, before the training, if something that is written after it cannot be."""
+    checkpoint, picture = arguments.checkpoint, arguments.plot
+    check_distinct(
+        {"--output": output, "--checkpoint": checkpoint, "--plot": picture},
+        {"DATA": arguments.data, "LABELS": arguments.labels},
+    )
     check_file("--output", output, ".safetensors")
-    if arguments.checkpoint and arguments.checkpoint.resolve() == output.resolve():
-        raise ArgumentError(
-            f"--checkpoint: expected another file than the model's, found {output}."
-        )
-    if arguments.plot:
-        check_picture(arguments.plot)
-    return output
-
-
-def check_file(option: str, path: Path, ending: str) -> None:
-    """Raise unless a file of that ending can be written."""
-    if path.suffix != ending:
-        raise ArgumentError(f"{option}: expected a name that ends in {ending}, found {path}.")
-    if not path.parent.is_dir():
-        raise ArgumentError(f"{option}: expected a file in a folder that exists, found {path}.")
-    if not os.access(path.parent, os.W_OK):
-        raise ArgumentError(f"{option}: expected a folder that can be written, found {path}.")
+    if checkpoint:
+        check_file("--checkpoint", checkpoint, ".safetensors")
+    if picture:
+        check_picture(picture)
 
 
 def _sizes(text: str) -> list[int]:

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .._optional import optional
+from .._terminal import escaped
 from .._typing import Array
 from ..errors import ArgumentError, ArgumentTypeError, positive_int
 from ._layout import arranged
@@ -76,7 +77,7 @@ class Images:
 
     def __repr__(self) -> str:
         counts = np.bincount(self.labels, minlength=len(self.classes))
-        shown = [f"{name} {n}" for name, n in zip(self.classes, counts, strict=True)]
+        shown = [f"{escaped(name)} {n}" for name, n in zip(self.classes, counts, strict=True)]
         if len(shown) > 10:
             shown[10:] = [f"and {len(shown) - 10} more"]
         size = " x ".join(map(str, self.images.shape[1:]))

@@ -5,7 +5,6 @@ The cost is convex, so it starts from zeros, and the step may be as long as the 
 
 import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
 from math import isfinite
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self, TypeAlias
@@ -30,7 +29,7 @@ from ..training import together
 from ..training.batches import Shuffle
 from ..training.checkpoint import Checkpoint
 from ..training.fit import check_callbacks
-from ..training.loop import Loop
+from ..training.loop import Loop, interruptible
 from ..training.stopping import Stopping
 from ..training.trainer import Trainer
 from . import inputs
@@ -236,8 +235,8 @@ class LogisticRegression(NetworkClassifier):
         ranks = several(self.communicator)
         slope = 0.0
         with (
+            interruptible(ranks, self.checkpoint),
             self._loop(X, Y, s, backend, over_ranks) as loop,
-            ranks.interruptible() if ranks else nullcontext(),
         ):
             try:
                 slope = self._run(loop, over_ranks)

@@ -6,7 +6,6 @@ its coefficients. Beyond it they take arrays of any library and train on any bac
 
 import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
@@ -39,7 +38,7 @@ from ..network import Network
 from ..training.batches import Shuffle
 from ..training.checkpoint import Checkpoint
 from ..training.fit import check_callbacks
-from ..training.loop import Loop
+from ..training.loop import Loop, interruptible
 from ..training.step import cutting
 from ..training.stopping import AdaptiveRate, Stopping
 from . import inputs, solvers
@@ -317,8 +316,8 @@ class BaseMLP(NetworkEstimator):
         trainer = self._trainer(X, Y, s, backend, verbose)
         ranks = trainer.communicator
         with (
+            interruptible(ranks, self.checkpoint),
             self._loop(trainer, score, verbose) as loop,
-            ranks.interruptible() if ranks else nullcontext(),
         ):
             try:
                 loop.run(1 if incremental else self.max_iter)

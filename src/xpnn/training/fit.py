@@ -20,7 +20,7 @@ from .bar import progress_bar
 from .batches import Shuffle
 from .checkpoint import Checkpoint, check_checkpoint
 from .history import Callback, History
-from .loop import Loop
+from .loop import Loop, interruptible
 from .step import joining
 from .stopping import Stopping
 from .streaming import stays_on_host
@@ -105,8 +105,11 @@ def fit(
     Notes
     -----
     Ctrl-C ends training and returns what the last complete epoch had, with
-    ``history.stopped == "interrupted"``. Short epochs run up to 1024 at once, as many as
-    take 50 ms; unless something looks at each: a progress bar, a callback, validation.
+    ``history.stopped == "interrupted"``. With a ``checkpoint``, SIGTERM and SIGHUP (a scheduler's
+    time limit, a closed connection) end the process after the last complete epoch has been written
+    down; in the main thread, and unless the program handles them itself. Short epochs run up to
+    1024 at once, as many as take 50 ms; unless something looks at each: a progress bar, a callback,
+    validation.
 
     Examples
     --------
@@ -183,7 +186,7 @@ def fit(
         progress = progress if tells(ranks) else False
         with (
             _progress_bar(epochs, progress) as bar,
-            ranks.interruptible() if ranks else nullcontext(),
+            interruptible(ranks, checkpoint),
             Loop(
                 trainer,
                 trainer.start(joining(backend)(layers)),

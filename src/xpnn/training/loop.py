@@ -1,15 +1,17 @@
 """`Loop`: epoch after epoch, until something says stop."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import perf_counter
 from types import FrameType
 from typing import Any, NamedTuple, Self
 
+from .. import _signals
 from .._typing import Array
 from ..backends.base import Carry
 from ..core.parameters import Params
-from ..distributed import Communicator
+from ..distributed import Communicator, tells
 from ..errors import ArgumentError, DivergenceError
 from ..files.lock import Lock
 from .batches import Shuffle
@@ -20,6 +22,20 @@ from .trainer import Trainer
 
 GROWTH = 16
 """How many times as many epochs as before run at once, at most."""
+
+
+@contextmanager
+def interruptible(ranks: Communicator | None, checkpoint: Checkpoint | None) -> Iterator[None]:
+    """Let Ctrl-C end a training in the block, on all ranks at the same step.
+
+    With a checkpoint SIGTERM and SIGHUP end it likewise, and then the process that has written
+    the checkpoint.
+    """
+    signals: AbstractContextManager[None] = nullcontext()
+    if checkpoint is not None:
+        signals = _signals.ending() if tells(ranks) else _signals.interrupting()
+    with signals, ranks.interruptible() if ranks is not None else nullcontext():
+        yield
 
 
 class Done(NamedTuple):
@@ -146,6 +162,8 @@ class Loop:
                 self.checkpoint.write(self)
             if self.ranks is not None:
                 self.ranks.stop_if_interrupted()
+            else:
+                _signals.raise_if_arrived()
 
     def finish(self) -> None:
         """Write a last checkpoint, unless it has just been written."""

@@ -1,0 +1,112 @@
+"""SIGTERM and SIGHUP: a time limit, an eviction, a closed connection; they end work as Ctrl-C does.
+
+Only where they have their defaults: `nohup` and the handlers of others stay.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+DEFAULTS: dict[int, Any] = {signal.SIGINT: signal.default_int_handler}
+DEFAULTS |= dict.fromkeys(ENDING, signal.SIG_DFL)
+arrived: list[signal.Signals] = []
+"""The first signal that has come in a block of `interrupting`."""
+
+
+@contextmanager
+def interrupting(*, at_once: bool = False) -> Iterator[None]:
+    """Let SIGTERM and SIGHUP do in the block what Ctrl-C does, and note which comes first.
+
+    Later ones do nothing, but for Ctrl-C: what the first has begun has to be finished, and senders
+    repeat themselves, as `timeout` and shells do.
+
+    Parameters
+    ----------
+    at_once : bool
+        Nothing in the block is worth keeping: raise ``SystemExit``, which `fit` does not catch.
+    """
+    ours = [number for number in DEFAULTS if _is_default(number)]
+    owner = os.getpid()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != owner:  # in a child that was forked in the block
+            _default(number)
+            return
+        first = not arrived
+        if first:
+            arrived.append(signal.Signals(number))
+        if at_once:
+            raise SystemExit(status())
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        if first:
+            _ctrl_c(frame)
+
+    for number in ours:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, DEFAULTS[number])
+        if ours:
+            arrived.clear()
+
+
+@contextmanager
+def ending() -> Iterator[None]:
+    """Like `interrupting`; a SIGTERM or SIGHUP that came ends the process after the block."""
+    came: list[signal.Signals] = []
+    try:
+        with interrupting():
+            try:
+                yield
+            finally:
+                came += arrived
+    finally:
+        for number in came:
+            if _is_default(number) and number in ENDING:
+                _default(number)
+
+
+def raise_if_arrived() -> None:
+    """Raise the ``KeyboardInterrupt`` that a finalizer or a callback of C has swallowed."""
+    if arrived and _in_main_thread():
+        raise KeyboardInterrupt
+
+
+def interrupted_by() -> signal.Signals:
+    """Return the signal that has come; SIGINT, that of Ctrl-C, if it has not been noted."""
+    return arrived[0] if arrived else signal.SIGINT
+
+
+def status() -> int:
+    """Return the exit status of interrupted work, as shells have it: 130 after Ctrl-C."""
+    return 128 + interrupted_by()
+
+
+def _is_default(number: int) -> bool:
+    return _in_main_thread() and signal.getsignal(number) is DEFAULTS[number]
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _default(number: int) -> None:
+    """Do what the signal does if nobody handles it."""
+    signal.signal(number, DEFAULTS[number])
+    signal.raise_signal(number)
+
+
+def _ctrl_c(frame: FrameType | None) -> None:
+    """Do what Ctrl-C does now: it may wait for other ranks."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):
+        raise KeyboardInterrupt
+    handler(signal.SIGINT, frame)

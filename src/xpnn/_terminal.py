@@ -1,0 +1,28 @@
+"""What people see: text in which nothing is left that a terminal obeys."""
+
+import re
+
+OBEYED = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff]"
+)
+"""Control characters, ends of lines, what turns the direction of writing, and lone surrogates,
+which stand for the bytes of file names that are not UTF-8."""
+
+
+def escaped(text: object) -> str:
+    r"""Return a text as one line, in which a terminal finds no order.
+
+    Labels, names of columns and names of files may come from strangers.
+
+    Examples
+    --------
+    >>> from xpnn._terminal import escaped
+    >>> print(escaped("cat\x1b[2J\naccuracy 1.0"))
+    cat\x1b[2J\naccuracy 1.0
+    """
+    return OBEYED.sub(lambda found: repr(found[0])[1:-1], str(text))
+
+
+def escaped_lines(text: str) -> str:
+    """Return a text whose ends of lines are its writer's own, the rest of it escaped."""
+    return "\n".join(map(escaped, text.split("\n")))

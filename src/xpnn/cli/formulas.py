@@ -1,0 +1,20 @@
+"""Texts that a spreadsheet program takes for formulas when it opens a CSV."""
+
+import re
+
+FORMULA = re.compile(r"(^|[;\t\r\n])(?=['\s]*[=+\-@＝＋－＠])|^(?=[\t\r\n])")
+"""Before a formula, in a cell or in what programs that separate cells by ; or tabs make of it."""
+
+
+def is_formula(text: object) -> bool:
+    """Whether this is a text, and a spreadsheet program runs it or a part of it."""
+    return isinstance(text, str) and FORMULA.search(text) is not None
+
+
+def as_text(cell: object) -> object:
+    """Return a cell that spreadsheet programs show as it is: a formula after a ', others as given.
+
+    Of what begins with ' and goes on as a formula the same is made, so the way back is to remove
+    one '.
+    """
+    return FORMULA.sub(r"\1'", cell) if isinstance(cell, str) else cell

@@ -1,0 +1,78 @@
+"""Files that commands write: proved possible before the work; after it, kept in any case."""
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from ..errors import ArgumentError
+from ..files.atomic import writable
+
+
+def check_file(option: str, path: Path, ending: str) -> None:
+    """Raise unless a file of that ending can be written."""
+    if path.suffix != ending:
+        raise ArgumentError(f"{option}: expected a name that ends in {ending}, found {path}.")
+    check_writable(option, path)
+
+
+def check_writable(option: str, path: Path) -> None:
+    """Raise unless a file can be written; this leaves nothing behind."""
+    try:
+        writable(path)
+    except OSError as error:
+        raise ArgumentError(
+            f"{option}: expected a file that can be written, found {path} ({error.strerror})."
+        ) from error
+
+
+def check_distinct(
+    outputs: Mapping[str, Path | None], inputs: Mapping[str, str | Path | None]
+) -> None:
+    """Raise if a file would be written over another output, or over what it is made of."""
+    taken = {Path(path).resolve(): name for name, path in inputs.items() if path is not None}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        if (place := path.resolve()) in taken:
+            raise ArgumentError(
+                f"{option}: expected another file than {taken[place]}, found {path}."
+            )
+        taken[place] = option
+
+
+def kept(save: Callable[[Path], None], path: Path) -> tuple[Path, Exception | None]:
+    """Save to a file, or to one in the temporary or home folder if that fails; say where and why.
+
+    What has been trained for long is not to be lost, as the disk is full by now.
+    """
+    try:
+        _saved(save, path)
+    except Exception as error:
+        for folder in (tempfile.gettempdir, Path.home):
+            with suppress(Exception):
+                return _saved_in(Path(folder()), save, path), error
+        raise
+    return path, None
+
+
+def _saved(save: Callable[[Path], None], path: Path) -> None:
+    """Save; Ctrl-C, or a signal to end, comes after that, a second one at once."""
+    try:
+        save(path)
+    except KeyboardInterrupt:
+        save(path)
+        raise
+
+
+def _saved_in(folder: Path, save: Callable[[Path], None], path: Path) -> Path:
+    """Save to a new file in a folder, which nobody else can read."""
+    number, name = tempfile.mkstemp(path.suffix, f"{path.stem[:50]}-", folder)
+    os.close(number)
+    try:
+        _saved(save, Path(name))
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return Path(name)

@@ -1,0 +1,100 @@
+"""Standard streams: people read them, on a terminal that obeys; and they may be closed or full."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from io import TextIOBase, TextIOWrapper
+from pathlib import Path
+from typing import Any, TextIO
+
+from .._terminal import escaped, escaped_lines
+
+
+class Screen(TextIOBase):
+    """A stream for people: a terminal finds no order in it, and to lose it ends no work.
+
+    What cannot be written is dropped, as if the stream were the null device: the disk is full,
+    nobody reads any more. A report of a training matters less than the training. JSON goes here
+    too: a program notices when the end of it is missing. A CSV without its last rows looks whole,
+    so `predict` writes to the stream ``beneath``.
+    """
+
+    def __init__(self, beneath: TextIO) -> None:
+        self.beneath = beneath
+
+    def write(self, text: str) -> int:
+        """Write the text, or drop it."""
+        with suppress(OSError, ValueError):  # ValueError: it is closed
+            self.beneath.write(escaped_lines(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Write at once what was kept, or drop it."""
+        with suppress(OSError, ValueError):
+            self.beneath.flush()
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        with suppress(OSError, ValueError):
+            return self.beneath.isatty()
+        return False
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self.beneath.fileno()
+
+
+@contextmanager
+def screens() -> Iterator[None]:
+    """Make a `Screen` of standard output and of the stream of errors, in the block."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        # closed, or a program without a window: no other file may get the number 0, 1 or 2
+        if getattr(sys, name) is None:
+            null = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115  for good
+            setattr(sys, name, null)
+    streams = sys.stdout, sys.stderr
+    for stream in streams:
+        _prepare(stream)
+    with redirect_stdout(Screen(streams[0])), redirect_stderr(Screen(streams[1])):
+        try:
+            yield
+        finally:
+            for stream in streams:
+                _leave(stream)
+
+
+def beneath(stream: Any) -> TextIO:
+    """Return the stream itself, which fails, and escapes nothing."""
+    found: TextIO = getattr(stream, "beneath", stream)
+    return found
+
+
+def say(*lines: object) -> None:
+    """Print at once: a text as one line, whatever is in it, a table or the like as its lines."""
+    shown = (escaped(line) if isinstance(line, str) else line for line in lines)
+    print(*shown, sep="\n", flush=True)
+
+
+def say_json(found: Any) -> None:
+    """Print one JSON object in ASCII that terminals print."""
+    say(json.dumps(found, allow_nan=False).replace("\x7f", r"\u007f"))
+
+
+def _prepare(stream: Any) -> None:
+    if isinstance(stream, TextIOWrapper):  # names are shown where the terminal lacks letters
+        stream.reconfigure(errors="backslashreplace")
+    with suppress(OSError, ValueError, AttributeError):  # a pipe that does not wait would lose text
+        os.set_blocking(stream.fileno(), True)
+
+
+def _leave(stream: Any) -> None:
+    """Let Python find nothing at its end that it cannot write."""
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            number, null = stream.fileno(), os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, number)
+            os.close(null)
