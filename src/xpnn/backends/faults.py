@@ -43,9 +43,13 @@ def explaining(backend: Backend) -> Iterator[None]:
                 "once."
             ) from error
         if any(sign in text for sign in FORKED):
-            raise BackendError(
-                f"{backend.spec} cannot be used in a process that was forked after CUDA had begun "
-                f"({first_line(error)}). Start it anew: "
-                "multiprocessing.get_context('spawn'), or joblib's own workers."
-            ) from error
+            raise forked(backend.spec, f"CUDA had begun ({first_line(error)})") from error
         raise
+
+
+def forked(name: str, what: str) -> BackendError:
+    """Word the error for a process that was forked after something had happened."""
+    return BackendError(
+        f"{name} cannot be used in a process that was forked after {what}. Start it anew: "
+        "multiprocessing.get_context('spawn'), or joblib's own workers."
+    )

@@ -1,8 +1,10 @@
 """JAX: compiled by XLA, on the CPU, CUDA GPUs or TPUs."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from math import inf
 from typing import Any, Self, cast
 
@@ -12,7 +14,7 @@ from .._typing import Array
 from ..errors import BackendError
 from .audit import READ, TO_DEVICE
 from .base import Backend, Carry, Reshape, Run, Step, power_of_2, same
-from .faults import explaining
+from .faults import explaining, forked
 from .numpy import quiet
 
 
@@ -29,6 +31,7 @@ class JaxBackend(Backend):
 
     @classmethod
     def create(cls, device: str = "", dtype: str = "float32") -> Self:
+        check_not_forked()
         if dtype == "float64" and cls.probe().usable and not x64_enabled():
             raise BackendError(
                 "backend 'jax': float64 is switched off in this process, and switching it on "
@@ -77,12 +80,14 @@ class JaxBackend(Backend):
 
     @contextmanager
     def current(self) -> Iterator[None]:
+        check_not_forked()
         with explaining(self), quiet():  # of Python's numbers that NumPy casts to float32
             yield
 
     def from_host(self, x: Any, dtype: Any, copy: bool | None) -> Array:
         import jax
 
+        check_not_forked()
         if copy is False or (np.dtype(dtype).itemsize > 4 and not x64_enabled()):
             return super().from_host(x, dtype, copy)  # which says what is wrong
         # a third of the time of jax.numpy.asarray with device=; device_put may share the memory
@@ -183,6 +188,18 @@ def _padded(a: Any, rows: int, dtype: Any) -> Any:
     padded = np.zeros((rows, *a.shape[1:]), dtype=dtype)
     padded[: len(a)] = a
     return padded
+
+
+@cache
+def first_process() -> int:
+    """Return the process in which JAX has begun."""
+    return os.getpid()
+
+
+def check_not_forked() -> None:
+    """Raise in a process forked since: it has none of XLA's threads, and would wait for ever."""
+    if first_process() != os.getpid():
+        raise forked("jax", "JAX had begun")
 
 
 def x64_enabled() -> bool:

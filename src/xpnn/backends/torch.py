@@ -1,13 +1,14 @@
 """PyTorch, on the CPU, CUDA, or Apple's MPS."""
 
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any, cast
 
-from .._typing import Array
+from .._typing import Array, Namespace
 from .audit import TO_DEVICE, WAIT
 from .base import IN_FLIGHT, Backend, Send
 from .faults import explaining
@@ -21,6 +22,18 @@ def copying_stream(device: Any) -> Any:
     return torch.cuda.Stream(device)
 
 
+@cache
+def one_thread_in_children() -> None:
+    """Let processes forked from now on compute with one thread, as PyTorch's DataLoader does.
+
+    They have none of the threads of this one, for which PyTorch would wait for ever.
+    """
+    import torch
+
+    if hasattr(os, "register_at_fork"):  # not on Windows
+        os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
+
+
 class TorchBackend(Backend):
     """PyTorch tensors."""
 
@@ -32,6 +45,12 @@ class TorchBackend(Backend):
         "torch.set_float32_matmul_precision('highest')."
     )
     cure = "pip install torch (see pytorch.org for the build that suits your GPU)"
+
+    @classmethod
+    def namespace(cls) -> Namespace:
+        found = super().namespace()
+        one_thread_in_children()
+        return found
 
     @classmethod
     def devices(cls) -> tuple[str, ...]:
