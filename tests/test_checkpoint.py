@@ -7,6 +7,8 @@ import errno
 import os
 import shutil
 import signal
+from dataclasses import replace
+from functools import partial
 from itertools import count
 
 import kill_training
@@ -17,6 +19,7 @@ from threadpoolctl import threadpool_limits
 
 import xpnn
 from xpnn import LogisticRegression, MLPClassifier, MLPRegressor, optimizers, schedules
+from xpnn.core.activations import activation
 from xpnn.files import container
 from xpnn.files.networks import tensors_of
 from xpnn.training import loop
@@ -255,13 +258,31 @@ def test_without_rng_the_order_goes_on(batch_size, path, tmp_path):
     assert_same(resumed, whole)
 
 
-def test_where_it_would_start_is_of_no_account(path):
+def test_another_start_is_refused(backend, path):
+    """It would be dropped without a word; the one of the file may have been on another backend."""
     net = xpnn.Network([4, 6, 3], hidden="tanh")
-    checkpoint = xpnn.Checkpoint(path, resume=True)
-    common = {"epochs": 4, "checkpoint": checkpoint, "progress": False}
-    params, _ = xpnn.fit(net, net.init(rng=0), X, Y, **common)
-    others, _ = xpnn.fit(net, net.init(rng=1), X, Y, **common)
+    common = {"checkpoint": xpnn.Checkpoint(path, resume=True), "progress": False}
+    with xpnn.use_backend("numpy"):
+        trained, _ = xpnn.fit(net, net.init(rng=0), X, Y, epochs=2, **common)
+        for params in (net.init(rng=7), net.init(rng=0, weights="glorot"), trained):
+            with pytest.raises(xpnn.ArgumentError, match=r"other parameters; pass the same again"):
+                xpnn.fit(net, params, X, Y, epochs=4, **common)
+    xpnn.fit(net, net.init(rng=0), X, Y, epochs=4, **common)
+
+
+def test_a_start_that_nobody_can_draw_again_is_not_compared(path):
+    net = xpnn.Network([4, 6, 3], hidden="tanh")
+    common = {"checkpoint": xpnn.Checkpoint(path, resume=True), "progress": False, "rng": None}
+    params, _ = xpnn.fit(net, net.init(rng=None), X, Y, epochs=4, **common)
+    others, _ = xpnn.fit(net, net.init(rng=None), X, Y, epochs=4, **common)
     np.testing.assert_array_equal(params[0].W, others[0].W)
+
+
+@pytest.mark.parametrize("state", [None, np.random.RandomState(3)], ids=["none", "moved on"])
+def test_estimators_that_draw_another_start_go_on(state, path):
+    checkpoint = xpnn.Checkpoint(path, resume=True)
+    first = fitted("adam", random_state=state, checkpoint=checkpoint)
+    assert_same_model(fitted("adam", random_state=state, checkpoint=checkpoint), first)
 
 
 def test_stopped_again_and_again(path):
@@ -726,6 +747,183 @@ TWO_TRAININGS = {
 }
 
 
+def silu(slope):
+    return lambda Z, xp: Z / (1.0 + xp.exp(-slope * Z))
+
+
+def absolute(A, Y, xp):
+    return xp.abs(A - Y)
+
+
+def huber(A, Y, xp):
+    return xp.sqrt(1.0 + (A - Y) * (A - Y))
+
+
+class Halving:
+    """A schedule that counts its calls and is made at some time: neither makes it another."""
+
+    def __init__(self, rate):
+        self.rate, self.calls, self.made = rate, [], object()
+
+    def __call__(self, epoch):
+        """α of an epoch."""
+        self.note(epoch)
+        return self.rate * 0.5**epoch
+
+    def note(self, epoch):
+        """Count a call."""
+        self.calls.append(epoch)
+
+    def halved(self, epoch):
+        """α of an epoch, as a method."""
+        return self.rate * 0.5**epoch
+
+
+def constant(epoch, rate):
+    return rate
+
+
+def listed(rates):
+    return lambda epoch: rates[epoch]
+
+
+def own(g, name="relu"):
+    return lambda: {"hidden": xpnn.Activation(g(), name=name)}
+
+
+def cost(of_output, name=""):
+    return lambda: {"output": "identity", "cost": xpnn.Loss(of_output, name=name)}
+
+
+def rated(make):
+    return lambda: {"optimizer": optimizers.adam(make())}
+
+
+OWN_FUNCTIONS = {  # two that differ, and what the refusal says
+    "own for relu": (lambda: {"hidden": "relu"}, own(lambda: silu(1.0)), "activation 'relu'"),
+    "relu for own": (own(lambda: silu(1.0)), lambda: {"hidden": "relu"}, "activation 'relu'"),
+    "tanh for relu": (
+        lambda: {"hidden": "relu"},
+        lambda: {"hidden": xpnn.Activation(activation("tanh").g, name="relu")},
+        "activation 'relu'",
+    ),
+    "closure": (own(lambda: silu(1.0)), own(lambda: silu(2.0)), "activation 'relu' of layer 1"),
+    "constant": (
+        own(lambda: lambda Z, xp: xp.tanh(0.5 * Z), "bent"),
+        own(lambda: lambda Z, xp: xp.tanh(0.6 * Z), "bent"),
+        "activation 'bent' of layer 1",
+    ),
+    "name": (
+        own(lambda: lambda Z, xp: xp.tanh(Z), "bent"),
+        own(lambda: lambda Z, xp: xp.sin(Z), "bent"),
+        "activation 'bent' of layer 1",
+    ),
+    "derivative": (
+        lambda: {"hidden": xpnn.Activation(silu(1.0), None, "silu")},
+        lambda: {"hidden": xpnn.Activation(silu(1.0), lambda Z, A, xp: A, "silu")},
+        "activation 'silu' of layer 1",
+    ),
+    "cost": (cost(absolute, "mine"), cost(huber, "mine"), "cost 'mine'"),
+    "own for squared error": (
+        lambda: {"output": "identity", "cost": "squared_error"},
+        cost(huber, "squared_error"),
+        "cost 'squared_error'",
+    ),
+    "schedule": (
+        rated(lambda: lambda epoch: 0.1 / (1 + epoch)),
+        rated(lambda: lambda epoch: 0.2 / (1 + epoch)),
+        "learning rate",
+    ),
+    "partial": (
+        rated(lambda: partial(constant, rate=0.1)),
+        rated(lambda: partial(constant, rate=0.2)),
+        "learning rate",
+    ),
+    "callable": (rated(lambda: Halving(0.1)), rated(lambda: Halving(0.2)), "learning rate"),
+    "method": (
+        rated(lambda: Halving(0.1).halved),
+        rated(lambda: Halving(0.2).halved),
+        "learning rate",
+    ),
+    "array": (
+        rated(lambda: listed(np.asarray([0.1, 0.1, 0.1, 0.1]))),
+        rated(lambda: listed(np.asarray([0.1, 0.1, 0.1, 0.2]))),
+        "learning rate",
+    ),
+    "update": (
+        dict,
+        lambda: {"optimizer": replace(optimizers.adam(0.02), update=lambda *args: args[:2])},
+        "optimizer",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", OWN_FUNCTIONS)
+def test_functions_of_ones_own_are_told_apart(what, path):
+    one, other, name = OWN_FUNCTIONS[what]
+
+    def go(made, epochs):
+        given = {"optimizer": optimizers.adam(0.02), "output": "softmax"} | made()
+        net = {key: given.pop(key) for key in ("hidden", "output", "cost") if key in given}
+        net = xpnn.Network([4, 6, 3], **net)
+        targets = Y if net.output == "softmax" else (Y == [[0], [1], [2]]).astype(float)
+        checkpoint = xpnn.Checkpoint(path, resume=True)
+        xpnn.fit(net, net.init(), X, targets, epochs=epochs, checkpoint=checkpoint, **given)
+
+    go(one, 2)
+    with pytest.raises(xpnn.ArgumentError, match=f"its {name}.* is another function"):
+        go(other, 4)
+    go(one, 4)  # made anew, it is the same
+
+
+def test_an_estimators_own_activation_is_told_apart(path):
+    def go(slope, max_iter):
+        given = {"activation": xpnn.Activation(silu(slope), name="silu"), "max_iter": max_iter}
+        return fitted("adam", checkpoint=xpnn.Checkpoint(path, resume=True), **given)
+
+    go(1.0, 2)
+    with pytest.raises(xpnn.ArgumentError, match="activation 'silu' of layer 1 is another"):
+        go(2.0, 4)
+    go(1.0, 4)
+
+
+@pytest.mark.parametrize("case", ["adam", "schedule", "validation and tol", "rmsprop"])
+def test_functions_of_the_library_are_not_kept(case, path):
+    """A later version may write them otherwise."""
+    train(case, checkpoint=xpnn.Checkpoint(path), epochs=2)
+    assert container.read(path, ("checkpoint",)).content["own"] == {}
+
+
+@pytest.mark.parametrize("case", [*ESTIMATORS, "logistic"])
+def test_functions_of_the_estimators_are_not_kept(case, path):
+    if case == "logistic":
+        LogisticRegression(max_iter=2, checkpoint=xpnn.Checkpoint(path)).fit(ROWS, LABELS)
+    else:
+        fitted(case, checkpoint=xpnn.Checkpoint(path), max_iter=2)
+    content = container.read(path, ("checkpoint",)).content
+    assert (content["own"], content["start"]) == ({}, None)
+
+
+def test_another_python_has_other_code(path):
+    case = "own schedule"
+    train(case, checkpoint=xpnn.Checkpoint(path), epochs=2)
+    digests = {"learning rate": 64 * "0"}
+    checkpoint = xpnn.Checkpoint(path, resume=True)
+    edited(path, {"own": digests})
+    with pytest.raises(xpnn.ArgumentError, match="learning rate is another function"):
+        train(case, checkpoint=checkpoint)
+    edited(path, {"own": digests, "python": "cpython-39"})
+    train(case, checkpoint=checkpoint)
+
+
+def test_a_file_without_digests_goes_on(path):
+    """Those of before had none."""
+    case = "own schedule"
+    train(case, checkpoint=xpnn.Checkpoint(path), epochs=STOPPED)
+    edited(path, dict.fromkeys(("start", "own", "python")))
+    assert_same(train(case, checkpoint=xpnn.Checkpoint(path, resume=True)), train(case))
+
+
 @pytest.mark.parametrize("what", TWO_TRAININGS)
 def test_two_trainings_are_told_apart(what, path):
     checkpoint = xpnn.Checkpoint(path, resume=True)
@@ -933,6 +1131,8 @@ DAMAGE = {
     "one number for stopping": lambda path: edited(path, {"stopping": [0.5]}),
     "another random state": lambda path: edited(path, {"rng": {"bit_generator": "PCG64"}}),
     "no random state": lambda path: edited(path, {"rng": 7}),
+    "digests in a list": lambda path: edited(path, {"own": ["relu"]}),
+    "a start of another type": lambda path: edited(path, {"start": ["0"]}),
     "shorter θ": lambda path: edited(path, tensors={"carry0": np.zeros(5, np.float32)}),
     "θ of whole numbers": lambda path: edited(path, tensors={"carry0": np.zeros(51, np.int64)}),
     "shorter order": lambda path: edited(path, tensors={"order": np.arange(7)}),

@@ -915,6 +915,113 @@ def test_what_is_not_taken_from_scikit_learn(model, error):
         xpnn.from_sklearn(model)
 
 
+class Squared(sklearn.linear_model.LogisticRegression):
+    def predict_proba(self, X):
+        return super().predict_proba(X) ** 2
+
+
+class Reversed(sklearn.linear_model.LogisticRegression):
+    def predict(self, X):
+        return super().predict(X)[::-1]
+
+
+class Exponential(sklearn.neural_network.MLPRegressor):
+    def predict(self, X):
+        return np.exp(super().predict(X))
+
+
+class OfFrames(sklearn.linear_model.LogisticRegression):
+    def predict_proba(self, X):
+        return super().predict_proba(X.to_numpy())
+
+
+class Renamed(sklearn.linear_model.LogisticRegression):
+    pass
+
+
+def patched(X, y):
+    model = sklearn.linear_model.LogisticRegression().fit(X, y)
+    model.predict_proba = lambda X: 1.0 - type(model).predict_proba(model, X)
+    return model
+
+
+ANSWERS_OTHERWISE = {
+    "probabilities": lambda X, y: Squared().fit(X, y),
+    "labels": lambda X, y: Reversed().fit(X, y),
+    "values": lambda X, y: Exponential(max_iter=20).fit(X, y),
+    "patched": patched,
+}
+
+
+@pytest.mark.parametrize("make_model", ANSWERS_OTHERWISE.values(), ids=ANSWERS_OTHERWISE)
+def test_a_model_with_predictions_of_its_own_is_refused(make_model):
+    X, y = data()
+    with pytest.raises(xpnn.ArgumentError, match=r"follow from its weights.*answers otherwise"):
+        xpnn.from_sklearn(make_model(X, y))
+
+
+def test_a_model_that_cannot_be_asked_is_refused():
+    X, y = data()
+    with pytest.raises(xpnn.ArgumentError, match=r"array of 4 features.*raises AttributeError"):
+        xpnn.from_sklearn(OfFrames().fit(X, y))
+
+
+THREE_WAYS = {
+    "liblinear": ({"solver": "liblinear"}, 3),
+    "one versus rest": ({"multi_class": "ovr"}, 3),
+    "multinomial of two": ({"multi_class": "multinomial"}, 2),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*(multi_class|liblinear).*:FutureWarning")
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+@pytest.mark.parametrize("name", THREE_WAYS)
+def test_a_logistic_regression_of_another_form_is_refused(name, scale):
+    params, classes = THREE_WAYS[name]
+    X, y = data()
+    try:
+        model = THEIRS[LogisticRegression](**params).fit(scale * (X + 10.0), y % classes)
+    except (TypeError, ValueError):
+        pytest.skip(f"scikit-learn {sklearn.__version__} has none any more")
+    with pytest.raises(xpnn.ArgumentError, match="One-vs-rest and a multinomial model of two"):
+        xpnn.from_sklearn(model)
+
+
+TAKEN = {
+    "liblinear of two": lambda X, y: THEIRS[LogisticRegression](solver="liblinear").fit(X, y > 0),
+    "a class without changes": lambda X, y: Renamed().fit(X, y),
+    "features far from 0": lambda X, y: THEIRS[LogisticRegression]().fit(1e4 * (X + 10.0), y),
+    "weights of 0": lambda X, y: THEIRS[LogisticRegression](C=1e-30).fit(X, y),
+    "sparse weights": lambda X, y: THEIRS[LogisticRegression]().fit(X, y).sparsify(),
+    "float32, deep": lambda X, y: THEIRS[MLPRegressor](
+        hidden_layer_sizes=(20,) * 20, max_iter=3
+    ).fit(X.astype("float32"), 1e8 * y),
+}
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_rounding_and_draws_are_not_taken_for_other_answers(name):
+    X, y = data()
+    theirs = TAKEN[name](X, y)
+    ours = xpnn.from_sklearn(theirs)
+    X = X.astype(weights_of(theirs)[0].dtype)
+    assert_answers_alike(ours, theirs, X, 1e-4 if X.dtype == "float32" else 1e-9)
+
+
+def test_weights_that_are_not_numbers_are_taken_as_they_are():
+    theirs = THEIRS[LogisticRegression]().fit(*data())
+    theirs.coef_[0, 0] = np.nan
+    np.testing.assert_array_equal(xpnn.from_sklearn(theirs).coef_, theirs.coef_)
+
+
+def test_names_of_features_do_not_disturb():
+    pandas = pytest.importorskip("pandas")
+    X, y = data()
+    frame = pandas.DataFrame(X, columns=list("abcd"))
+    ours = xpnn.from_sklearn(THEIRS[LogisticRegression]().fit(frame, y))
+    assert ours.feature_names_in_.tolist() == list("abcd")
+
+
 # ---- PyTorch ---------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from xpnn.errors import MissingLibraryError
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
+prune = pytest.importorskip("torch.nn.utils.prune")
 
 X = read_only(np.random.default_rng(5).standard_normal((4, 7)))
 NETWORKS = {
@@ -233,6 +234,24 @@ class Residual(nn.Sequential):
         return x + super().forward(x)
 
 
+class Doubled(nn.Sequential):
+    def __call__(self, x):
+        return 2.0 * super().__call__(x)
+
+
+class Scaled(torch.Tensor):
+    pass
+
+
+def with_weight(weight, bias=None):
+    linear = nn.Linear(3, 3, bias=bias is not None)
+    del linear.weight
+    linear.weight = weight
+    if bias is not None:
+        linear.bias = nn.Parameter(bias)
+    return linear
+
+
 REFUSED = {
     "another-activation": (
         lambda: [nn.Linear(4, 3), nn.GELU()],
@@ -255,6 +274,7 @@ REFUSED = {
         lambda: [nn.Linear(4, 3), nn.Sequential(nn.Tanh(), nn.Conv2d(1, 1, 1))],
         r"^sequential\[1\]\[1\]: expected .*; found Conv2d",
     ),
+    "doubled": (lambda: [nn.Linear(4, 4), Doubled(nn.Linear(4, 4))], r"\[1\].*found Doubled\("),
     "residual": (lambda: [nn.Linear(4, 4), Residual(nn.Linear(4, 4))], r"\[1\].*found Residual\("),
     "flatten-later": (
         lambda: [nn.Linear(4, 3), nn.Flatten()],
@@ -271,11 +291,29 @@ REFUSED = {
     ),
     "parametrized": (
         lambda: [nn.utils.parametrizations.weight_norm(nn.Linear(4, 3))],
-        r"\[0\].*found ParametrizedLinear\(",
+        r"(?s)\[0\].*found ParametrizedLinear\(.*parametrize\.remove_parametrizations",
     ),
     "half": (
         lambda: [nn.Linear(4, 3).bfloat16()],
         r"\[0\]: expected .*float32.*found bfloat16; .*fl",
+    ),
+    "complex": (lambda: [nn.Linear(4, 3, dtype=torch.complex64)], r"\[0\].*found complex64"),
+    "without-memory": (
+        lambda: [nn.Linear(4, 3, device="meta")],
+        r"^sequential\[0\]: expected weights with numbers.* on device meta; load them",
+    ),
+    "sparse": (
+        lambda: [with_weight(torch.eye(3).to_sparse())],
+        r"\[0\].*layout torch.sparse_coo.*to_dense",
+    ),
+    "of-a-class-of-its-own": (
+        lambda: [with_weight(torch.eye(3).as_subclass(Scaled))],
+        r"\[0\].*found a Scaled",
+    ),
+    "no-weight": (lambda: [with_weight(None)], r"\[0\].*found None"),
+    "bias-of-two-dimensions": (
+        lambda: [with_weight(torch.eye(3), torch.zeros(1, 3))],
+        r"\[0\].*one bias an output, found shapes \(3, 3\).*\(1, 3\)",
     ),
     "sizes": (
         lambda: [nn.Linear(4, 3), nn.ReLU(), nn.Linear(5, 2)],
@@ -299,3 +337,146 @@ def test_what_cannot_be_read_is_named(modules, message):
 def test_only_a_sequential_is_read(bad):
     with pytest.raises(xpnn.ArgumentTypeError, match=r"^expected a torch.nn.Sequential, found "):
         from_sequential(bad)
+
+
+# ---- modules that compute something else than they say ---------------------------------------
+
+
+def trained(change, **given):
+    """Return a module that has been changed, then trained: what hooks compute is stale."""
+    torch.manual_seed(0)
+    sequential = nn.Sequential(
+        nn.Linear(4, 8), nn.Sequential(nn.Dropout(0.0), nn.Tanh()), nn.Linear(8, 1)
+    )
+    change(sequential, **given)
+    step = torch.optim.SGD(sequential.parameters(), 0.5)
+    inputs = torch.tensor(X.T.astype("float32"))
+    for _ in range(3):
+        step.zero_grad()
+        ((sequential(inputs) - inputs[:, :1]) ** 2).mean().backward()
+        step.step()
+    return sequential.eval()
+
+
+def spectral_norm(s):
+    nn.utils.spectral_norm(s[0])
+
+
+TOUCHED = {
+    "pruned": (
+        lambda s: prune.l1_unstructured(s[0], "weight", 0.3),
+        r"^sequential\[0\]: expected .*hooks, found Linear with L1Unstructured.*prune\.remove",
+    ),
+    "pruned in parts": (
+        lambda s: prune.global_unstructured(
+            [(s[0], "weight"), (s[2], "bias")], prune.L1Unstructured, amount=3
+        ),
+        r"\[0\].*with CustomFromMask",
+    ),
+    "spectral norm": (spectral_norm, r"\[0\].*with SpectralNorm.*remove_spectral_norm"),
+    "hook": (
+        lambda s: s[0].register_forward_hook(lambda m, i, o: 2.0 * o),
+        r"\[0\].*with .*lambda.*handle\.remove\(\)",
+    ),
+    "hook with keywords": (
+        lambda s: s[0].register_forward_hook(lambda m, i, k, o: 2.0 * o, with_kwargs=True),
+        r"\[0\].*with .*lambda",
+    ),
+    "hook of an activation": (
+        lambda s: s[1][1].register_forward_pre_hook(lambda m, i: (2.0 * i[0],)),
+        r"^sequential\[1\]\[1\].*found Tanh with",
+    ),
+    "hook of what does nothing": (
+        lambda s: s[1][0].register_forward_hook(lambda m, i, o: 2.0 * o),
+        r"^sequential\[1\]\[0\].*found Dropout with",
+    ),
+    "hook of an inner sequential": (
+        lambda s: s[1].register_forward_hook(lambda m, i, o: 2.0 * o),
+        r"^sequential\[1\]: .*found Sequential with",
+    ),
+    "hook of the whole": (
+        lambda s: s.register_forward_hook(lambda m, i, o: 2.0 * o),
+        r"^sequential: .*found Sequential with",
+    ),
+    "own forward": (
+        lambda s: setattr(s[0], "forward", nn.Linear(4, 8).forward),
+        r"\[0\]: expected the forward of its class.*del module\.forward",
+    ),
+    "own forward of the whole": (
+        lambda s: setattr(s, "forward", lambda x: 2.0 * nn.Sequential.forward(s, x)),
+        r"^sequential: expected the forward of its class",
+    ),
+    "own call": (
+        lambda s: setattr(s[0], "_call_impl", s[0].forward),
+        r"\[0\].*del module\._call_impl",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TOUCHED)
+def test_a_module_that_computes_something_else_is_refused(name):
+    change, message = TOUCHED[name]
+    sequential = trained(change)
+    with pytest.raises(xpnn.ArgumentError, match=message):
+        from_sequential(sequential)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated:FutureWarning")
+def test_what_was_made_permanent_is_read():
+    """The cures that the messages name."""
+
+    def change(s):
+        prune.l1_unstructured(s[0], "weight", 0.3)
+        nn.utils.weight_norm(s[2])
+        nn.utils.parametrizations.spectral_norm(s[0], "bias")
+
+    sequential = trained(change)
+    with pytest.raises(xpnn.ArgumentError, match="ParametrizedLinear"):
+        from_sequential(sequential)
+    nn.utils.parametrize.remove_parametrizations(sequential[0], "bias")
+    with pytest.raises(xpnn.ArgumentError, match="L1Unstructured"):
+        from_sequential(sequential)
+    prune.remove(sequential[0], "weight")
+    with pytest.raises(xpnn.ArgumentError, match=r"WeightNorm.*remove_weight_norm"):
+        from_sequential(sequential)
+    nn.utils.remove_weight_norm(sequential[2])
+    sequential[0].register_full_backward_hook(lambda *args: None)  # of no account here
+    sizes, activations, params = from_sequential(sequential)
+    A, _ = network(sizes, activations[:-1], activations[-1]).forward(params, X.astype("float32"))
+    np.testing.assert_allclose(A, outputs(sequential, "float32"), rtol=2e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("register", ["hook", "pre_hook"])
+def test_a_hook_of_all_modules_is_refused(register):
+    hooks = nn.modules.module
+    handle = getattr(hooks, f"register_module_forward_{register}")(lambda *args: None)
+    try:
+        with pytest.raises(xpnn.ArgumentError, match=r"no forward hook of all.*handle\.remove"):
+            from_sequential(nn.Sequential(nn.Linear(4, 3)))
+    finally:
+        handle.remove()
+    from_sequential(nn.Sequential(nn.Linear(4, 3)))
+
+
+def test_a_sequential_inside_itself_is_refused():
+    inner = nn.Sequential(nn.Linear(4, 4))
+    outer = nn.Sequential(inner)
+    inner.append(outer)
+    with pytest.raises(xpnn.ArgumentError, match=r"^sequential\[0\]\[1\]: .*not inside itself"):
+        from_sequential(outer)
+    deep = nn.Sequential(nn.Linear(4, 4))
+    for _ in range(2000):
+        deep = nn.Sequential(deep)
+    with pytest.raises(xpnn.ArgumentError, match="at most 100 others"):
+        from_sequential(deep)
+    same = nn.Sequential(nn.Linear(4, 4))
+    assert len(from_sequential(nn.Sequential(same, same, same))[2]) == 3
+
+
+def test_weights_may_be_tied_and_lie_in_any_order():
+    first, second = nn.Linear(4, 4), nn.Linear(4, 4)
+    first.weight = second.weight = nn.Parameter(torch.randn(4, 4).T)
+    sequential = nn.Sequential(first, nn.Tanh(), second)
+    sizes, activations, params = from_sequential(sequential)
+    A, _ = network(sizes, activations[:-1], activations[-1]).forward(params, X.astype("float32"))
+    np.testing.assert_allclose(A, outputs(sequential, "float32"), rtol=2e-6, atol=2e-6)

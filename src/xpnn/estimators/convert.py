@@ -85,7 +85,7 @@ def from_sklearn(model: Any) -> NetworkEstimator:
     copy_fitted(model, ours)
     if isinstance(ours, LogisticRegression):
         ours.n_iter_ = int(np.max(model.n_iter_))
-        ours.coef_, ours.intercept_ = model.coef_.copy(), model.intercept_.copy()
+        ours.coef_, ours.intercept_ = _dense(model.coef_), model.intercept_.copy()
     else:
         ours.coefs_ = [a.copy() for a in model.coefs_]
         ours.intercepts_ = [a.copy() for a in model.intercepts_]
@@ -107,16 +107,14 @@ def _check_alike(model: Any, ours: Any) -> None:
     """
     W, b = ours.coefs_[0], ours.intercepts_[0]
     X, tolerance = _random_rows(W, b), np.finfo(W.dtype).eps ** 0.5
-    both = _nameless(model), _nameless(ours)
-    method = "predict_proba" if isinstance(ours, NetworkClassifier) else "predict"
-    with np.errstate(all="ignore"):
-        P, A = (np.asarray(getattr(each, method)(X)) for each in both)
-        scale = max(1.0, np.abs(A[np.isfinite(A)]).max(initial=0.0))
-        alike = P.shape == A.shape and np.allclose(P, A, tolerance, tolerance * scale, True)
-        if alike and method == "predict_proba":
-            found, expected = (_dense(each.predict(X)) for each in both)
-            draw = _margin(A, multilabel=ours._multilabel) <= tolerance
-            alike = bool((draw | (found == expected).reshape(len(X), -1).all(axis=1)).all())
+    classifies = isinstance(ours, NetworkClassifier)
+    methods = ["predict_proba", "predict"] if classifies else ["predict"]
+    (P, *labels), (A, *expected) = (_answers(each, methods, X) for each in (model, ours))
+    scale = max(1.0, np.abs(A[np.isfinite(A)]).max(initial=0.0))
+    alike = P.shape == A.shape and np.allclose(P, A, tolerance, tolerance * scale, equal_nan=True)
+    if alike and classifies:
+        same = (labels[0] == expected[0]).reshape(len(X), -1).all(axis=1)
+        alike = bool((same | _is_draw(A, tolerance, multilabel=ours._multilabel)).all())
     if not alike:
         raise ArgumentError(
             f"expected a model whose predictions follow from its weights (sigmoid for two classes, "
@@ -127,39 +125,47 @@ def _check_alike(model: Any, ours: Any) -> None:
         )
 
 
+def _answers(model: Any, methods: list[str], X: Any) -> list[Any]:
+    """Return what methods of a model make of X, of features without names."""
+    nameless = object.__new__(type(model))
+    nameless.__dict__.update(vars(model))
+    nameless.__dict__.pop("feature_names_in_", None)
+    try:
+        with np.errstate(all="ignore"):
+            return [_dense(getattr(nameless, method)(X)) for method in methods]
+    except Exception as error:
+        raise ArgumentError(
+            f"expected a model that predicts from an array of {X.shape[1]} features, found "
+            f"{model!r}, which raises {type(error).__name__}: {error}."
+        ) from error
+
+
+def _is_draw(P: Any, tolerance: float, *, multilabel: bool) -> Any:
+    """Return which rows have two classes, or a label and its absence, equally probable."""
+    if multilabel:
+        return np.abs(P - 0.5).min(axis=1) <= tolerance
+    second, first = np.sort(P, axis=1)[:, -2:].T
+    return first - second <= tolerance
+
+
+def _dense(a: Any) -> Any:
+    return a.toarray() if hasattr(a, "toarray") else np.array(a)
+
+
 def _random_rows(W: Any, b: Any) -> Any:
     """Return rows of features of size 1, of such that suit W, and where two outputs draw."""
     rng = np.random.default_rng(0)
     n, k = W.shape
-    normal = rng.standard_normal((16, n))
-    i = rng.integers(k, size=16)
-    j = (i + rng.integers(1, max(k, 2), size=16)) % k
+    normal = rng.standard_normal((6, n))
+    i = rng.integers(k, size=6)
+    j = (i + rng.integers(1, max(k, 2), size=6)) % k
     D, c = (W[:, i], b[i]) if k == 1 else (W[:, i] - W[:, j], b[i] - b[j])
     with np.errstate(all="ignore"):
         suited = normal / np.sqrt(np.mean(np.sum(W * W, axis=0)))
-        border = (D * ((2.0 * rng.standard_normal(16) - c) / np.sum(D * D, axis=0))).T
-        X = np.nan_to_num(np.concatenate([normal, suited, border]))
+        border = (D * ((2.0 * rng.standard_normal(6) - c) / np.sum(D * D, axis=0))).T
+    X = np.nan_to_num(np.concatenate([normal, suited, border]))
     largest = np.finfo(W.dtype).max ** 0.25
     return np.clip(X, -largest, largest).astype(W.dtype)
-
-
-def _nameless(model: Any) -> Any:
-    """Return a model that is as this one but does not ask for the names of features."""
-    same = object.__new__(type(model))
-    same.__dict__.update(vars(model))
-    same.__dict__.pop("feature_names_in_", None)
-    return same
-
-
-def _margin(P: Any, *, multilabel: bool) -> Any:
-    """Return how far each row is from a draw."""
-    if multilabel:
-        return np.abs(P - 0.5).min(axis=1)
-    return np.diff(np.sort(P, axis=1)[:, -2:], axis=1)[:, 0]
-
-
-def _dense(labels: Any) -> Any:
-    return labels.toarray() if hasattr(labels, "toarray") else np.asarray(labels)
 
 
 def to_sklearn(model: NetworkEstimator) -> Any:
