@@ -194,7 +194,10 @@ def _read(path: Path, file: Any, groups: list[int]) -> Any:
         check_fits(path, 2 * found)
         batches.append(batch)
     pyarrow = optional("pyarrow", "reading tables", "data")
-    return pyarrow.Table.from_batches(batches, batches[0].schema if batches else file.schema_arrow)
+    schema = batches[0].schema if batches else file.schema_arrow
+    table = pyarrow.Table.from_batches(batches, schema)
+    table.validate(full=True)  # texts that are no UTF-8 would be found when they are looked at
+    return table
 
 
 def _width(kind: Any) -> int:

@@ -485,6 +485,8 @@ def _of_arrays(name: str, X: Any, y: Any) -> Examples:
 
 def _h5(path: Path) -> Examples:
     found = data.read_h5(path)
+    longest = max(map(len, found.classes))
+    check_fits(path, 4 * longest * (len(found.classes) + len(found.labels)))  # NumPy's texts
     return Examples(path.name, "images", found.images, np.asarray(found.classes)[found.labels])
 
 

@@ -17,13 +17,14 @@ if sys.platform != "win32":
     import resource
 
 REFUSED = 3
-SECONDS = 5
+SECONDS = 2
 """Of the processor's time, for whatever is not the data."""
 BYTES_A_SECOND = 20_000_000  # a fifth of what gzip unpacks on a slow processor
 SLAB = 2**26  # bytes that are read at once
 SPARE = 2**30  # bytes of memory for whatever is not the data
 FREE = 2**20  # bytes that a file may declare without having stored them
 NAMES = 2**24  # bytes that the names of the classes may take
+LETTERS = 255  # of one of them, as of a folder's
 FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 32000: "lzf"}
 """What may have been done to the data: filters that are part of the library or of h5py."""
 MOST_UNPACKED = 1032  # deflate makes at most so many bytes of one
@@ -41,16 +42,19 @@ def main() -> int:
     import h5py
     import numpy as np
 
-    limit(0, 0)
+    now = memory()
+    limit(0, now)
     out = sys.stdout.buffer
     try:
         with h5py.File(path, "r") as file:
+            lower("RLIMIT_NOFILE", 0)  # whatever the file names, no other is opened
             x, y = parts(list(file))
             images, labels, names = (checked(file, name) for name in (x, y, "list_classes"))
             sizes = [size(data_set) + slab_size(data_set) for data_set in (images, labels)]
             out.write(b"%d\n" % sum(sizes))
             out.flush()
             for data_set in (images, labels):
+                limit(size(data_set), now + 3 * slab_size(data_set))
                 send(data_set, out, np)
             classes = json.dumps(class_names(names)).encode()
             send_header(out, np, np.dtype(np.uint8), (len(classes),))
@@ -62,24 +66,31 @@ def main() -> int:
     return 0
 
 
-def limit(data: int, at_once: int) -> None:
-    """End this process if it takes more time or memory than reading so many bytes does."""
+def memory() -> int:
+    """Return the bytes of address space of this process, or 0 where Linux does not tell them."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123  no import more
+            return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError):
+        return 0
+
+
+def limit(data: int, memory: int) -> None:
+    """End this process if it takes more time than so many bytes do, or much more memory."""
     seconds = SECONDS + data // BYTES_A_SECOND
     if sys.platform == "win32":
         faulthandler.dump_traceback_later(10 * seconds, exit=True)  # no limit of processor time
         return
     lower("RLIMIT_CPU", seconds + int(sum(os.times()[:2])))  # not the wall's: disks may be slow
     lower("RLIMIT_CORE", 0)
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123  no import more
-            now = int(file.read().split()[0]) * resource.getpagesize()
-    except OSError:  # not Linux: only the declared sizes are looked at
-        return
-    lower("RLIMIT_AS", now + SPARE + 3 * at_once)
+    if memory:
+        lower("RLIMIT_AS", memory + SPARE)
 
 
 def lower(name: str, value: int) -> None:
     """Set a limit of the system as far as it is not stricter already."""
+    if sys.platform == "win32":
+        return
     kind = getattr(resource, name)
     _, most = resource.getrlimit(kind)
     resource.setrlimit(kind, (value if most < 0 else min(value, most), most))
@@ -167,7 +178,6 @@ def slab_size(data_set: Any) -> int:
 
 def send(data_set: Any, out: Any, np: Any) -> None:
     """Write a data set as numpy.save does, in pieces, so that only one is in this process."""
-    limit(size(data_set), slab_size(data_set))
     send_header(out, np, data_set.dtype, data_set.shape)
     if not data_set.shape:
         out.write(data_set[()].tobytes())
@@ -192,13 +202,14 @@ def class_names(data_set: Any) -> list[str]:
     if size(data_set) > NAMES:
         raise RefusedError(f"list_classes: expected at most {NAMES:,} bytes of names.")
     names: list[str] = []
-    letters = 0
     for start in range(0, data_set.shape[0], 256):  # one long text may be the name of each
         for name in data_set[start : start + 256].tolist():
             names.append(name.decode(errors="replace") if isinstance(name, bytes) else str(name))
-            letters += len(names[-1])
-        if letters > NAMES:
-            raise RefusedError(f"list_classes: expected at most {NAMES:,} letters of names.")
+            if len(names[-1]) > LETTERS:
+                raise RefusedError(
+                    f"list_classes: expected names of at most {LETTERS} letters, "
+                    f"found one of {len(names[-1]):,}."
+                )
     return names
 
 

@@ -22,6 +22,9 @@ from ._hdf5_child import REFUSED
 from .files import check_fits, existing_file, refusing
 from .images import Images
 
+ENDED = {"SIGXCPU": "took longer than it may", "SIGSEGV": "crashed", "SIGABRT": "crashed"}
+"""What became of the other process, by the signal that ended it."""
+
 
 def read_h5(path: str | PathLike[str]) -> Images:
     """Read images and labels from an HDF5 file, as the cat photographs are kept.
@@ -128,5 +131,6 @@ def _refusal(path: Path, child: Any) -> Exception:
     if child.returncode == REFUSED:
         return ArgumentError(f"{path}: {' '.join(said.split())}")
     if child.returncode < 0:
-        said = f"the HDF5 library ended with {Signals(-child.returncode).name}"
+        name = Signals(-child.returncode).name
+        said = f"the HDF5 library {ENDED.get(name, f'ended with {name}')}"
     return OSError(said or f"the HDF5 library ended with status {child.returncode}")
