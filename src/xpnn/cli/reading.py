@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from mimetypes import guess_type
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
@@ -205,7 +206,7 @@ def with_target(examples: Examples) -> Examples:
     if examples.y is not None:
         return examples
     if examples.kind == "table":
-        columns = ", ".join(examples.X.columns)
+        columns = _listed(examples.X.columns)
         raise ArgumentError(f"--target: expected a column of {examples.name}: {columns}.")
     raise ArgumentError(
         f"{examples.name}: expected labels beside the examples, found none; name their file as a "
@@ -295,7 +296,7 @@ def _of_frame(name: str, frame: Any, target: str | None) -> Examples:
         return Examples(name, "table", frame)
     if target not in frame:
         raise ArgumentError(
-            f"--target: expected a column of {name} ({', '.join(frame.columns)}), found {target!r}."
+            f"--target: expected a column of {name} ({_listed(frame.columns)}), found {target!r}."
         )
     return Examples(name, "table", frame, frame[target], target)
 
@@ -336,17 +337,21 @@ def _table(path: Path, kind: str, texts: Iterable[str] = (), ranks: Ranks = ALON
     if kind != ".parquet" and all(map(_is_number, frame.columns)):
         raise ArgumentError(
             f"{path}: expected the names of the columns in its first line, found numbers: "
-            f"{', '.join(frame.columns[:5])}; add a line of names."
+            f"{_listed(frame.columns[:5])}; add a line of names."
         )
     if kind != ".parquet" and len(frame.columns) == 1 and set(frame.columns[0]) & set(";\t,|"):
         raise ArgumentError(
             f"{path}: expected columns separated by {SEPARATED[kind]}, found a single column "
-            f"{frame.columns[0]!r}; save it as .csv with commas, or as .tsv with tabs."
+            f"{_listed(frame.columns)!r}; save it as .csv with commas, or as .tsv with tabs."
         )
     if not frame.columns.is_unique:
         again = frame.columns[frame.columns.duplicated()][0]
-        raise ArgumentError(f"{path}: expected each column once, found {again!r} again.")
+        raise ArgumentError(f"{path}: expected each column once, found {_listed([again])!r} again.")
     return frame
+
+
+def _listed(names: Iterable[str]) -> str:
+    return shorten(", ".join(names), 500, placeholder=" …")
 
 
 def _of_text(path: Path, separator: str, texts: Iterable[str], ranks: Ranks) -> Any:
@@ -404,7 +409,7 @@ def _of_npz(path: Path, archive: ZipFile, members: dict[str, ZipInfo], name: str
     if name == "y":
         return None
     raise ArgumentError(
-        f"{path}: expected arrays named X and y, found {', '.join(members) or 'none'}."
+        f"{path}: expected arrays named X and y, found {_listed(members) or 'none'}."
     )
 
 
@@ -485,9 +490,8 @@ def _of_arrays(name: str, X: Any, y: Any) -> Examples:
 
 def _h5(path: Path) -> Examples:
     found = data.read_h5(path)
-    longest = max(map(len, found.classes))
-    check_fits(path, 4 * longest * (len(found.classes) + len(found.labels)))  # NumPy's texts
-    return Examples(path.name, "images", found.images, np.asarray(found.classes)[found.labels])
+    classes = np.array(found.classes, object)
+    return Examples(path.name, "images", found.images, classes[found.labels])
 
 
 def _folder(path: Path, shape: tuple[int, ...]) -> Examples:
