@@ -87,13 +87,13 @@ def test_only_the_groups_that_are_needed_are_read(tmp_path, monkeypatch):
     path = tmp_path / "x.parquet"
     pandas.DataFrame({"n": range(20)}).to_parquet(path, row_group_size=5)
     read = []
-    original = parquet.ParquetFile.read_row_groups
+    original = parquet.ParquetFile.iter_batches
 
-    def noting(file, groups, **given):
-        read.append(tuple(groups))
-        return original(file, groups, **given)
+    def noting(file, row_groups):
+        read.append(tuple(row_groups))
+        return original(file, row_groups=row_groups)
 
-    monkeypatch.setattr(parquet.ParquetFile, "read_row_groups", noting)
+    monkeypatch.setattr(parquet.ParquetFile, "iter_batches", noting)
     on_ranks(2, lambda communicator: Ranks(communicator).row_groups(path))
     assert sorted(read) == [(0, 1), (2, 3)]
 

@@ -43,10 +43,10 @@ LABELS = idx(np.arange(5, dtype="u1"), 8)
         (bytes([0, 0, 8, 0]), "expected an IDX file"),
         (LABELS[:-1], "expected 5 bytes of numbers, as its header says, found 4"),
         (LABELS + b"x", "expected 5 bytes of numbers, as its header says, found 6"),
-        (LABELS[:6], "bytes of numbers"),
+        (LABELS[:6], "expected a whole IDX file .it ends within its header"),
         (bytes([0, 0, 14, 4]) + b"\xff" * 16, "bytes of numbers, as its header says, found 0"),
         (gzip.compress(LABELS)[:-9], "expected a whole IDX file"),
-        (gzip.compress(LABELS)[:12] + b"\xff" * 20, "expected a whole IDX file"),
+        (gzip.compress(LABELS)[:12] + b"\xff" * 20, "expected an IDX file"),
     ],
 )
 def test_what_is_no_idx_file_is_refused(content, message, tmp_path):

@@ -90,7 +90,11 @@ def host_memory() -> int:
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     with suppress(OSError, ValueError):  # "max" if a container is not limited
         limits.append(int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
-    return min(limits)
+    with suppress(ImportError):  # Windows
+        import resource
+
+        limits.append(resource.getrlimit(resource.RLIMIT_AS)[0])  # -1 without a limit, as ulimit -v
+    return min(limit for limit in limits if limit >= 0)
 
 
 def layers_of(weights: list[Any], backend: Backend) -> Params:

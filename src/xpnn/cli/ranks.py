@@ -15,6 +15,7 @@ import numpy as np
 from .. import _signals
 from .._optional import optional
 from ..backends import Backend, get_backend, set_backend
+from ..data.files import check_fits
 from ..distributed import Communicator
 from ..errors import ArgumentError
 from . import one_line
@@ -132,13 +133,13 @@ class Ranks:
         Rows lie in groups, which are read whole: let there be at least one a rank.
         """
         parquet = optional("pyarrow.parquet", "reading tables", "data")
-        with parquet.ParquetFile(path) as file:
+        with path.open("rb") as opened, parquet.ParquetFile(opened) as file:  # a name may be a URL
             part = self.share(file.metadata.num_rows)
             sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
             stops = np.cumsum(sizes)
             starts = stops - sizes
             wanted = np.flatnonzero((stops > part.start) & (starts < part.stop))
-            table = file.read_row_groups(wanted.tolist())
+            table = _read(path, file, wanted.tolist())
             skipped = part.start - int(starts[wanted[0]]) if len(wanted) else 0
             return table.slice(skipped, part.stop - part.start).to_pandas().reset_index(drop=True)
 
@@ -179,3 +180,30 @@ def _next_line(file: Any, position: int, quotes: int) -> int:
         if not inside:
             break
     return position
+
+
+def _read(path: Path, file: Any, groups: list[int]) -> Any:
+    """Return groups of rows of a .parquet as one table, if twice its size fits into memory.
+
+    Arrow holds it once, and pandas once more.
+    """
+    rows = sum(file.metadata.row_group(i).num_rows for i in groups)
+    check_fits(path, 2 * rows * sum(map(_width, file.schema_arrow.types)))
+    batches, found = [], 0
+    for batch in file.iter_batches(row_groups=groups):  # the lengths of texts are in no header
+        found += batch.nbytes
+        check_fits(path, 2 * found)
+        batches.append(batch)
+    pyarrow = optional("pyarrow", "reading tables", "data")
+    schema = batches[0].schema if batches else file.schema_arrow
+    table = pyarrow.Table.from_batches(batches, schema)
+    table.validate(full=True)  # texts that are no UTF-8 would be found when they are looked at
+    return table
+
+
+def _width(kind: Any) -> int:
+    """Return how many bytes a cell of an Arrow type takes at least."""
+    try:
+        return int(kind.bit_width) // 8
+    except ValueError:  # texts and lists
+        return 8

@@ -4,22 +4,23 @@
 `read_for`, which knows from the model the size of its images and the column it has learnt.
 """
 
-import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import prod
 from mimetypes import guess_type
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 
 from .. import data
 from .._optional import optional
 from .._typing import Array
+from ..data.files import check_fits, existing_file, open_unpacked, refusing, rest, visible
 from ..data.idx import is_idx, labels_beside
-from ..data.images import existing_file, image_endings, image_files, labelled_files, visible
+from ..data.images import image_endings, image_files, labelled_files
 from ..errors import ArgumentError, MissingLibraryError, unknown_name
 from .ranks import ALONE, Ranks
 
@@ -43,6 +44,15 @@ OF_SKLEARN = {
 TABLES = (".csv", ".tsv", ".parquet")
 SEPARATED = {".csv": "commas", ".tsv": "tabs"}
 CHUNK_BYTES = 2**26
+CELL_BYTES = 24
+"""pandas' memory for a cell: where it begins, twice, and the number it holds."""
+NPY, NPZ = b"\x93NUM", b"PK\x03\x04"
+"""How files of numpy.save and numpy.savez begin."""
+NPY_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+WHOLE = "whole arrays of numbers"
 FORMATS = (
     f"one of {', '.join([*MADE, *OF_SKLEARN])}; a file .csv, .tsv, .parquet, .npz, .npy, .h5, IDX "
     "or an image; or a folder of images"
@@ -105,10 +115,15 @@ class Examples:
 
     def loaded(self) -> "Examples":
         """Return the examples with their images read."""
-        return replace(self, X=self.X[:]) if isinstance(self.X, Pictures) else self
+        if not isinstance(self.X, Pictures):
+            return self
+        check_fits(self.name, prod(self.X.shape))
+        return replace(self, X=self.X[:])
 
     def take(self, indices: Array) -> "Examples":
         """Return some of the examples, by their positions."""
+        if self.kind != "table":  # it may be a file that is mapped
+            check_fits(self.name, len(indices) * self._row_bytes)
         X = self.X.iloc[indices] if self.kind == "table" else self.X[indices]
         y = self.y.iloc[indices] if hasattr(self.y, "iloc") else self.y[indices]
         return replace(self, X=X, y=y, files=None)
@@ -130,10 +145,13 @@ class Examples:
         if self.kind == "table":
             yield self.X
             return
-        row_bytes = max(1, int(np.prod(self.X.shape[1:])) * self.X.dtype.itemsize)
-        rows = max(1, CHUNK_BYTES // row_bytes)
+        rows = max(1, CHUNK_BYTES // self._row_bytes)
         for start in range(0, len(self), rows):
             yield self.X[start : start + rows]
+
+    @property
+    def _row_bytes(self) -> int:
+        return int(max(1, prod(self.X.shape[1:]) * self.X.dtype.itemsize))
 
 
 def read(
@@ -188,7 +206,7 @@ def with_target(examples: Examples) -> Examples:
     if examples.y is not None:
         return examples
     if examples.kind == "table":
-        columns = ", ".join(examples.X.columns)
+        columns = _listed(examples.X.columns)
         raise ArgumentError(f"--target: expected a column of {examples.name}: {columns}.")
     raise ArgumentError(
         f"{examples.name}: expected labels beside the examples, found none; name their file as a "
@@ -228,6 +246,7 @@ def _kind(where: str, path: Path) -> str:
         if not path.suffix:
             raise unknown_name("data", where, [*MADE, *OF_SKLEARN])
         raise ArgumentError(f"{where}: expected a file or a folder, found none of that name.")
+    existing_file(path)  # to open a pipe is to wait for somebody who writes
     suffix = _suffix(path)
     if suffix in {*TABLES, ".npy", ".npz", ".h5"}:
         return suffix
@@ -277,7 +296,7 @@ def _of_frame(name: str, frame: Any, target: str | None) -> Examples:
         return Examples(name, "table", frame)
     if target not in frame:
         raise ArgumentError(
-            f"--target: expected a column of {name} ({', '.join(frame.columns)}), found {target!r}."
+            f"--target: expected a column of {name} ({_listed(frame.columns)}), found {target!r}."
         )
     return Examples(name, "table", frame, frame[target], target)
 
@@ -300,30 +319,11 @@ def _table_of_ranks(path: Path, kind: str, ranks: Ranks) -> Any:
 def _table(path: Path, kind: str, texts: Iterable[str] = (), ranks: Ranks = ALONE) -> Any:
     """Return a table as a pandas frame; what its columns ``texts`` hold is text, whatever it is."""
     pandas = optional("pandas", "reading tables", "data")
-    alone = ranks.size == 1
-    try:
+    with refusing(path, "a table that can be read"):
         if kind == ".parquet":
-            frame = pandas.read_parquet(path) if alone else ranks.row_groups(path)
+            frame = ranks.row_groups(path)
         else:
-            separator = "\t" if kind == ".tsv" else ","
-            frame = pandas.read_csv(
-                path if alone else ranks.lines(path),
-                sep=separator,
-                encoding="utf-8-sig",
-                low_memory=False,
-                skipinitialspace=True,
-                dtype=dict.fromkeys(texts, str),
-            )
-    except ArgumentError:  # which is a ValueError
-        raise
-    except pandas.errors.EmptyDataError:
-        raise ArgumentError(f"{path}: expected a table, found an empty file.") from None
-    except UnicodeDecodeError as error:
-        raise ArgumentError(f"{path}: expected text in UTF-8 ({error}); save it so.") from error
-    except (ValueError, OSError, EOFError, zlib.error) as error:  # ParserError is a ValueError
-        if isinstance(error, FileNotFoundError | PermissionError):
-            raise
-        raise ArgumentError(f"{path}: expected a table that can be read ({error}).") from error
+            frame = _of_text(path, "\t" if kind == ".tsv" else ",", texts, ranks)
     frame.columns = [str(name) for name in frame.columns]
     if kind != ".parquet" and not isinstance(frame.index, pandas.RangeIndex):
         raise ArgumentError(
@@ -332,19 +332,55 @@ def _table(path: Path, kind: str, texts: Iterable[str] = (), ranks: Ranks = ALON
             "separator."
         )
     if not len(frame):
-        found = "a header without any" if alone else "none for one of the ranks"
+        found = "a header without any" if ranks.size == 1 else "none for one of the ranks"
         raise ArgumentError(f"{path}: expected rows of data, found {found}.")
     if kind != ".parquet" and all(map(_is_number, frame.columns)):
         raise ArgumentError(
             f"{path}: expected the names of the columns in its first line, found numbers: "
-            f"{', '.join(frame.columns[:5])}; add a line of names."
+            f"{_listed(frame.columns[:5])}; add a line of names."
         )
     if kind != ".parquet" and len(frame.columns) == 1 and set(frame.columns[0]) & set(";\t,|"):
         raise ArgumentError(
             f"{path}: expected columns separated by {SEPARATED[kind]}, found a single column "
-            f"{frame.columns[0]!r}; save it as .csv with commas, or as .tsv with tabs."
+            f"{_listed(frame.columns)!r}; save it as .csv with commas, or as .tsv with tabs."
         )
+    if not frame.columns.is_unique:
+        again = frame.columns[frame.columns.duplicated()][0]
+        raise ArgumentError(f"{path}: expected each column once, found {_listed([again])!r} again.")
     return frame
+
+
+def _listed(names: Iterable[str]) -> str:
+    return shorten(", ".join(names), 500, placeholder=" …")
+
+
+def _of_text(path: Path, separator: str, texts: Iterable[str], ranks: Ranks) -> Any:
+    """Return a table of text as a pandas frame, which gets an open file: a name may be a URL."""
+    pandas = optional("pandas", "reading tables", "data")
+    with open_unpacked(path) if ranks.size == 1 else ranks.lines(path) as file:
+        _check_cells(path, file, separator.encode())
+        try:
+            return pandas.read_csv(
+                file,
+                sep=separator,
+                encoding="utf-8-sig",
+                low_memory=False,
+                skipinitialspace=True,
+                dtype=dict.fromkeys(texts, str),
+            )
+        except pandas.errors.EmptyDataError:
+            raise ArgumentError(f"{path}: expected a table, found an empty file.") from None
+        except UnicodeDecodeError as error:
+            raise ArgumentError(f"{path}: expected text in UTF-8 ({error}); save it so.") from error
+
+
+def _check_cells(path: Path, file: Any, separator: bytes) -> None:
+    """Raise, before pandas asks for memory, for more text and cells than fit into it."""
+    needed = 0
+    while block := file.read(2**20):
+        needed += len(block) + CELL_BYTES * (block.count(separator) + block.count(b"\n"))
+        check_fits(path, needed)
+    file.seek(0)
 
 
 def _is_number(name: str) -> bool:
@@ -356,26 +392,41 @@ def _is_number(name: str) -> bool:
 
 
 def _npz(path: Path) -> Examples:
-    loaded = _load(path)
-    if not hasattr(loaded, "files"):
-        raise ArgumentError(f"{path}: expected several arrays, X and y, found one; call it .npy.")
-    with loaded as arrays, _complaining(path):
-        X, y = (_of_npz(path, arrays, name) for name in "xy")
+    _check_start(path, NPZ)
+    with refusing(path, WHOLE), ZipFile(path) as archive:
+        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        X, y = (_of_npz(path, archive, members, name) for name in "xy")
     return _of_arrays(path.name, X, y)
 
 
-def _of_npz(path: Path, arrays: Any, name: str) -> Any:
+def _of_npz(path: Path, archive: ZipFile, members: dict[str, ZipInfo], name: str) -> Any:
     """Return the array of a file that is called like x, X or x_train."""
-    found = [key for key in arrays if key.lower() in {name, f"{name}_train"}]
+    found = [key for key in members if key.lower() in {name, f"{name}_train"}]
     if len(found) > 1:
         found = [key for key in found if key.lower() == name]
     if found:
-        return arrays[found[0]]
+        return _member(path, archive, members[found[0]])
     if name == "y":
         return None
     raise ArgumentError(
-        f"{path}: expected arrays named X and y, found {', '.join(arrays) or 'none'}."
+        f"{path}: expected arrays named X and y, found {_listed(members) or 'none'}."
     )
+
+
+def _member(path: Path, archive: ZipFile, info: ZipInfo) -> Array:
+    """Return an array of an archive; memory is asked for when all its headers agree."""
+    if info.compress_type not in {ZIP_STORED, ZIP_DEFLATED}:
+        raise ArgumentError(
+            f"{path}: expected arrays as numpy.savez and savez_compressed write them, found "
+            f"{info.filename} compressed by other means."
+        )
+    with archive.open(info) as file:
+        version = np.lib.format.read_magic(file)
+        shape, by_columns, dtype = NPY_HEADERS[version](file)
+        if dtype.hasobject:
+            raise ArgumentError(f"{path}: expected numbers, found Python objects.")
+        data = rest(path, file, prod(shape) * dtype.itemsize).view(dtype)
+    return data.reshape(shape[::-1]).T if by_columns else data.reshape(shape)
 
 
 def _pair(path: Path, kind: str, labels: str | None) -> Examples:
@@ -386,26 +437,25 @@ def _pair(path: Path, kind: str, labels: str | None) -> Examples:
 
 
 def _load(path: Path) -> Any:
-    """Return what a file of NumPy holds; a single array is mapped, not read."""
-    with path.open("rb") as file:
-        start = file.read(4)
-    if start not in {b"\x93NUM", b"PK\x03\x04"}:
-        raise ArgumentError(
-            f"{path}: expected arrays that numpy.save or numpy.savez wrote, found another format."
-        )
-    with _complaining(path):
+    """Return an array of a file of NumPy: mapped, not read."""
+    _check_start(path, NPY)
+    with refusing(path, WHOLE):
         return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
-@contextmanager
-def _complaining(path: Path) -> Iterator[None]:
-    """Say which file it is that NumPy cannot read."""
-    try:
-        yield
-    except ArgumentError:
-        raise
-    except (ValueError, OSError, EOFError, BadZipFile, zlib.error) as error:
-        raise ArgumentError(f"{path}: expected whole arrays of numbers ({error}).") from error
+def _check_start(path: Path, wanted: bytes) -> None:
+    """Raise unless a file begins as NumPy's files of one array, or of several, do."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start == wanted:
+        return
+    if start == NPY:
+        raise ArgumentError(f"{path}: expected several arrays, X and y, found one; call it .npy.")
+    if start == NPZ:
+        raise ArgumentError(f"{path}: expected one array, found several; call it .npz.")
+    raise ArgumentError(
+        f"{path}: expected arrays that numpy.save or numpy.savez wrote, found another format."
+    )
 
 
 def _of_arrays(name: str, X: Any, y: Any) -> Examples:
@@ -440,7 +490,8 @@ def _of_arrays(name: str, X: Any, y: Any) -> Examples:
 
 def _h5(path: Path) -> Examples:
     found = data.read_h5(path)
-    return Examples(path.name, "images", found.images, np.asarray(found.classes)[found.labels])
+    classes = np.array(found.classes, object)
+    return Examples(path.name, "images", found.images, classes[found.labels])
 
 
 def _folder(path: Path, shape: tuple[int, ...]) -> Examples:

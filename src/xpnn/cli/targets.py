@@ -9,6 +9,8 @@ from ..errors import ArgumentError
 from .reading import Examples
 
 CLASSIFICATION, REGRESSION = "classification", "regression"
+LETTERS = 1000
+"""The name of a class has at most so many."""
 MANY = 20
 """So many different whole numbers may be classes; more are quantities."""
 
@@ -84,7 +86,13 @@ def _present(examples: Examples) -> Array:
         y = y.to_numpy()
     y = np.asarray(y)
     if y.dtype.kind in "OU":
-        y = y.astype(str).astype(object)
+        y = np.frompyfunc(str, 1, 1)(y)
+        longest = max(map(len, y.flat), default=0)
+        if longest > LETTERS:  # NumPy keeps each text as if it were as long as the longest
+            raise ArgumentError(
+                f"{_named(examples)}: expected names of classes of at most {LETTERS:,} letters, "
+                f"found one of {longest:,}."
+            )
     if y.dtype.kind == "f" and not (finite := np.isfinite(y)).all():
         raise ArgumentError(
             f"{_named(examples)}: expected finite numbers, found {int(np.sum(~finite))} NaN or "

@@ -19,8 +19,9 @@ int64, X float64 but for `digits`, which has float32.
 """
 
 from .bundled import digits
+from .hdf5 import read_h5
 from .idx import read_idx
-from .images import Images, read_h5, read_image, read_image_folder
+from .images import Images, read_image, read_image_folder
 from .synthetic import blobs, circles, flower, moons, parity, spirals
 
 __all__ = [

@@ -3,18 +3,16 @@
 `read_idx` reads one array, `labels_beside` finds the labels that belong to a file of images.
 """
 
-import gzip
 import zlib
 from math import prod
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import numpy as np
 
 from .._typing import Array
 from ..errors import ArgumentError
-from .images import existing_file
+from .files import existing_file, open_unpacked, refusing, rest
 
 DTYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 """What an array holds, by the third byte of its file."""
@@ -54,33 +52,26 @@ def read_idx(path: str | PathLike[str]) -> Array:
     array([7, 2, 1], dtype=uint8)
     """
     path = existing_file(path)
-    try:
-        with _open(path) as file:
-            start, rest = file.read(4), file.read()
-    except (EOFError, OSError, zlib.error) as error:
-        raise ArgumentError(f"{path}: expected a whole IDX file ({error}).") from error
-    if not _is_start(start):
-        raise ArgumentError(
-            f"{path}: expected an IDX file, which begins with two zero bytes and the type of its "
-            f"numbers, found {start.hex(' ') or 'nothing'}."
-        )
-    d = start[3]
-    sizes = [int.from_bytes(rest[4 * i : 4 * i + 4], "big") for i in range(d)]
-    data = rest[4 * d :]
-    dtype = np.dtype(DTYPES[start[2]])
-    expected = prod(sizes) * dtype.itemsize
-    if len(rest) < 4 * d or len(data) != expected:
-        raise ArgumentError(
-            f"{path}: expected {expected} bytes of numbers, as its header says, found {len(data)}. "
-            "Was it copied in full?"
-        )
-    return np.frombuffer(data, dtype).reshape(sizes).astype(dtype.newbyteorder("="))
+    with refusing(path, "a whole IDX file"), open_unpacked(path) as file:
+        start = file.read(4)
+        if not _is_start(start):
+            raise ArgumentError(
+                f"{path}: expected an IDX file, which begins with two zero bytes and the type of "
+                f"its numbers, found {start.hex(' ') or 'nothing'}."
+            )
+        sizes = file.read(4 * start[3])
+        if len(sizes) < 4 * start[3]:
+            raise EOFError("it ends within its header")
+        shape = tuple(int.from_bytes(sizes[i : i + 4], "big") for i in range(0, 4 * start[3], 4))
+        dtype = np.dtype(DTYPES[start[2]])
+        data = rest(path, file, prod(shape) * dtype.itemsize)
+        return data.view(dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 
 def is_idx(path: Path) -> bool:
     """Whether a file begins like an IDX file."""
     try:
-        with _open(path) as file:
+        with open_unpacked(path) as file:
             return _is_start(file.read(4))
     except (EOFError, OSError, zlib.error):
         return False
@@ -94,12 +85,3 @@ def labels_beside(images: Path) -> Path | None:
 
 def _is_start(start: bytes) -> bool:
     return len(start) == 4 and start[:2] == b"\0\0" and start[2] in DTYPES and start[3] > 0
-
-
-def _open(path: Path) -> BinaryIO:
-    file = path.open("rb")
-    if file.read(2) == b"\x1f\x8b":
-        file.close()
-        return cast(BinaryIO, gzip.open(path))
-    file.seek(0)
-    return file

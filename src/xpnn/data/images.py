@@ -1,7 +1,7 @@
-"""Images with labels, read from an HDF5 file or from a folder.
+"""Images with labels, read from a folder.
 
-`read_h5` reads the layout of the cat photographs of the notebooks, `read_image_folder` a
-folder that has a sub-folder of pictures for each class, `read_image` one picture.
+`read_image_folder` reads a folder that has a sub-folder of pictures for each class, `read_image`
+one picture.
 `Images.examples` turns images into what a network takes.
 """
 
@@ -17,9 +17,22 @@ from .._terminal import escaped
 from .._typing import Array
 from ..errors import ArgumentError, ArgumentTypeError, positive_int
 from ._layout import arranged
+from .files import MOST_UNPACKED, existing_file, path_of, refusing, visible
 
 Size: TypeAlias = int | tuple[int, int]
 """Height and width of an image, or one number for a square."""
+PICTURES = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+"""Pillow's names of the formats that are read: open ones, of pixels, in which pictures are shared.
+
+All are decoded in this process, by decoders that are tried on damaged files all the time. Of
+Pillow's others, PostScript and metafiles run a program, and a file is taken for TGA without a sign.
+"""
+UNREADABLE = (
+    "an image of 8 bits a channel, found one that cannot be read",
+    " Save it again as PNG or JPEG.",
+)
+FREE_PIXELS = 2**24
+"""So many pixels a picture may have however few bytes its file has."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -111,60 +124,6 @@ class Images:
         return arranged(self.images.reshape(len(self.images), -1) / 255.0, self.labels.copy(), rows)
 
 
-def read_h5(path: str | PathLike[str]) -> Images:
-    """Read images and labels from an HDF5 file, as the cat photographs are kept.
-
-    The file holds the data sets ``train_set_x``, shape (m, h, w, c), uint8,
-    ``train_set_y``, shape (m,), integers, and ``list_classes``, shape (n,): the name of each
-    class. In a file of test images the first two are ``test_set_x`` and ``test_set_y``.
-    This is the layout of ``train_catvnoncat.h5`` in "Neural Networks and Deep Learning"
-    (A. Ng, deeplearning.ai, 2017).
-
-    Parameters
-    ----------
-    path : str or path
-
-    Returns
-    -------
-    Images
-
-    Raises
-    ------
-    MissingLibraryError
-        If h5py is not installed.
-    ArgumentError
-        If there is no such file, or it is none of that layout.
-
-    Examples
-    --------
-    >>> import h5py, numpy as np, tempfile
-    >>> from xpnn.data import read_h5
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with h5py.File(f"{folder}/cats.h5", "w") as file:
-    ...         file["train_set_x"] = np.zeros((5, 64, 64, 3), np.uint8)
-    ...         file["train_set_y"] = [0, 1, 0, 1, 1]
-    ...         file["list_classes"] = [b"non-cat", b"cat"]
-    ...     read_h5(f"{folder}/cats.h5")
-    <Images: 5 of 64 x 64 x 3, classes non-cat 2, cat 3>
-    """
-    h5py = optional("h5py", "reading HDF5 files", "data")
-    path = existing_file(path)
-    try:
-        with h5py.File(path, "r") as file:
-            x, y = _names_of_part(file)
-            images, labels, classes = (
-                _read_data_set(file, name, h5py.Dataset) for name in (x, y, "list_classes")
-            )
-            return Images(images, labels, _class_names(classes))
-    except OSError as error:
-        raise ArgumentError(
-            f"{path}: expected a whole HDF5 file, found one that cannot be read ({error}). "
-            "Was it downloaded in full?"
-        ) from error
-    except ArgumentError as error:
-        raise ArgumentError(f"{path}: {error}") from None
-
-
 def read_image(path: str | PathLike[str], size: Size) -> Array:
     """Read a picture as an array of red, green and blue, resized.
 
@@ -175,7 +134,8 @@ def read_image(path: str | PathLike[str], size: Size) -> Array:
     Parameters
     ----------
     path : str or path
-        A file of any format that Pillow opens; of an animation, the first picture.
+        A JPEG, PNG, GIF, BMP, WebP, TIFF or PPM, whatever its name; of an animation, the first
+        picture.
     size : int or (int, int)
         (height, width) of the result, or one number for a square.
 
@@ -188,8 +148,8 @@ def read_image(path: str | PathLike[str], size: Size) -> Array:
     MissingLibraryError
         If Pillow is not installed.
     ArgumentError, ArgumentTypeError
-        If there is no such file, it is no whole picture of 8 bits a channel, or ``size`` is
-        none.
+        If there is no such file, it is no whole picture of 8 bits a channel, it has more pixels
+        than ``PIL.Image.MAX_IMAGE_PIXELS`` or than its file can hold, or ``size`` is none.
 
     Notes
     -----
@@ -210,15 +170,10 @@ def read_image(path: str | PathLike[str], size: Size) -> Array:
     exif_transpose = optional("PIL.ImageOps", "reading images", "data").exif_transpose
     height, width = _check_size(size)
     path = existing_file(path)
-    try:
-        with Image.open(path) as image:
-            upright = _rgb(exif_transpose(image), Image)
-            return np.array(upright.resize((width, height), Image.Resampling.BICUBIC))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ArgumentError(
-            f"{path}: expected an image of 8 bits a channel, found one that cannot be read "
-            f"({error})."
-        ) from error
+    with refusing(path, *UNREADABLE), Image.open(path, formats=PICTURES) as image:
+        _check_pixels(path, image.size, Image.MAX_IMAGE_PIXELS)
+        upright = _rgb(exif_transpose(image), Image)
+        return np.array(upright.resize((width, height), Image.Resampling.BICUBIC))
 
 
 def read_image_folder(folder: str | PathLike[str], size: Size = (64, 64)) -> Images:
@@ -261,7 +216,7 @@ def read_image_folder(folder: str | PathLike[str], size: Size = (64, 64)) -> Ima
     <Images: 3 of 8 x 8 x 3, classes cat 2, dog 1>
     """
     optional("PIL.Image", "reading images", "data")
-    folder = _path(folder)
+    folder = path_of(folder)
     if not folder.is_dir():
         raise ArgumentError(f"{folder}: expected a folder, found none.")
     files, labels, classes = labelled_files(folder)
@@ -291,63 +246,11 @@ def image_files(folder: Path) -> list[Path]:
 def image_endings() -> set[str]:
     """Return how the names of pictures that can be read end."""
     Image = optional("PIL.Image", "reading images", "data")
-    return {end for end, form in Image.registered_extensions().items() if form in Image.OPEN}
+    return {end for end, form in Image.registered_extensions().items() if form in PICTURES}
 
 
 def _described(array: Array) -> str:
     return f"{array.dtype} of shape {array.shape}"
-
-
-def _path(path: Any) -> Path:
-    if not isinstance(path, str | PathLike):
-        raise ArgumentTypeError(f"expected the path of a file or a folder, found {path!r}.")
-    return Path(path)
-
-
-def existing_file(path: str | PathLike[str]) -> Path:
-    """Return the path of a file that is there, or raise."""
-    path = _path(path)
-    if not path.is_file():
-        raise ArgumentError(
-            f"{path}: expected a file, found {'a folder' if path.is_dir() else 'none'}."
-        )
-    return path
-
-
-def visible(folder: Path) -> list[Path]:
-    """Return what a folder holds, by name, without what is hidden."""
-    found = (path for path in folder.iterdir() if not path.name.startswith("."))
-    return sorted(found, key=lambda path: path.name)
-
-
-# ---- HDF5 -------------------------------------------------------------------
-
-
-def _names_of_part(file: Any) -> tuple[str, str]:
-    parts = [part for part in ("train", "test") if f"{part}_set_x" in file]
-    if len(parts) != 1:
-        raise ArgumentError(
-            f"expected either train_set_x or test_set_x, found {', '.join(file) or 'no data set'}."
-        )
-    return f"{parts[0]}_set_x", f"{parts[0]}_set_y"
-
-
-def _read_data_set(file: Any, name: str, kind: Any) -> Array:
-    data_set = file.get(name)
-    if not isinstance(data_set, kind):
-        raise ArgumentError(f"expected a data set {name}, found {', '.join(file)}.")
-    return data_set[()]
-
-
-def _class_names(names: Array) -> tuple[str, ...]:
-    if np.ndim(names) != 1:
-        raise ArgumentError(
-            f"list_classes: expected one name a class, found shape {np.shape(names)}."
-        )
-    return tuple(
-        name.decode(errors="replace") if isinstance(name, bytes) else str(name)
-        for name in names.tolist()
-    )
 
 
 # ---- pictures ---------------------------------------------------------------
@@ -361,6 +264,17 @@ def _check_size(size: Any) -> tuple[int, int]:
         )
     height, width = (positive_int("size", n) for n in pair)
     return height, width
+
+
+def _check_pixels(path: Path, size: tuple[int, int], most: int | None) -> None:
+    """Raise, before any is decoded, for more pixels than the file can hold or Pillow takes."""
+    pixels, stored = size[0] * size[1], path.stat().st_size
+    most = pixels if most is None else most
+    if pixels > min(most, max(FREE_PIXELS, MOST_UNPACKED * stored)):
+        raise ArgumentError(
+            f"{path}: expected at most {most:,} pixels, and {MOST_UNPACKED:,} for each byte of a "
+            f"file, found {size[0]} x {size[1]} in {stored:,} bytes; save it smaller."
+        )
 
 
 def _rgb(image: Any, Image: Any) -> Any:
