@@ -229,9 +229,7 @@ class LogisticRegression(NetworkClassifier):
             self._keep(params, backend)
         return self
 
-    def _descend(
-        self, X: Array, Y: Array, s: Any, backend: Backend, over_ranks: Sum
-    ) -> Params:
+    def _descend(self, X: Array, Y: Array, s: Any, backend: Backend, over_ranks: Sum) -> Params:
         """Minimise the cost; return the parameters."""
         ranks = several(self.communicator)
         loop = self._loop(X, Y, s, backend, over_ranks)
@@ -297,9 +295,7 @@ class LogisticRegression(NetworkClassifier):
         return slope
 
 
-def _in_units(
-    s: Any, ranks: Communicator | None, backend: Backend
-) -> tuple[Array | None, float]:
+def _in_units(s: Any, ranks: Communicator | None, backend: Backend) -> tuple[Array | None, float]:
     """Return weights on the backend in a unit that suits those of all ranks, and that unit."""
     if s is None:
         return None, 1.0
