@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from itertools import pairwise
-from math import prod
+from math import frexp, ldexp, prod
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 from ._typing import Array
 from .backends.base import DTYPES, Backend
 from .backends.numpy import NumpyBackend
-from .backends.selection import backend_class_of, backend_of, mixed
+from .backends.selection import backend_class_of, backend_of, mixed, resolve
 from .core.activations import ACTIVATIONS, Activation
 from .core.losses import LOSSES, Loss
 from .core.parameters import Layer, Params, count
@@ -214,8 +214,11 @@ def check_examples(
     activations: tuple[Activation, ...],
     loss: Loss,
     backend: Backend,
-) -> tuple[Array, Array, Array | None]:
-    """Return X, Y and the sample weights (or None), checked against each other."""
+) -> tuple[Array, Array, Any]:
+    """Return X, Y and the sample weights (or None), checked against each other.
+
+    The weights are those of `check_sample_weight`: on the host, wherever X and Y are.
+    """
     check_own_functions(sizes, activations, loss, backend)
     X = check_X(X, sizes[0], backend)
     Y = check_Y(Y, sizes[-1], X.shape[1], activations[-1].name, loss, backend)
@@ -230,8 +233,8 @@ def check_host_examples(
     activations: tuple[Activation, ...],
     loss: Loss,
     backend: Backend,
-) -> tuple[Array, Array, Array | None]:
-    """Check like `check_examples`, but leave X where it is and bring Y and the weights to it."""
+) -> tuple[Array, Array, Any]:
+    """Check like `check_examples`, but leave X where it is and bring Y to it."""
     check_own_functions(sizes, activations, loss, backend)
     host = NumpyBackend.create("", backend.dtype_name)
     with host.current():
@@ -241,15 +244,15 @@ def check_host_examples(
         Y = check_Y(
             on_host("Y", Y, backend), sizes[-1], X.shape[1], activations[-1].name, loss, host
         )
-        s = on_host("sample_weight", sample_weight, backend)
-        return X, Y, check_sample_weight(s, X.shape[1], host)
+        return X, Y, check_sample_weight(sample_weight, X.shape[1], backend)
 
 
 def on_host(name: str, x: Any, backend: Backend) -> Any:
     """Return arrays of the backend as NumPy arrays, and anything else as it is."""
-    if x is None or backend_class_of(x) in (None, NumpyBackend):
+    if backend_class_of(x) in (None, NumpyBackend):
         return x
-    return backend.to_numpy(place(name, x, backend))
+    wide = x.dtype if str(x.dtype).endswith("float64") else None  # keeps its digits and its range
+    return backend.to_numpy(place(name, x, backend, wide))
 
 
 def check_own_functions(
@@ -280,21 +283,50 @@ def check_own_functions(
             )
 
 
-def check_sample_weight(sample_weight: Any, m: int, backend: Backend) -> Array | None:
-    """Return the sample weights, shape (1, m): finite, not negative, not all zero; or None."""
+def check_sample_weight(sample_weight: Any, m: int, backend: Backend) -> Any:
+    """Return the sample weights, shape (1, m): finite, not negative, not all zero; or None.
+
+    They are NumPy's, in float64: only their shares of their sum are of account, and those suit
+    any dtype, also where the weights or the sum do not.
+    """
     if sample_weight is None:
         return None
-    s = place("sample_weight", sample_weight, backend, backend.dtype)
+    host = resolve("numpy", "float64")
+    s = on_host("sample_weight", sample_weight, backend)
+    s = place("sample_weight", s, host, host.dtype)
     check_columns("sample_weight", s, 1)
     check_shape("sample_weight", s, (1, m))
-    check_finite("sample_weight", s, backend)
-    xp = backend.xp
-    if not (backend.all_true(s >= 0.0) and backend.all_true(xp.sum(s) > 0.0)):
+    check_finite("sample_weight", s, host)
+    if not (s.min() >= 0.0 and s.max() > 0.0):
         raise ArgumentError(
             "sample_weight: expected weights of at least 0, not all 0, found weights from "
-            f"{float(xp.min(s)):g} to {float(xp.max(s)):g}."
+            f"{s.min():g} to {s.max():g}."
         )
     return s
+
+
+def in_units(s: Any, largest: float | None = None) -> tuple[Any, float]:
+    """Return float64 weights in a unit by which the largest is from 1 to 2, and that unit.
+
+    ``largest`` is that of all weights, where these are some of them. Neither the sum nor 1 over it
+    overflows. The unit is a power of 2: no digit changes.
+    """
+    _, exponent = frexp(s.max(initial=0.0) if largest is None else largest)
+    unit = ldexp(1.0, exponent - 1)
+    s = s / unit
+    return np.where(np.abs(s) < np.finfo(np.float64).tiny, 0.0, s), unit
+
+
+def share_and_decay(m: int, s: Any, l2: float, backend: Backend) -> tuple[Any, float | None]:
+    """Return 1/m, or s/Σs on the backend, and λ/m or λ/Σs, None if λ is 0.
+
+    ``s`` are the weights of m examples as `check_sample_weight` returns them, or None.
+    """
+    if s is None:
+        return 1.0 / m, l2 / m if l2 else None
+    s, unit = in_units(s)
+    total = float(s.sum())
+    return backend.asarray(s / total, backend.dtype), l2 / total / unit if l2 else None
 
 
 def check_columns(name: str, x: Array, n: int) -> None:

@@ -290,10 +290,8 @@ class Network:
         X, Y, s = boundary.check_examples(
             X, Y, sample_weight, self.sizes, self.activations, self.loss, backend
         )
-        total = X.shape[1] if s is None else backend.xp.sum(s)
-        share = 1.0 / total if s is None else s / total
-        decay = at_least_0("l2", l2) / total
-        return X, Y, share, decay if l2 else None
+        share, decay = boundary.share_and_decay(X.shape[1], s, at_least_0("l2", l2), backend)
+        return X, Y, share, decay
 
     # ---- looking ------------------------------------------------------------
 

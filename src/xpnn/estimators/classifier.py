@@ -11,7 +11,7 @@ from sklearn.preprocessing import LabelBinarizer
 from .._typing import Array, Namespace
 from ..backends.base import Backend
 from .base import NetworkEstimator
-from .inputs import on_home, on_host, send
+from .inputs import on_home, on_host, score_weights, send
 
 
 class NetworkClassifier(ClassifierMixin, NetworkEstimator):
@@ -78,7 +78,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         sample_weight : array, shape (m,), optional
         """
         predicted = on_host(self.predict(X))
-        return float(accuracy_score(on_host(y), predicted, sample_weight=on_host(sample_weight)))
+        s = score_weights(sample_weight)
+        return float(accuracy_score(on_host(y), predicted, sample_weight=s))
 
     def _onnx_labels(self) -> dict[str, Any]:
         return {"classes": self.classes_, "multilabel": self._multilabel}

@@ -132,8 +132,11 @@ def predict_rows(estimator: Any, X: Any) -> Any:
     return X
 
 
-def check_weights(sample_weight: Any, m: int, backend: Backend) -> Any:
-    """Return the sample weights as a host array, shape (m,): finite, not negative; or None."""
+def check_weights(sample_weight: Any, m: int) -> Any:
+    """Return the sample weights in float64 on the host, shape (1, m), or None.
+
+    They are finite, not negative, and not all zero.
+    """
     if sample_weight is None:
         return None
     refuse_mask("sample_weight", sample_weight)
@@ -145,8 +148,14 @@ def check_weights(sample_weight: Any, m: int, backend: Backend) -> Any:
         )
     if not s.any():  # scikit-learn 1.6 takes them
         raise ArgumentError("sample_weight: expected at least one non-zero weight, found only 0.")
-    check_finite("sample_weight", s, backend)
-    return s
+    return np.asarray(s, dtype=np.float64)[None, :]
+
+
+def score_weights(sample_weight: Any) -> Any:
+    """Return the weights of a score for scikit-learn, whose sums they may not overflow; or None."""
+    if sample_weight is None:
+        return None
+    return boundary.in_units(np.asarray(on_host(sample_weight), dtype=np.float64))[0]
 
 
 def check_device_rows(estimator: Any, X: Array, *, reset: bool) -> None:

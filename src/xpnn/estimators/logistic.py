@@ -17,6 +17,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 
+from .. import _boundary as boundary
 from .._typing import Array
 from ..backends.base import Backend
 from ..core.activations import ACTIVATIONS
@@ -205,7 +206,7 @@ class LogisticRegression(NetworkClassifier):
             y = column_or_1d(y, warn=True)
             check_classification_targets(y)
             backend = inputs.where(self, home, inputs.dtype_of(X))
-            s = inputs.check_weights(sample_weight, X.shape[0], backend)
+            s = inputs.check_weights(sample_weight, X.shape[0])
         self._label_binarizer = LabelBinarizer().fit(of_all_ranks(ranks, y))
         self.classes_ = self._label_binarizer.classes_
         if len(self.classes_) < 2:
@@ -219,18 +220,15 @@ class LogisticRegression(NetworkClassifier):
             self._fitted_on = inputs.spec_of(home)
             X = inputs.move_rows(X, backend)
             Y = backend.asarray(Y, backend.dtype)
-            s = None if s is None else backend.asarray(s[None, :], backend.dtype)
             over_ranks = together.summing(ranks, backend)
-            mu = _means(X, s, backend, over_ranks)
+            mu = _means(X, _in_units(s, ranks, backend)[0], backend, over_ranks)
             params = self._descend(X if mu is None else X - mu.T, Y, s, backend, over_ranks)
             if mu is not None:
                 params = fold_standardization(params, mu, backend.xp.ones_like(mu))
             self._keep(params, backend)
         return self
 
-    def _descend(
-        self, X: Array, Y: Array, s: Array | None, backend: Backend, over_ranks: Sum
-    ) -> Params:
+    def _descend(self, X: Array, Y: Array, s: Any, backend: Backend, over_ranks: Sum) -> Params:
         """Minimise the cost; return the parameters."""
         ranks = several(self.communicator)
         slope = 0.0
@@ -257,19 +255,20 @@ class LogisticRegression(NetworkClassifier):
         loop.trainer.check_finite(loop.done.carry, self.n_iter_)
         return loop.trainer.params(loop.done.carry)
 
-    def _loop(self, X: Array, Y: Array, s: Array | None, backend: Backend, over_ranks: Sum) -> Loop:
+    def _loop(self, X: Array, Y: Array, s: Any, backend: Backend, over_ranks: Sum) -> Loop:
         net, ranks = self._network(), several(self.communicator)
-        total = backend.number(_weight(X, s, backend, over_ranks))
+        weights, unit = _in_units(s, ranks, backend)
+        total = backend.number(_weight(X, weights, backend, over_ranks))
         rate: Any = self.learning_rate
         if rate == "auto":
             bound = 0.25 if Y.shape[1] == 1 else 0.5
-            squared_norm = _squared_norm(X, s, backend, over_ranks)
+            squared_norm = _squared_norm(X, weights, backend, over_ranks)
             if not isfinite(squared_norm):
                 raise ArgumentError(
                     "X: expected features whose squares can be summed in "
                     f"{backend.dtype_name}, found larger ones; standardise X with StandardScaler."
                 )
-            rate = 1.0 / (bound * squared_norm / total + 1.0 / (self.C * total))
+            rate = 1.0 / (bound * squared_norm / total + 1.0 / (self.C * total) / unit)
         optimizer = sklearn_sgd(rate, self.momentum, nesterov=True)
         trainer = Trainer(net, backend, optimizer, 1.0 / self.C, X, Y, s, None, communicator=ranks)
         zeros = backend.xp.zeros(count(net.sizes), dtype=backend.dtype, device=backend.device)
@@ -295,6 +294,15 @@ class LogisticRegression(NetworkClassifier):
             if loop.history.stopped != "epochs":
                 break
         return slope
+
+
+def _in_units(s: Any, ranks: Communicator | None, backend: Backend) -> tuple[Array | None, float]:
+    """Return weights on the backend in a unit that suits those of all ranks, and that unit."""
+    if s is None:
+        return None, 1.0
+    largest = s.max() if ranks is None else max(ranks.gather(s.max()))
+    s, unit = boundary.in_units(s, largest)
+    return backend.asarray(s, backend.dtype), unit
 
 
 def _weight(X: Array, s: Array | None, backend: Backend, over_ranks: Sum) -> Array:

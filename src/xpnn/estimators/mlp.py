@@ -176,7 +176,7 @@ class BaseMLP(NetworkEstimator):
             backend = inputs.where(
                 self, home, inputs.dtype_of(X) if first else self._place().dtype_name
             )
-            s = inputs.check_weights(sample_weight, X.shape[0], backend)
+            s = inputs.check_weights(sample_weight, X.shape[0])
         Y = self._check_y(y, incremental=incremental)
         self._check_ranks(ranks, X, Y, sample_weight, backend)
         with raised_on_all(ranks):
@@ -291,7 +291,7 @@ class BaseMLP(NetworkEstimator):
             self._theta(backend),
             X,
             backend.asarray(Y, backend.dtype),
-            None if s is None else backend.asarray(s[None, :], backend.dtype),
+            s,
             float(self.alpha),
             max_iter=self.max_iter,
             max_fun=self.max_fun,
@@ -351,7 +351,7 @@ class BaseMLP(NetworkEstimator):
             float(self.alpha),
             X,
             backend.asarray(Y, backend.dtype),
-            None if s is None else backend.asarray(s[None, :], backend.dtype),
+            s,
             self._batch_size(m),
             steps_before=self._optimizer.steps,
             communicator=ranks,
@@ -420,13 +420,13 @@ class BaseMLP(NetworkEstimator):
 
         activations = self._network().activations
         X_held_out, Y_held_out = rows(held_out), Y[held_out]
-        s_held_out = None if s is None else s[held_out]
+        s_held_out = None if s is None else inputs.score_weights(s[0, held_out])
 
         def score(params: Params) -> float:
             A = outputs(X_held_out, params, activations, backend)
             return self._validation_score(A, backend, Y_held_out, s_held_out)
 
-        return rows(train), Y[train], None if s is None else s[train], score
+        return rows(train), Y[train], None if s is None else s[:, train], score
 
     def _stopping(self) -> Stopping:
         """Return the rule, going on where the last training with it has stopped."""
@@ -695,7 +695,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # noqa: D101
         """
         predicted = inputs.on_host(self.predict(X))
         return float(
-            r2_score(inputs.on_host(y), predicted, sample_weight=inputs.on_host(sample_weight))
+            r2_score(
+                inputs.on_host(y), predicted, sample_weight=inputs.score_weights(sample_weight)
+            )
         )
 
     def fold_target_scaler(self, scaler: Any) -> Self:

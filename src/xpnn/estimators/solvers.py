@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .. import _boundary as boundary
 from .._typing import Array, Namespace
 from ..backends.base import Backend, to_host
 from ..core import propagation
@@ -205,7 +206,7 @@ def lbfgs(
     theta: Array,
     X: Array,
     Y: Array,
-    s: Array | None,
+    s: Any,
     l2: float,
     *,
     max_iter: int,
@@ -215,15 +216,11 @@ def lbfgs(
 ) -> tuple[Array, float, int]:
     """Minimise the cost over all examples with SciPy's L-BFGS-B.
 
-    X and Y have rows. Returns θ, its cost, and the number of iterations.
+    X and Y have rows, s is on the host. Returns θ, its cost, and the number of iterations.
     """
     from scipy.optimize import OptimizeResult, minimize
 
-    xp = backend.xp
-    total = X.shape[0] if s is None else backend.number(xp.sum(s))
-    share = 1.0 / total if s is None else s / total
-    decay = l2 / total
-
+    share, decay = boundary.share_and_decay(X.shape[0], s, l2, backend)
     evaluate = _evaluation(net, backend, bool(l2))
 
     def objective(theta: Any) -> tuple[float, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _boundary as boundary
 from .._typing import Array
 from ..backends.base import Backend, Carry
 from ..core.optimizers import Optimizer
@@ -28,15 +29,17 @@ class Trainer:
     backend : Backend
     optimizer : Optimizer
     l2 : float
-    X, Y, s : array, shapes (m, n_x), (m, n_y) and (1, m); s may be None
+    X, Y : array, shapes (m, n_x) and (m, n_y)
         Checked, on the backend. With ``columns`` the shapes are (n_x, m) and (n_y, m).
+    s : NumPy array of float64, shape (1, m), or None
+        The sample weights, checked.
     batch_size : int or None
     columns : bool
         Whether one example is one column of X and Y, rather than one row.
     steps_before : int
         How many steps the optimiser has made before this training.
     streamed : bool
-        Whether X, Y and s are on the host and stay there; of account to mini-batches only.
+        Whether X and Y are on the host and stay there; of account to mini-batches only.
     communicator : Communicator, optional
         Of several processes, each of which has its part of the examples.
     """
@@ -49,7 +52,7 @@ class Trainer:
         l2: float,
         X: Array,
         Y: Array,
-        s: Array | None,
+        s: Any,
         batch_size: int | None,
         *,
         columns: bool = False,
@@ -61,17 +64,19 @@ class Trainer:
         self.steps_before, self.streamed = steps_before, streamed
         self.communicator, self.ranks = communicator, communicator.size if communicator else 1
         self.to_numpy = np.asarray if streamed else backend.to_numpy
-        host_s = None if s is None else np.asarray(self.to_numpy(s)[0], dtype=np.float64)
-        m, own = X.shape[1] if columns else X.shape[0], None
+        m, own, self.unit = X.shape[1] if columns else X.shape[0], None, 1.0
         if communicator is not None:
             own, m = communicator.place(m)
-            host_s = None if s is None else np.concatenate(communicator.gather(host_s))
-        self.plan = Plan(m, batch_size, host_s, pad=backend.compiled, own=own)
+        if s is not None:
+            of_all = [s] if communicator is None else communicator.gather(s)
+            s, self.unit = boundary.in_units(np.concatenate(of_all, axis=1)[0])
+        self.plan = Plan(m, batch_size, s, pad=backend.compiled, own=own)
         self.rows = backend.compiled or not self.plan.full
         self.data: tuple[Array, ...] = (X.T, Y.T) if columns == self.rows else (X, Y)
-        if self.plan.full:
-            self.data += () if s is None else (s / self.plan.totals([None]).item(),)
-        elif not streamed:
+        if self.plan.full and s is not None:
+            shares = s[own or slice(None)] / self.plan.totals([None]).item()
+            self.data += (backend.asarray(shares[None, :], backend.dtype),)
+        elif not self.plan.full and not streamed:
             self.data = tuple(map(backend.contiguous, self.data))
         self.run_steps = make_run(
             net,
@@ -118,7 +123,8 @@ class Trainer:
         share = inverse.reshape(-1)
         t = np.arange(1, share.size + 1) + (self.steps_before + epoch * self.plan.steps)
         scalars = self.optimizer.scalars(np.repeat(rates, self.plan.steps), t)
-        columns = (share, self.l2 / self.ranks * share, *scalars)  # each rank adds its part
+        decay = self.l2 / self.ranks * share / self.unit  # each rank adds its part
+        columns = (share, decay, *scalars)
         numbers = np.empty((share.size, len(columns)))
         for i, column in enumerate(columns):
             numbers[:, i] = column
@@ -135,7 +141,8 @@ class Trainer:
         Of several processes rank 0 gets those of all; every rank must ask.
         """
         plan = self.plan
-        sample = {} if plan.s is None else {"sample_weight": plan.s[:: -(-plan.m // 64)]}
+        weights = None if plan.s is None else plan.s[:: -(-plan.m // 64)] * self.unit
+        sample = {} if weights is None else {"sample_weight": weights}
         first = plan.own.start if plan.own is not None else 0
         step = -(-plan.m // 64)
         for name, a in zip("XY", self.data, strict=False):
@@ -156,7 +163,7 @@ class Trainer:
             X, Y = X.T, Y.T
         share = shares[0] if shares else 1.0 / self.plan.m
         total = self.plan.totals([None]).item()
-        decay = self.l2 / total / self.ranks if self.l2 else None
+        decay = self.l2 / total / self.ranks / self.unit if self.l2 else None
         _, caches = forward(params, X, self.net.activations, xp)
         grads = backward(params, caches, Y, share, decay, self.net.activations, self.net.loss, xp)
         return to_vector(grads, xp)
