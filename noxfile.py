@@ -10,6 +10,7 @@ What follows `--` goes to the tool: `nox -s tests -- -k sigmoid`.
 import os
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nox
 
@@ -102,10 +103,11 @@ def oldest(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and formatting with ruff."""
+    """Check style and formatting with ruff, and the workflows with zizmor."""
     install(session, groups=("lint",))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    session.run("zizmor", "--offline", "--strict-collection", ".github")
 
 
 @nox.session
@@ -141,19 +143,65 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build the sdist and the wheel, check both, and run the wheel by itself."""
-    install(session, "build", "twine")
-    dist = Path(session.create_tmp(), "dist").resolve()
-    shutil.rmtree(dist, ignore_errors=True)
-    session.run("python", "-m", "build", "--outdir", str(dist))
-    session.run("twine", "check", "--strict", *(str(path) for path in dist.iterdir()))
-    (wheel,) = dist.glob("*.whl")
-    clean = dist.parent / "clean"
-    session.run("python", "-m", "venv", "--clear", str(clean))
-    python = clean / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    session.run(str(python), "-m", "pip", "install", "--quiet", str(wheel), external=True)
+    """Build the sdist and the wheel into dist/, check both, and build them again from the sdist."""
+    session.install("--require-hashes", "-r", "requirements/release.txt")
+    shutil.rmtree("dist", ignore_errors=True)
+    build_into(session, ".", "dist")
+    session.run("twine", "check", "--strict", *map(str, Path("dist").iterdir()))
+    with TemporaryDirectory() as folder:
+        (sdist,) = Path("dist").glob("*.tar.gz")
+        shutil.unpack_archive(sdist, folder, filter="data")
+        build_into(session, f"{folder}/{sdist.name.removesuffix('.tar.gz')}", f"{folder}/again")
+        for path in Path("dist").iterdir():
+            if path.read_bytes() != Path(folder, "again", path.name).read_bytes():
+                session.error(f"{path.name} is not the same when it is built again.")
+
+
+def build_into(session: nox.Session, source: str, target: str) -> None:
+    """Build with the tools of this environment, all times being hatchling's own."""
+    env = {"SOURCE_DATE_EPOCH": None}
+    session.run("python", "-m", "build", "--no-isolation", "--outdir", target, source, env=env)
+
+
+@nox.session(requires=["build"])
+def sbom(session: nox.Session) -> None:
+    """Run the wheel of dist/ by itself, and list what it runs on in sbom.json (CycloneDX).
+
+    After `--`: an extra, such as `data`.
+    """
+    session.install("cyclonedx-bom[json-validation]")
+    (wheel,) = Path("dist").resolve().glob("*.whl")
+    clean = Path(session.create_tmp(), "clean").resolve()
+    session.run("python", "-m", "venv", "--clear", "--without-pip", str(clean))
+    python = str(clean / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+    extras = f"[{','.join(session.posargs)}]" if session.posargs else ""
+    session.run("python", "-m", "pip", "--python", python, "install", "--quiet", f"{wheel}{extras}")
     with session.chdir(clean):
-        session.run(str(python), "-m", "xpnn", "backends", external=True)
+        session.run(python, "-m", "xpnn", "backends", external=True)
+    options = ("--pyproject", "pyproject.toml", "--output-reproducible", "--validate")
+    session.run("cyclonedx-py", "environment", *options, "--output-file", "sbom.json", python)
+
+
+@nox.session(default=False)
+def audit(session: nox.Session) -> None:
+    """Look up known vulnerabilities of all dependencies; needs PyPI's JSON API or, after `--`, OSV.
+
+    What cannot be looked up is a failure too: without a network there is no audit.
+    """
+    session.install("pip-audit", ".[data,fast,jax,onnx,plot]")
+    frozen = session.run("python", "-m", "pip", "freeze", "--exclude", "xpnn", silent=True)
+    listed = Path(session.create_tmp(), "frozen.txt")
+    listed.write_text(str(frozen), encoding="utf-8")
+    options = ("--strict", "--disable-pip", "--no-deps", *session.posargs)
+    for file in (str(listed), "requirements/release.txt"):
+        session.run("pip-audit", *options, "--requirement", file)
+
+
+@nox.session(python="3.13", default=False)
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the readers of files with atheris, a minute each (`-- --seconds 720`)."""
+    install(session, ".[data]", "atheris>=3")
+    session.run("python", "tests/fuzz/run.py", *session.posargs)
 
 
 if __name__ == "__main__":
