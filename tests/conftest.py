@@ -95,10 +95,13 @@ def pytest_report_header():
 
 
 @pytest.fixture(autouse=True)
-def numpy_by_default(monkeypatch):
+def numpy_by_default():
     """Every test starts with no backend chosen, and leaves none chosen."""
-    monkeypatch.delenv("XPNN_BACKEND", raising=False)
-    monkeypatch.setattr(selection, "_default", None)
+    # not the fixture monkeypatch: no test that asks for it runs in threads
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("XPNN_BACKEND", raising=False)
+        patch.setattr(selection, "_default", None)
+        yield
 
 
 @pytest.fixture(params=SPECS)
@@ -117,7 +120,8 @@ def _use(spec, dtype):
     reason = unusable(spec, dtype)
     if reason:
         pytest.skip(reason)
-    with xpnn.use_backend(spec, dtype) as backend, backend.current():
+    backend = xpnn.set_backend(spec, dtype)  # for the process: a test may run in threads
+    with backend.current():
         yield backend
 
 
