@@ -11,6 +11,7 @@ import subprocess
 import sys
 from functools import cache
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,14 @@ def pytest_configure(config):
             raise pytest.UsageError(f"--require-backend {name}: {reason}")
     if config.getoption("--require-mpi") and missing_mpi():
         raise pytest.UsageError(f"--require-mpi: {missing_mpi()}")
+
+
+def pytest_collection_modifyitems(items):
+    """Keep a test to one thread where a fixture makes its folder: all would share that."""
+    for item in items:
+        own = signature(item.function).parameters if isinstance(item, pytest.Function) else ()
+        if "tmp_path" in set(item.fixturenames) - set(own):
+            item.add_marker(pytest.mark.thread_unsafe(reason="a fixture makes its folder"))
 
 
 def pytest_report_header():
