@@ -20,6 +20,24 @@ nox.options.default_venv_backend = "virtualenv"
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 CUDA = os.environ.get("XPNN_CUDA", "12")  # which CuPy wheel `tests-cupy` takes: 12 or 13
 
+IN_THREADS = (  # what `tests-parallel` runs: all but what starts processes
+    "activations",
+    "backends",
+    "checkpoint",
+    "custom",
+    "estimators_files",
+    "files",
+    "fit",
+    "free_threading",
+    "graph",
+    "losses",
+    "optimizers",
+    "parameters",
+    "propagation",
+    "properties",
+    "threads",
+)
+
 
 def install(session: nox.Session, *requirements: str, groups: tuple[str, ...] = ()) -> None:
     """Install requirements and dependency groups, never a version outside constraints.txt."""
@@ -63,6 +81,15 @@ def tests_jax(session: nox.Session) -> None:
 def tests_torch(session: nox.Session) -> None:
     """Run the tests; PyTorch must be there, at the version of constraints.txt."""
     run_tests(session, "torch", ".[torch]")
+
+
+@nox.session(name="tests-parallel")
+def tests_parallel(session: nox.Session) -> None:
+    """Run the tests of training, saving and graphs, each in 8 threads at once."""
+    install(session, ".", groups=("parallel",))
+    tests = [f"tests/test_{name}.py" for name in IN_THREADS]
+    one_of_strict = "not (device1 or device2 or no_float64 or no_x64)"  # they are slow
+    session.run("pytest", "--parallel-threads=8", "-k", one_of_strict, *tests, *session.posargs)
 
 
 @nox.session(name="tests-cupy", default=False)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from functools import cache
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,14 @@ def pytest_configure(config):
         raise pytest.UsageError(f"--require-mpi: {missing_mpi()}")
 
 
+def pytest_collection_modifyitems(items):
+    """Keep a test to one thread where a fixture makes its folder: all would share that."""
+    for item in items:
+        own = signature(item.function).parameters if isinstance(item, pytest.Function) else ()
+        if "tmp_path" in set(item.fixturenames) - set(own):
+            item.add_marker(pytest.mark.thread_unsafe(reason="a fixture makes its folder"))
+
+
 def pytest_report_header():
     lines = []
     for status in xpnn.backends():
@@ -95,10 +104,13 @@ def pytest_report_header():
 
 
 @pytest.fixture(autouse=True)
-def numpy_by_default(monkeypatch):
+def numpy_by_default():
     """Every test starts with no backend chosen, and leaves none chosen."""
-    monkeypatch.delenv("XPNN_BACKEND", raising=False)
-    monkeypatch.setattr(selection, "_default", None)
+    # not the fixture monkeypatch: no test that asks for it runs in threads
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("XPNN_BACKEND", raising=False)
+        patch.setattr(selection, "_default", None)
+        yield
 
 
 @pytest.fixture(params=SPECS)
@@ -117,7 +129,8 @@ def _use(spec, dtype):
     reason = unusable(spec, dtype)
     if reason:
         pytest.skip(reason)
-    with xpnn.use_backend(spec, dtype) as backend, backend.current():
+    backend = xpnn.set_backend(spec, dtype)  # for the process: a test may run in threads
+    with backend.current():
         yield backend
 
 

@@ -1,12 +1,14 @@
 """`xpnn.audit` against what array-api-strict itself sees move and be read."""
 
-import threading
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 import numpy as np
 import pytest
 
 import xpnn
-from xpnn.backends.audit import READ, TO_DEVICE, TO_HOST, WAIT
+from xpnn.backends.audit import READ, TO_DEVICE, TO_HOST, WAIT, record
 
 X, Y = xpnn.data.moons(64)
 NET = xpnn.Network([2, 5, 1], output="sigmoid")
@@ -118,13 +120,24 @@ def test_other_threads_are_not_counted():
         with xpnn.use_backend("array_api_strict") as backend:
             backend.asarray([1.0])
 
-    with xpnn.audit() as audit:
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
-        assert audit.times() == 0
-        work()
-        assert audit.times() == 1
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()  # its thread runs before the audit does
+        with xpnn.audit() as audit:
+            pool.submit(work).result()
+            assert audit.times() == 0
+            work()
+            assert audit.times() == 1
+
+
+def test_threads_that_share_an_audit_lose_no_count():
+    """A thread has a copy of the context: each new one does on a free-threaded Python 3.14."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    with xpnn.audit() as audit, ThreadPoolExecutor(8) as pool:
+        for context in [copy_context() for _ in range(8)]:
+            pool.submit(context.run, lambda: [record(WAIT, 1) for _ in range(2000)])
+    sys.setswitchinterval(before)
+    assert audit.times(WAIT) == 16_000
 
 
 def test_numpy_has_nothing_to_move():

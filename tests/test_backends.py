@@ -264,16 +264,16 @@ def test_use_backend_stays_in_its_thread():
             assert seen.wait(10.0)
             return mine == xpnn.get_backend()
 
-    with ThreadPoolExecutor(2) as pool:
-        outside = pool.submit(threading.get_ident).result()
-        future = pool.submit(worker)
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        other_ident = other.submit(threading.get_ident).result()
+        future = one.submit(worker)
         assert entered.wait(10.0)
         here = xpnn.get_backend().name
-        with xpnn.use_backend("numpy", "float64"):  # this thread's block is not the pool's
-            there, ident = pool.submit(lambda: (xpnn.get_backend(), threading.get_ident())).result()
+        with xpnn.use_backend("numpy", "float64"):  # not that of a thread which runs already
+            there = other.submit(xpnn.get_backend).result()
         seen.set()
         assert future.result()
-    assert outside != threading.get_ident() != ident
+    assert other_ident != threading.get_ident()
     assert here == "numpy"
     assert there.dtype_name == "float32"
 

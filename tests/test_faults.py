@@ -432,7 +432,9 @@ def test_the_old_file_survives(save, number, old, monkeypatch):
     if number in (errno.EROFS, errno.EACCES):
         real = Path.open
         monkeypatch.setattr(
-            Path, "open", lambda self, mode="r", *a: fail() if "x" in mode else real(self, mode, *a)
+            Path,
+            "open",
+            lambda self, mode="r", *a, **b: fail() if "x" in mode else real(self, mode, *a, **b),
         )
     else:
         monkeypatch.setattr(os, "fsync", fail)

@@ -325,6 +325,10 @@ def interrupt_after():
     signal.signal(signal.SIGALRM, before)
 
 
+timed = pytest.mark.thread_unsafe(reason="the process has one timer, and Ctrl-C one thread")
+
+
+@timed
 @pytest.mark.parametrize("batch_size", [None, 16])
 def test_ctrl_c_returns_the_last_complete_epoch(backend, rng, batch_size, interrupt_after):
     X, y = problem(rng)
@@ -345,6 +349,7 @@ def test_ctrl_c_returns_the_last_complete_epoch(backend, rng, batch_size, interr
         np.testing.assert_array_equal(layer.W, reference.W)
 
 
+@timed
 def test_ctrl_c_is_caught_at_every_moment(rng, interrupt_after):
     """A try around the loop itself missed it at the backward jump, in CPython 3.11 and 3.12."""
     X, y = problem(rng)

@@ -10,6 +10,8 @@ from xpnn.backends import numpy as numpy_backend
 from xpnn.backends import threads as backend_threads
 from xpnn.backends.threads import blas, one_thread
 
+pytestmark = pytest.mark.thread_unsafe(reason="BLAS has one number of threads a process")
+
 X = np.random.default_rng(0).standard_normal((4, 3))
 Y = (X[:, :1] > 0).astype(float)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from threading import Lock
 
 from .._table import Table
 
@@ -57,6 +58,7 @@ class Audit:
         return repr(Table(("what", "times", "bytes", "where"), rows))
 
 
+_lock = Lock()  # a thread may inherit the context of another, and its audits with it
 _audits: ContextVar[tuple[Audit, ...]] = ContextVar("_audits", default=())
 
 
@@ -106,10 +108,11 @@ def record(kind: str, nbytes: int) -> None:
     if not audits:
         return
     where = _caller()
-    for each in audits:
-        counts = each.found.setdefault((kind, where), [0, 0])
-        counts[0] += 1
-        counts[1] += nbytes
+    with _lock:
+        for each in audits:
+            counts = each.found.setdefault((kind, where), [0, 0])
+            counts[0] += 1
+            counts[1] += nbytes
 
 
 def _caller() -> str:
