@@ -236,8 +236,8 @@ class LogisticRegression(NetworkClassifier):
         ranks = several(self.communicator)
         slope = 0.0
         with (
-            self._loop(X, Y, s, backend, over_ranks) as loop,
             ranks.interruptible() if ranks else nullcontext(),
+            self._loop(X, Y, s, backend, over_ranks) as loop,
         ):
             try:
                 slope = self._run(loop, over_ranks)

@@ -317,8 +317,8 @@ class BaseMLP(NetworkEstimator):
         trainer = self._trainer(X, Y, s, backend, verbose)
         ranks = trainer.communicator
         with (
-            self._loop(trainer, score, verbose) as loop,
             ranks.interruptible() if ranks else nullcontext(),
+            self._loop(trainer, score, verbose) as loop,
         ):
             try:
                 loop.run(1 if incremental else self.max_iter)
