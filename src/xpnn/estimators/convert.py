@@ -210,7 +210,8 @@ def from_torch(
     Raises
     ------
     ArgumentError, ArgumentTypeError
-        For modules that have no counterpart; names them.
+        For modules that have no counterpart, or that forward hooks change (pruning and norms
+        until they are made permanent); names them, and the cure.
     """
     from ..backends.torch_modules import from_sequential
 

@@ -51,11 +51,16 @@ class Checkpoint:
     A resumed training ends with the parameters of one that was never stopped; on NumPy bit for
     bit, given the same data, machine, BLAS and threads. What differs from the training in the
     file is refused: the network, the optimiser, the seed, the stopping rule, X, Y and the weights
-    (by a sample of at most 64 × 64 of their numbers); the validation data are not looked at.
-    ``epochs`` or ``max_iter`` may be raised, and the backend may be another (of the same dtype).
-    A callback that has stopped a training does not stop it for good: the next run goes on.
+    (by a sample of at most 64 × 64 of their numbers), functions of your own (by their code, as far
+    as it tells) and the parameters that `fit` starts from (unless ``rng=None``: nobody can draw
+    those again). The validation data are not looked at. ``epochs`` or ``max_iter`` may be raised,
+    and the backend may be another (of the same dtype). A callback that has stopped a training does
+    not stop it for good: the next run goes on.
 
-    One file belongs to one training: not to a grid search or to cross-validation.
+    One file belongs to one training: not to a grid search or to cross-validation. While it runs,
+    others are refused, by a hidden lock file beside it. Of a killed process it stays behind, and
+    the next training on the machine takes it over; another machine cannot tell, and its error
+    names the file to remove.
 
     Examples
     --------
