@@ -20,10 +20,9 @@ nox.options.default_venv_backend = "virtualenv"
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 CUDA = os.environ.get("XPNN_CUDA", "12")  # which CuPy wheel `tests-cupy` takes: 12 or 13
 
-IN_THREADS = (  # what `tests-parallel` runs: all but what starts processes
+IN_THREADS = (  # what `tests-parallel` runs: what trains, saves and differentiates
     "activations",
     "backends",
-    "checkpoint",
     "custom",
     "estimators_files",
     "files",

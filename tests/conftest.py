@@ -13,6 +13,7 @@ from functools import cache
 from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
+from threading import local
 
 import numpy as np
 import pytest
@@ -88,11 +89,20 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """Keep a test to one thread where a fixture makes its folder: all would share that."""
+    """Keep a test to one thread if several would disturb each other."""
     for item in items:
-        own = signature(item.function).parameters if isinstance(item, pytest.Function) else ()
-        if "tmp_path" in set(item.fixturenames) - set(own):
-            item.add_marker(pytest.mark.thread_unsafe(reason="a fixture makes its folder"))
+        reason = shared(item) if isinstance(item, pytest.Function) else ""
+        if reason:
+            item.add_marker(pytest.mark.thread_unsafe(reason=reason))
+
+
+def shared(item):
+    """Say what threads of this test would share, but for what pytest-run-parallel knows itself."""
+    if "set_backend" in item.function.__code__.co_names:
+        return "it chooses the backend of the process"
+    if "tmp_path" in set(item.fixturenames) - set(signature(item.function).parameters):
+        return "a fixture makes its folder"
+    return ""
 
 
 def pytest_report_header():
@@ -141,9 +151,19 @@ def mpi():
         pytest.skip(missing_mpi())
 
 
+class RngOfThread(local):
+    """A generator of random numbers that starts anew in each thread of a test."""
+
+    def __init__(self):
+        self.own = np.random.default_rng(20261120)
+
+    def __getattr__(self, name):
+        return getattr(self.own, name)
+
+
 @pytest.fixture
 def rng():
-    return np.random.default_rng(20261120)
+    return RngOfThread()
 
 
 def read_only(a, dtype=None):

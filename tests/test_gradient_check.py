@@ -19,7 +19,7 @@ def with_biases(backend, net, rng):
     """Initial parameters with biases that are not zero: no Z lies on a kink."""
     return tuple(
         xpnn.Layer(layer.W, backend.asarray(0.1 * rng.standard_normal(layer.b.shape)))
-        for layer in net.init(rng=rng)
+        for layer in net.init(rng=rng.own)
     )
 
 
