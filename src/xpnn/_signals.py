@@ -18,6 +18,14 @@ arrived: list[signal.Signals] = []
 """The first signal that has come in a block of `interrupting`."""
 
 
+class InterruptedBySignal(KeyboardInterrupt):
+    """Ctrl-C, or what ends work as that does.
+
+    Python ends by SIGINT, whatever its exit status, once a plain ``KeyboardInterrupt`` has passed
+    through `exec`, as in many an import.
+    """
+
+
 @contextmanager
 def interrupting(*, at_once: bool = False) -> Iterator[None]:
     """Let SIGTERM and SIGHUP do in the block what Ctrl-C does, and note which comes first.
@@ -43,7 +51,7 @@ def interrupting(*, at_once: bool = False) -> Iterator[None]:
         if at_once:
             raise SystemExit(status())
         if number == signal.SIGINT:
-            raise KeyboardInterrupt
+            raise InterruptedBySignal
         if first:
             _ctrl_c(frame)
 
@@ -108,5 +116,5 @@ def _ctrl_c(frame: FrameType | None) -> None:
     """Do what Ctrl-C does now: it may wait for other ranks."""
     handler = signal.getsignal(signal.SIGINT)
     if not callable(handler):
-        raise KeyboardInterrupt
+        raise InterruptedBySignal
     handler(signal.SIGINT, frame)

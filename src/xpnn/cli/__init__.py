@@ -55,9 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     argv = sys.argv[1:] if argv is None else argv
     status = _signals.status()
-    with suppress(KeyboardInterrupt), screens():
-        with _signals.interrupting(at_once="train" not in argv[:1]):
-            status = _told(argv)
+    at_once = "train" not in argv[:1]
+    with suppress(KeyboardInterrupt), screens(), _signals.interrupting(at_once=at_once):
+        status = _told(argv)
     return status
 
 

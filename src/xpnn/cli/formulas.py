@@ -12,9 +12,9 @@ def is_formula(text: object) -> bool:
 
 
 def as_text(cell: object) -> object:
-    """Return a cell that spreadsheet programs show as it is: a formula after a ', others as given.
+    """Return a cell that spreadsheet programs show and do not run.
 
-    Of what begins with ' and goes on as a formula the same is made, so the way back is to remove
-    one '.
+    A formula gets a ' before it, and so does one that has a ' there already: whoever removes one '
+    before a formula has the text again.
     """
     return FORMULA.sub(r"\1'", cell) if isinstance(cell, str) else cell

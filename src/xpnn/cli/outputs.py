@@ -31,7 +31,11 @@ def check_distinct(
     outputs: Mapping[str, Path | None], inputs: Mapping[str, str | Path | None]
 ) -> None:
     """Raise if a file would be written over another output, or over what it is made of."""
-    taken = {Path(path).resolve(): name for name, path in inputs.items() if path is not None}
+    taken = {
+        Path(path).resolve(): name
+        for name, path in inputs.items()
+        if path is not None and os.path.lexists(path)  # DATA may be a name, such as digits
+    }
     for option, path in outputs.items():
         if path is None:
             continue

@@ -41,7 +41,8 @@ class Checkpoint:
     path : str or path
         A ``.safetensors`` file.
     every : int
-        Epochs from one checkpoint to the next; another is written at the end, and after Ctrl-C.
+        Epochs from one checkpoint to the next; another is written at the end, and after Ctrl-C,
+        SIGTERM or SIGHUP.
     resume : bool
         Go on from the file if there is one, else start anew: so one and the same program is
         run again after every interruption. False refuses to overwrite a file.

@@ -240,6 +240,8 @@ class Loop:
         score = history.validation[-1] if history.validation else None
         if self.stopping.is_best(history.cost[-1] if score is None else score):
             self.best = self.done
+        if not self.stopping.now:
+            self.judged = epoch  # so that Ctrl-C in a callback does not leave this epoch out
         if self.bar is not None:
             self.bar.set_postfix_str(f"cost={history.cost[-1]:.4g}", refresh=False)
             self.bar.update()
