@@ -14,7 +14,7 @@ import numpy as np
 
 from .._optional import optional
 from ..backends import Backend, get_backend, set_backend
-from ..distributed import Communicator
+from ..distributed import Communicator, exit_status
 from ..errors import ArgumentError
 from . import INTERRUPTED, one_line
 
@@ -82,6 +82,8 @@ class Ranks:
         except KeyboardInterrupt:
             self.communicator.abort(INTERRUPTED)
             raise
+        except SystemExit as error:
+            self.communicator.abort(exit_status(error))
         except Exception as error:
             if self.rank > 0:
                 sleep(1.5)  # what rank 0 finds wrong as well is told once
