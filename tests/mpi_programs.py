@@ -6,6 +6,7 @@ small data everywhere, so that a single process can train on all of them for com
 """
 
 import copy
+import errno
 import io
 import os
 import pickle
@@ -14,17 +15,19 @@ import sys
 import threading
 import time
 import warnings
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from itertools import product
 from pathlib import Path
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import numpy as np
 from scipy.sparse import csr_matrix
+from tqdm import tqdm
 
 import xpnn
 from xpnn import distributed, optimizers
 from xpnn.training import streaming, together
+from xpnn.training.batches import Plan
 
 M, SIZES, BATCH = 53, [5, 7, 3], 16  # 4 steps an epoch, of which the last has 5 examples
 
@@ -638,6 +641,209 @@ def class_is_missing_at_a_warm_start(ranks, folder):
     return learnt(model)
 
 
+# ---- what one rank has alone -----------------------------------------------------------------
+
+
+def outcome(call):
+    """Return type and text of whatever a call raises, or what it returns."""
+    try:
+        return call()
+    except BaseException as error:  # noqa: BLE001  what it is, is looked at
+        return f"{type(error).__name__}: {error}"
+
+
+class Unusual(BaseException):
+    """An exception that is no `Exception`, as Rust's panics are."""
+
+
+class FullDisk(xpnn.Checkpoint):
+    """A checkpoint whose file cannot be written."""
+
+    def write(self, loop):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+class ClosedTerminal(io.StringIO):
+    """A stream whose reader has gone."""
+
+    def write(self, text):
+        raise BrokenPipeError("of the bar")
+
+
+def in_epoch(epoch, error):
+    def callback(report):
+        if report.epoch == epoch:
+            raise error
+
+    return callback
+
+
+def failing_after(calls):
+    """Return an activation that fails after so many calls."""
+    count = iter(range(calls))
+
+    def g(Z, xp):
+        if next(count, None) is None:
+            raise ArithmeticError("of the activation")
+        return xp.tanh(Z)
+
+    return xpnn.Activation(g)
+
+
+def failures(ranks, folder):
+    """Return calls in each of which a single rank meets something wrong, by what that is."""
+    first, second = ranks.rank == 0, ranks.rank == 1
+
+    def scored(net, params, X, Y):
+        raise ZeroDivisionError("of the score")
+
+    def validated():
+        with patch.object(xpnn.Network, "score", scored):
+            train(ranks=ranks, validation=HELD_OUT)
+
+    def shown():
+        with patch.object(sys, "stderr", ClosedTerminal() if first else sys.stderr):
+            train(ranks=ranks, progress=True)
+
+    def updated(times):
+        results = [None] * times + [BrokenPipeError("of the bar")]
+        with (
+            patch.object(tqdm, "update", Mock(side_effect=results)),
+            redirect_stderr(io.StringIO()),
+        ):
+            train(ranks=ranks, progress=True)
+
+    def stopped(checkpoint):
+        train(ranks=ranks, checkpoint=checkpoint, callbacks=[in_epoch(3, KeyboardInterrupt())])
+
+    def in_a_step():
+        g = failing_after(30) if second else failing_after(10**6)
+        train(ranks=ranks, net=xpnn.Network(SIZES, hidden=g))
+
+    def modelled(**given):
+        model, data = MODELS["classifier, tol"]()
+        model.set_params(communicator=ranks, **given).fit(*(a[even(ranks)] for a in data))
+
+    def in_part():
+        model, classes = xpnn.MLPClassifier(**MLP, communicator=ranks), np.unique(NAMES)
+        model.partial_fit(ROWS[even(ranks)], NAMES[even(ranks)], None, None if second else classes)
+
+    full = FullDisk(folder / "full.safetensors", 4)
+    return {
+        "callback": lambda: train(ranks=ranks, callbacks=[in_epoch(2, RuntimeError("of it"))]),
+        "unusual": lambda: train(ranks=ranks, callbacks=[in_epoch(2, Unusual("of it"))]),
+        "exit": lambda: train(ranks=ranks, callbacks=[in_epoch(2, SystemExit(3))]),
+        "score": validated,
+        "bar": shown,
+        "bar at first": lambda: updated(0),
+        "bar later": lambda: updated(2),
+        "checkpoint": lambda: train(ranks=ranks, checkpoint=full),
+        "last checkpoint": lambda: train(ranks=ranks, checkpoint=full, epochs=3),
+        "checkpoint after Ctrl-C": lambda: stopped(full),
+        "step": in_a_step,
+        "argument": lambda: train(ranks=ranks, epochs=-1 if second else 2),
+        "model": lambda: modelled(callbacks=[in_epoch(2, RuntimeError("of it"))]),
+        "parameter of a model": lambda: modelled(max_iter=-1 if second else 2),
+        "checkpoint of a model": lambda: modelled(checkpoint=full),
+        "classes of a model": in_part,
+    }
+
+
+def raised_on_all(ranks, folder):
+    """Let one rank fail in various ways; each time, go on with another training."""
+    found = {}
+    for name, call in failures(ranks, folder).items():
+        found[name] = outcome(call)
+        found[name, "after"] = train(ranks=ranks, epochs=3)[0]
+    found["exchanges"] = exchanges(ranks, folder)
+    return found
+
+
+def exchanges(ranks, folder):
+    """Return how many sums and other exchanges an epoch takes, watched in various ways."""
+    found = {}
+    for name, given in {
+        "plain": {},
+        "callbacks": {"callbacks": [lambda report: None]},
+        "checkpoint": {"checkpoint": True},
+        "validation": {"validation": HELD_OUT},
+    }.items():
+        counts = []
+        for epochs in (2, 12):
+            path = folder / f"{name}{epochs}.safetensors"
+            if "checkpoint" in given:
+                given["checkpoint"] = xpnn.Checkpoint(path)
+            sums, others = Mock(wraps=ranks.sum), Mock(wraps=ranks.gather)
+            with patch.object(ranks, "sum", sums), patch.object(ranks, "gather", others):
+                train(ranks=ranks, epochs=epochs, **given)
+            counts.append((sums.call_count, others.call_count))
+        found[name] = [(after - before) / 10 for before, after in zip(*counts, strict=True)]
+    return found
+
+
+def exits_in_a_callback(ranks, folder):
+    train(ranks=ranks, callbacks=[in_epoch(2, SystemExit(3))])
+
+
+def one_ends(ranks, folder, when):
+    """Let rank 1 come to its end, before the others train or while they do; in the end all do."""
+    if when == "before":
+        if ranks.rank == 1:
+            sys.exit()
+        train(ranks=ranks)
+    if when == "meanwhile":
+        time.sleep(1.0 * ranks.rank)
+        given = {"ranks": ranks, "epochs": 10**9, "callbacks": [lambda report: time.sleep(0.01)]}
+        thread = threading.Thread(target=train, kwargs=given, daemon=ranks.rank == 1)
+        thread.start()
+        time.sleep(1.0)
+        return
+    if when == "afterwards":
+        train(ranks=ranks)
+        time.sleep(1.0 if ranks.rank == 0 else 0.0)
+
+
+def fails_alone(ranks, folder):
+    """Let rank 1 fail where nothing is exchanged; it catches that."""
+    distributed.TOGETHER = 1.0
+
+    def layout(*_, **__):
+        raise MemoryError("of rank 1")
+
+    with patch.object(Plan, "__init__", layout) if ranks.rank == 1 else nullcontext():
+        told = outcome(lambda: train(ranks=ranks))
+    tell("went on", ranks.rank, told)
+
+
+def all_fail(ranks, folder):
+    """Let all fail where nothing is exchanged, the last a while later; they catch that."""
+
+    def layout(*_, **__):
+        time.sleep(0.5 * ranks.rank)
+        raise MemoryError("of all")
+
+    with patch.object(Plan, "__init__", layout):
+        told = outcome(lambda: train(ranks=ranks))
+    return told, train(ranks=ranks)[0]
+
+
+def stops(ranks, folder):
+    """Let the last rank be stopped while the others train, as a debugger stops one."""
+    pids = ranks.gather(os.getpid())
+
+    def callback(report):
+        if report.epoch == 3:
+            os.kill(pids[-1], signal.SIGSTOP)
+
+    train(ranks=ranks, epochs=10**9, callbacks=[callback])
+
+
+def ends_by_sigterm(ranks, folder):
+    """Train until SIGTERM, whose handler does as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return endless(ranks, folder)
+
+
 # ---- threads ---------------------------------------------------------------------------------
 
 
@@ -667,6 +873,13 @@ PROGRAMS = {
         wrong_data_on_one_rank,
         interrupted_between_epochs,
         class_is_missing_at_a_warm_start,
+        raised_on_all,
+        exits_in_a_callback,
+        one_ends,
+        fails_alone,
+        all_fail,
+        stops,
+        ends_by_sigterm,
         threads,
     )
 }

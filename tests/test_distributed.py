@@ -15,13 +15,14 @@ import time
 import types
 from functools import cache
 from pathlib import Path
+from threading import Barrier
 from typing import Any, NamedTuple
 
 import mpi_programs as programs
 import numpy as np
 import pytest
 from conftest import mpiexec, unusable
-from fake_ranks import on_ranks
+from fake_ranks import FakeCommunicator, on_ranks
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,6 +40,7 @@ from xpnn.training.step import make_run
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 TIMEOUT = 240.0
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs signals and fork")
 SPECS = ("numpy", "torch:cpu", "jax:cpu")
 STARTED = ("PMI", "OMPI", "SLURM", "HYDRA")  # how variables of an MPI that has started us begin
 
@@ -590,6 +592,217 @@ def test_a_warm_start_where_a_rank_lacks_a_class(mpi, tmp_path):
     assert_same_model(found, programs.class_is_missing_at_a_warm_start(None, tmp_path))
 
 
+# ---- what one rank has alone -----------------------------------------------------------------
+
+ALONE_IN = {  # the rank, and what it raises
+    "callback": (0, "RuntimeError: of it"),
+    "unusual": (0, "Unusual: of it"),
+    "score": (0, "ZeroDivisionError: of the score"),
+    "bar": (0, "BrokenPipeError: of the bar"),
+    "bar at first": (0, "BrokenPipeError: of the bar"),
+    "bar later": (0, "BrokenPipeError: of the bar"),
+    "checkpoint": (0, "OSError: [Errno 28] No space left on device"),
+    "last checkpoint": (0, "OSError: [Errno 28] No space left on device"),
+    "checkpoint after Ctrl-C": (0, "OSError: [Errno 28] No space left on device"),
+    "step": (1, "ArithmeticError: of the activation"),
+    "argument": (1, "ArgumentError: epochs: expected a positive integer, found -1."),
+    "model": (0, "RuntimeError: of it"),
+    "checkpoint of a model": (0, "OSError: [Errno 28] No space left on device"),
+    "classes of a model": (1, "ValueError: classes must be passed on the first call"),
+    "parameter of a model": (1, "InvalidParameterError: The 'max_iter' parameter"),
+}
+
+
+@pytest.mark.parametrize("where", ALONE_IN)
+@pytest.mark.parametrize("n", [2, 3])
+def test_what_one_rank_raises_all_raise_and_go_on_together(n, where, run):
+    culprit, expected = ALONE_IN[where]
+    results = run(n, "raised_on_all")
+    for rank, found in enumerate(results):
+        prefix = "" if rank == culprit else f"XpnnError: rank {culprit}: "
+        assert found[where].startswith(prefix + expected)
+        assert np.array_equal(found[where, "after"], results[0][where, "after"])
+        assert distance(found[where, "after"], single(programs.FEW[0], epochs=3)[0]) < 1e-12
+
+
+def test_an_exit_in_a_callback_is_that_of_all(mpi, tmp_path, run):
+    for found in run(2, "raised_on_all"):
+        assert found["exit"] == "SystemExit: 3"
+    job = launch(2, "exits_in_a_callback", tmp_path)
+    assert (job.status, job.err) == (3, "")
+
+
+def test_exchanges_of_an_epoch(run):
+    """A sum a step, and one more exchange; one for a validation score, none for a checkpoint."""
+    for found in run(2, "raised_on_all"):
+        assert found["exchanges"] == {
+            "plain": [4, 1],
+            "callbacks": [4, 1],
+            "checkpoint": [4, 1],
+            "validation": [4, 2],
+        }
+
+
+def test_a_rank_that_ends_ends_those_that_would_wait_for_it(mpi, tmp_path):
+    job = launch(3, "one_ends", tmp_path, "before")
+    assert job.status != 0
+    assert re.search(r"^xpnn: rank 0 of 3, on \S+: rank 1 came to an end, ", job.err, re.MULTILINE)
+    assert job.err.count("xpnn: ") == 1
+
+
+def test_a_process_that_ends_while_another_thread_trains(mpi, tmp_path):
+    job = launch(2, "one_ends", tmp_path, "meanwhile")
+    assert job.status != 0
+    assert "this process ends in the midst of a training." in job.err
+
+
+def test_an_end_in_good_order(mpi, tmp_path):
+    job = launch(2, "one_ends", tmp_path, "afterwards")
+    assert (job.status, job.err) == (0, "")
+
+
+def test_the_end_of_a_forked_child_is_not_that_of_the_rank(rank_of, monkeypatch):
+    ranks = rank_of(0, 2)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    ranks.end()  # exchanges nothing: the fake cannot
+
+
+def test_a_rank_that_fails_alone_ends_all(mpi, tmp_path):
+    job = launch(2, "fails_alone", tmp_path)
+    assert job.status != 0
+    assert re.search(r"^xpnn: rank 1 of 2, on .*:\nTraceback", job.err, re.MULTILINE)
+    assert "MemoryError: of rank 1" in job.err
+    assert "went on" not in job.out
+
+
+def test_ranks_that_all_fail_go_on(mpi, tmp_path):
+    for told, theta in launch(2, "all_fail", tmp_path).returned:
+        assert told == "MemoryError: of all"
+        assert distance(theta, single(programs.FEW[0])[0]) < 1e-12
+
+
+@needs_fork
+def test_a_rank_that_is_stopped_is_named_when_time_is_up(mpi, tmp_path):
+    job = launch(3, "stops", tmp_path, XPNN_TIMEOUT="2")
+    assert job.status != 0
+    assert re.search(
+        r"^xpnn: rank 0 of 3, on \S+: rank 2 did not answer within 2 s\.$", job.err, re.MULTILINE
+    )
+    assert job.err.count("xpnn: ") == 1
+
+
+def test_a_limit_changes_no_bit(run, mpi, tmp_path):
+    limited = launch(2, "watching", tmp_path, XPNN_TIMEOUT="100").returned
+    for found, expected in zip(limited, run(2, "watching"), strict=True):
+        for name in ("callback", "score", "cost", "interrupted", "after"):
+            assert np.array_equal(found[name][0], expected[name][0])
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("", None), ("30", 30.0), ("0.5", 0.5)])
+def test_seconds(text, seconds):
+    assert distributed._seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "a minute"])
+def test_no_seconds(text):
+    with pytest.raises(xpnn.ArgumentError, match=f"XPNN_TIMEOUT: expected .* found '{text}'"):
+        distributed._seconds(text)
+
+
+# ---- signals -----------------------------------------------------------------------------------
+
+
+@needs_fork
+def test_sigterm_ends_the_training_of_all(mpi, tmp_path):
+    """mpiexec passes it on."""
+    process = start(command(2, "ends_by_sigterm", tmp_path))
+    wait_for(process, "epoch 5")
+    process.send_signal(signal.SIGTERM)
+    assert_interrupted(finish(process, tmp_path, 60.0))
+
+
+@pytest.fixture
+def lone():
+    """A rank of one, without MPI."""
+    return FakeCommunicator(0, 1, [None], Barrier(1))
+
+
+@pytest.fixture(params=distributed.SIGNALS, ids=str)
+def handled(request):
+    """A signal, and the function that gives it a handler for the test."""
+    before = signal.getsignal(request.param)
+    yield request.param, lambda handler: signal.signal(request.param, handler)
+    signal.signal(request.param, before)
+
+
+@needs_fork
+def test_signals_wait_for_the_next_exchange(handled, lone):
+    number, handle = handled
+    called = []
+
+    def handler(*_):
+        called.append(number)
+        raise raised
+
+    handle(handler)
+    for raised in (KeyboardInterrupt, SystemExit):
+        with pytest.raises(raised), lone.interruptible():  # noqa: PT012  that is the point
+            signal.raise_signal(number)
+            called.append("later")
+            lone.finish()
+        assert signal.getsignal(number) is handler
+    assert called == [number, "later"] * 2
+
+
+@needs_fork
+def test_what_a_handler_raises_after_the_last_exchange_is_not_lost(handled, lone):
+    number, handle = handled
+
+    def handler(*_):
+        raise SystemExit(4)
+
+    handle(handler)
+    with pytest.raises(SystemExit), lone.interruptible():  # noqa: PT012  that is the point
+        lone.finish()
+        signal.raise_signal(number)
+
+
+@needs_fork
+def test_a_handler_that_raises_nothing_ends_nothing(handled, lone):
+    number, handle = handled
+    called = []
+    handle(lambda *_: called.append(number))
+    with lone.interruptible():
+        signal.raise_signal(number)
+        lone.finish()
+    assert called == [number]
+
+
+@needs_fork
+def test_a_signal_that_is_ignored_stays_ignored(handled, lone):
+    number, handle = handled
+    handle(signal.SIG_IGN)
+    with lone.interruptible():
+        signal.raise_signal(number)
+        lone.finish()
+    assert signal.getsignal(number) is signal.SIG_IGN
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (KeyboardInterrupt(), 130),
+        (SystemExit(143), 143),
+        (SystemExit(), 0),
+        (SystemExit("why"), 1),
+        (MemoryError(), 1),
+    ],
+    ids=repr,
+)
+def test_the_status_by_which_all_end(error, status):
+    assert distributed.exit_status(error) == status
+
+
 # ---- MPI that is missing, or another ---------------------------------------------------------
 
 
@@ -722,6 +935,9 @@ class FakeMPI:
         return self.size
 
     def Split_type(self, kind):
+        return self
+
+    def Dup(self):
         return self
 
     def allgather(self, value):

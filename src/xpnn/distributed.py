@@ -10,18 +10,23 @@ mpi4py does the work (``pip install 'xpnn[mpi]'`` brings it, and MPICH); on CuPy
 gradients.
 """
 
+import atexit
 import os
+import pickle
 import platform
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
-from time import sleep
+from itertools import pairwise
+from time import monotonic, sleep
 from types import FrameType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
+
+import numpy as np
 
 from ._optional import optional
 from ._typing import Array
@@ -32,6 +37,20 @@ __all__ = ["communicator", "Communicator"]
 
 GRACE = 0.5
 """Seconds in which the same Ctrl-C has come to all ranks."""
+TOGETHER = 10.0
+"""Seconds in which all ranks have left a training that one has left by an exception."""
+ANSWERING = 2.0
+"""Seconds in which all ranks that wait for the others have found that it takes too long."""
+SPIN = 1e-3
+"""Seconds for which an answer is asked for again and again, before there are pauses."""
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""What ends a training, on all ranks at the same step."""
+TIMEOUT = "XPNN_TIMEOUT"
+"""The variable that says for how many seconds a rank waits for the others; that of rank 0 holds."""
+ENDED = -1
+"""What a rank that has ended says instead of how many bytes it has to tell."""
 INSTALL = "pip install 'xpnn[mpi]' brings mpi4py with MPICH; run it with the mpiexec beside python"
 STARTED = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 """Where MPICH, Open MPI and Slurm say how many processes they have started."""
@@ -57,7 +76,12 @@ class Communicator:
         self.local_rank = machine.Get_rank()
         self._threads = _share_of_cores(_cores(), machine.allgather(_cores()))
         machine.Free()
-        self._interrupted = self._stopped = False
+        self._aside = mpi.Dup()  # for what must not wait behind an exchange
+        self._process = os.getpid()
+
+    _interrupted = _stopped = _training = False
+    _failed: BaseException | None = None
+    _timeout: float | None = None
 
     def __repr__(self) -> str:
         return f"<Communicator: rank {self.rank} of {self.size}>"
@@ -91,24 +115,51 @@ class Communicator:
     def sum(self, a: Array) -> Array:
         """Return the sum over the ranks of a NumPy array each has; may overwrite it.
 
-        Raises ``KeyboardInterrupt`` on all ranks if one has been interrupted (`interruptible`):
-        the last entry of ``a`` must be 0, and tells of that.
+        Raises ``KeyboardInterrupt`` on all ranks if one has been interrupted (`interruptible`),
+        and what one has met (`told_later`): the last entry of ``a`` must be 0, and tells of that.
         """
         a = a if a.flags.writeable and a.flags.c_contiguous else a.copy()
-        a[-1] = self._interrupted
-        self._mpi.Allreduce(_mpi().IN_PLACE, a)
+        a[-1] = self._interrupted or self._failed is not None
+        if self._timeout is None:
+            self._mpi.Allreduce(_mpi().IN_PLACE, a)
+        else:
+            self._wait(self._mpi.Iallreduce(_mpi().IN_PLACE, a))
         if a[-1]:
+            self._raise_on_all()
             self._stopped = True
             raise KeyboardInterrupt
         return a
 
     def broadcast(self, value: Any = None) -> Any:
         """Return what rank 0 has passed."""
-        return self._mpi.bcast(value)
+        told = pickle.dumps(value) if self.rank == 0 else b""
+        buffer = np.empty(self._lengths(len(told))[0], dtype=np.uint8)
+        if self.rank == 0:
+            buffer[:] = np.frombuffer(told, dtype=np.uint8)
+        self._wait(self._mpi.Ibcast(buffer))
+        return value if self.rank == 0 else pickle.loads(buffer.tobytes())
 
     def gather(self, value: Any) -> list[Any]:
         """Return what each rank has passed, in their order."""
-        found: list[Any] = self._mpi.allgather(value)
+        told = pickle.dumps(value)
+        lengths = self._lengths(len(told))
+        buffer = np.empty(sum(lengths), dtype=np.uint8)
+        self._wait(self._mpi.Iallgatherv(np.frombuffer(told, dtype=np.uint8), (buffer, lengths)))
+        ends = np.cumsum([0, *lengths]).tolist()
+        return [pickle.loads(buffer[start:stop].tobytes()) for start, stop in pairwise(ends)]
+
+    def _lengths(self, own: int) -> list[int]:
+        """Return what each rank has to tell, in bytes; end all if some have ended, and some not."""
+        mine, lengths = np.asarray([own], dtype=np.int64), np.empty(self.size, dtype=np.int64)
+        request = self._mpi.Iallgather(mine, lengths)
+        if own == ENDED:
+            self._comes(request, None)  # others may have work to do for hours
+        else:
+            self._wait(request)
+        ended = np.flatnonzero(lengths == ENDED).tolist()
+        if 0 < len(ended) < self.size:
+            self._give_up(f"{_ranks(ended)} came to an end, for which the others would wait", ended)
+        found: list[int] = lengths.tolist()
         return found
 
     def place(self, m: int) -> tuple[slice, int]:
@@ -117,17 +168,56 @@ class Communicator:
         first = sum(counts[: self.rank])
         return slice(first, first + m), sum(counts)
 
+    def gather_or_raise(self, value: Any, error: BaseException | None = None) -> list[Any]:
+        """Return what each rank has passed, or raise on all what one has met."""
+        everyone = self.gather((value, None if error is None else _told(error)))
+        if error is not None:
+            raise error
+        for rank, (_, told) in enumerate(everyone):
+            if told is not None:
+                raise _as_told(rank, *told)
+        return [value for value, _ in everyone]
+
     @contextmanager
     def on_all(self) -> Iterator[None]:
         """Raise on all ranks what one raises in the block, in which nothing may be exchanged."""
+        error = None
         try:
             yield
-        except Exception as error:
-            self.gather(f"{type(error).__name__}: {error}")
-            raise
-        for rank, found in enumerate(self.gather(None)):
-            if found is not None:
-                raise XpnnError(f"rank {rank}: {found}")
+        except BaseException as caught:  # noqa: BLE001  which is raised below
+            error = caught
+        self.gather_or_raise(None, error)
+
+    def of_first(self, call: Callable[[], Any]) -> Any:
+        """Return what a function returns on rank 0, or raise on all what it raises there."""
+        found, error = None, None
+        try:
+            found = call() if self.rank == 0 else None
+        except BaseException as caught:  # noqa: BLE001  which is raised below
+            error = caught
+        return self.gather_or_raise(found, error)[0]
+
+    @contextmanager
+    def told_later(self) -> Iterator[None]:
+        """Raise on all ranks, at the next sum or the end of the epoch, what one raises in a block.
+
+        So what one does for all costs no exchange.
+        """
+        try:
+            yield
+        except BaseException as error:  # noqa: BLE001  which the next exchange raises
+            self.note(error)
+
+    def note(self, error: BaseException) -> None:
+        """Remember what the next exchange is to raise on all ranks."""
+        if isinstance(error, KeyboardInterrupt):
+            self._interrupted = True
+        else:
+            self._failed = error if self._failed is None else self._failed
+
+    def _raise_on_all(self) -> None:
+        failed, self._failed = self._failed, None
+        self.gather_or_raise(None, failed)
 
     def compare(self, facts: dict[str, Any]) -> None:
         """Raise `ArgumentError`, on every rank, unless all have passed the same."""
@@ -148,13 +238,15 @@ class Communicator:
 
         def call(report: Any) -> bool:
             answers: list[object] = []
-            try:
+            checksum = None
+            with self.told_later():
                 if self.rank == 0:
                     answers += [callback(report) for callback in callbacks]
-            except KeyboardInterrupt:
-                self._interrupted = True
+            with self.told_later():
+                checksum = report.checksum()
             stop = any(answer is True for answer in answers)
-            everyone = self.gather((report.checksum(), stop, self._interrupted))
+            failed, self._failed = self._failed, None
+            everyone = self.gather_or_raise((checksum, stop, self._interrupted), failed)
             for rank, (found, *_) in enumerate(everyone):
                 if found != everyone[0][0]:
                     raise XpnnError(
@@ -170,32 +262,69 @@ class Communicator:
     # ---- signals and errors ---------------------------------------------------
 
     @contextmanager
+    def training(self) -> Iterator[None]:
+        """Let no rank leave the block alone by an exception: the others would wait for it.
+
+        All that leave it so within `TOGETHER` go on, whatever catches it; else all are ended.
+        """
+        self._training, self._failed = True, None
+        try:
+            yield
+        except BaseException as error:
+            soon = isinstance(error, KeyboardInterrupt | SystemExit)  # a signal, sent to all
+            seconds = GRACE if soon else TOGETHER
+            if self._training and not self._comes(self._aside.Ibarrier(), seconds):
+                self.tell("\n" + "".join(traceback.format_exception(error)))
+                self.abort(exit_status(error))
+            raise
+        finally:
+            self._training = False
+
+    @contextmanager
     def interruptible(self) -> Iterator[None]:
         """Let Ctrl-C, inside the block, wait until all ranks stop at the same step.
 
+        So do SIGTERM and SIGHUP if Python handles them, and what their handlers raise.
         ``mpiexec`` passes the first Ctrl-C on, and ends everything at the second. Of one that comes
-        after the last step ``KeyboardInterrupt`` is raised at the end of the block.
+        after the last step ``KeyboardInterrupt`` is raised at the end of the block. Once it is left
+        there is nothing more to exchange.
         """
+        self._interrupted = self._stopped = False
+        try:
+            with self._signals_noted():
+                yield
+                self._training = False
+                if self._stopped:
+                    sleep(GRACE)
+        finally:
+            late, failed = self._interrupted and not self._stopped, self._failed
+            self._interrupted = self._stopped = False
+            self._failed = None
+        if failed is not None:
+            raise failed
+        if late:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def _signals_noted(self) -> Iterator[None]:
+        """Note what the handlers of signals raise."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = signal.getsignal(signal.SIGINT)
-        self._interrupted = self._stopped = False
+        present = {number: signal.getsignal(number) for number in SIGNALS}
+        handlers = {number: found for number, found in present.items() if callable(found)}
 
         def take_note(number: int, frame: FrameType | None) -> None:
-            self._interrupted = True
+            with self.told_later():
+                handlers[number](number, frame)
 
-        signal.signal(signal.SIGINT, take_note)
+        for number in handlers:
+            signal.signal(number, take_note)
         try:
             yield
-            if self._stopped:
-                sleep(GRACE)
         finally:
-            signal.signal(signal.SIGINT, before)
-            late = self._interrupted and not self._stopped
-            self._interrupted = self._stopped = False
-        if late:
-            raise KeyboardInterrupt
+            for number, found in handlers.items():
+                signal.signal(number, found)
 
     def stop_if_interrupted(self) -> None:
         """Raise ``KeyboardInterrupt`` if the ranks have seen, after an epoch, that one was."""
@@ -203,17 +332,75 @@ class Communicator:
             raise KeyboardInterrupt
 
     def finish(self) -> None:
-        """Raise ``KeyboardInterrupt`` on all ranks if one has been interrupted since."""
-        self._stopped = any(self.gather(self._interrupted))
+        """Raise on all ranks what one has met since, ``KeyboardInterrupt`` among them."""
+        failed, self._failed = self._failed, None
+        self._stopped = any(self.gather_or_raise(self._interrupted, failed))
         self.stop_if_interrupted()
 
-    def abort(self, status: int) -> None:
+    def end(self) -> None:
+        """Wait, before this process ends, until all end; those that wait for it would for ever."""
+        if os.getpid() != self._process or _mpi().Is_finalized():
+            return
+        if self._training:  # in another thread
+            self.tell(" this process ends in the midst of a training.")
+            self.abort(1)
+        self._lengths(ENDED)
+
+    def _wait(self, request: Any) -> None:
+        """Wait for an answer of all ranks, but no longer than there is time."""
+        if self._timeout is None:
+            request.Wait()
+        elif not self._comes(request, self._timeout):
+            silent = self._silent()
+            self._give_up(f"{_ranks(silent)} did not answer within {self._timeout:g} s", silent)
+
+    def _silent(self) -> list[int]:
+        """Return the ranks of which there is no word that they wait, too."""
+        others = [rank for rank in range(self.size) if rank != self.rank]
+        sent = [self._aside.isend(None, rank) for rank in others]
+        asked = {rank: self._aside.irecv(source=rank) for rank in others}
+        until = monotonic() + ANSWERING
+        while asked and monotonic() < until:
+            asked = {rank: word for rank, word in asked.items() if not word.test()[0]}
+            sleep(0.01)
+        del sent
+        return list(asked)
+
+    def _give_up(self, why: str, absent: Sequence[int] = ()) -> NoReturn:
+        """End all ranks; the first that is still there says why."""
+        there = [rank for rank in range(self.size) if rank not in absent]
+        if self.rank == there[0]:
+            self.tell(f" {why}.")
+        else:
+            sleep(GRACE)
+        self.abort(1)
+
+    def _comes(self, request: Any, seconds: float | None) -> bool:
+        """Whether an answer comes within some seconds, which may be any number; waits in pauses."""
+        began, pause = monotonic(), 0.0
+        while not request.Test():
+            passed = monotonic() - began
+            if seconds is not None and passed > seconds:
+                return False
+            if passed > SPIN:
+                pause = min(pause + 1e-5, 0.01)
+                sleep(pause)
+        return True
+
+    def tell(self, text: str) -> None:
+        """Write what has happened here, with the number of this rank and its machine."""
+        where = f"rank {self.rank} of {self.size}, on {platform.node()}"
+        with suppress(AttributeError, OSError, ValueError):  # there may be nowhere to write
+            sys.stderr.write(f"xpnn: {where}:{text}\n")
+
+    def abort(self, status: int) -> NoReturn:
         """End all ranks at once, with an exit status."""
         try:
             sys.stdout.flush()
             sys.stderr.flush()
         finally:
             self._mpi.Abort(status)
+        raise SystemExit(status)  # not reached
 
 
 @cache
@@ -221,8 +408,9 @@ def communicator() -> Communicator:
     """Return the communicator of all processes that ``mpiexec`` or ``srun`` has started together.
 
     From then on an error that nothing catches in one of them ends all, since the others would
-    wait for it for ever; and unless ``OMP_NUM_THREADS`` or the like says otherwise, the threads
-    of each are its share of the cores.
+    wait for it for ever, and so does one that comes to its end alone. How long a rank waits for the
+    others is limited by ``XPNN_TIMEOUT``, seconds, if it is set; but not where NCCL sums. Unless
+    ``OMP_NUM_THREADS`` or the like says otherwise, the threads of each are its share of the cores.
 
     Returns
     -------
@@ -234,7 +422,8 @@ def communicator() -> Communicator:
     MissingLibraryError
         Without mpi4py or an MPI library.
     ArgumentError
-        If several processes were started, but by the ``mpiexec`` of another MPI.
+        If several processes were started, but by the ``mpiexec`` of another MPI; or if
+        ``XPNN_TIMEOUT`` is not a number of seconds.
 
     Examples
     --------
@@ -247,9 +436,53 @@ def communicator() -> Communicator:
         _check_started_alone()
         return Communicator(world)
     found = Communicator(world.Dup())
+    found._timeout = _seconds(found.broadcast(os.environ.get(TIMEOUT, "")))
     limit_threads(found._threads)
     _end_all_on_error(found)
+    atexit.register(found.end)
     return found
+
+
+def _seconds(text: str) -> float | None:
+    """Return the number that a variable holds, or None if it is empty."""
+    if not text:
+        return None
+    with suppress(ValueError):
+        if (seconds := float(text)) > 0.0:
+            return seconds
+    raise ArgumentError(f"{TIMEOUT}: expected a number of seconds above 0, found {text!r}.")
+
+
+def _ranks(numbers: Sequence[int]) -> str:
+    """Name some ranks."""
+    listed = ", ".join(map(str, numbers)) or "unknown"
+    return f"rank {listed}" if len(numbers) < 2 else f"ranks {listed}"
+
+
+def _told(error: BaseException) -> tuple[type | None, Any]:
+    """Return what the other ranks are told of an exception: its type if they raise it too."""
+    if isinstance(error, SystemExit):
+        code: Any = error.code
+        return SystemExit, code if code is None or isinstance(code, int | str) else 1
+    if isinstance(error, KeyboardInterrupt):
+        return KeyboardInterrupt, None
+    return None, f"{type(error).__name__}: {error}"
+
+
+def _as_told(rank: int, kind: type | None, what: Any) -> BaseException:
+    """Return what a rank raises that is told of an exception of another."""
+    if kind is None:
+        return XpnnError(f"rank {rank}: {what}")
+    found: BaseException = kind(what) if what is not None else kind()
+    return found
+
+
+def exit_status(error: BaseException) -> int:
+    """Return the exit status of a process that an exception ends."""
+    if isinstance(error, KeyboardInterrupt):
+        return 128 + signal.SIGINT
+    code = error.code if isinstance(error, SystemExit) else 1
+    return code if isinstance(code, int) else int(code is not None)
 
 
 def several(found: Any) -> Communicator | None:
@@ -264,6 +497,16 @@ def several(found: Any) -> Communicator | None:
 def raised_on_all(found: Communicator | None) -> AbstractContextManager[None]:
     """Return `Communicator.on_all`; of a single process, what does nothing."""
     return found.on_all() if found is not None else nullcontext()
+
+
+def told_later(found: Communicator | None) -> AbstractContextManager[None]:
+    """Return `Communicator.told_later`; of a single process, what does nothing."""
+    return found.told_later() if found is not None else nullcontext()
+
+
+def training(found: Communicator | None) -> AbstractContextManager[None]:
+    """Return `Communicator.training`; of a single process, what does nothing."""
+    return found.training() if found is not None else nullcontext()
 
 
 def tells(found: Communicator | None) -> bool:
@@ -301,10 +544,8 @@ def _end_all_on_error(ranks: Communicator) -> None:
     """Let an exception that nothing catches end all ranks, after telling whose it is."""
 
     def tell_and_abort(kind: Any, error: Any, trace: Any) -> None:
-        lines = traceback.format_exception(kind, error, trace)
-        where = f"rank {ranks.rank} of {ranks.size}, on {platform.node()}"
         try:
-            sys.stderr.write(f"xpnn: {where}:\n{''.join(lines)}")
+            ranks.tell("\n" + "".join(traceback.format_exception(kind, error, trace)))
         finally:
             ranks.abort(1)
 

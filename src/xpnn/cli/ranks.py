@@ -16,7 +16,7 @@ from .. import _signals
 from .._optional import optional
 from ..backends import Backend, get_backend, set_backend
 from ..data.files import check_fits
-from ..distributed import Communicator
+from ..distributed import Communicator, exit_status
 from ..errors import ArgumentError
 from . import one_line
 
@@ -84,6 +84,8 @@ class Ranks:
         except KeyboardInterrupt:
             self.communicator.abort(_signals.status())
             raise
+        except SystemExit as error:
+            self.communicator.abort(exit_status(error))
         except Exception as error:
             if self.rank > 0:
                 sleep(1.5)  # what rank 0 finds wrong as well is told once

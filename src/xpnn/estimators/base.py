@@ -22,6 +22,7 @@ from ..backends.selection import backend_of, resolve, widest
 from ..core import propagation
 from ..core.activations import Activation
 from ..core.parameters import Layer, Params, fold_standardization, to_vector
+from ..distributed import Communicator, raised_on_all
 from ..errors import ArgumentError, ArgumentTypeError, BackendError
 from ..files.atomic import StrPath
 from ..network import Network
@@ -43,6 +44,12 @@ class NetworkEstimator(BaseEstimator):
         tags.input_tags.sparse = True
         tags.array_api_support = True
         return tags
+
+    def _validate_params(self) -> None:
+        """Check the hyperparameters, on several processes on all of them."""
+        own = getattr(self, "communicator", None)
+        with raised_on_all(own if isinstance(own, Communicator) and own.size > 1 else None):
+            super()._validate_params()
 
     # ---- a subclass says ----------------------------------------------------
 

@@ -23,7 +23,7 @@ from ..backends.base import Backend
 from ..core.activations import ACTIVATIONS
 from ..core.optimizers import sklearn_sgd
 from ..core.parameters import Params, count, fold_standardization
-from ..distributed import Communicator, raised_on_all, several, tells
+from ..distributed import Communicator, raised_on_all, several, tells, training
 from ..errors import ArgumentError
 from ..network import Network
 from ..training import together
@@ -216,7 +216,7 @@ class LogisticRegression(NetworkClassifier):
             )
         Y = self._one_hot(y)
         compare_estimators(ranks, self, X, Y, sample_weight, backend)
-        with backend.training(), backend.current(), backend.no_grad():
+        with backend.training(), backend.current(), backend.no_grad(), training(ranks):
             self._fitted_on = inputs.spec_of(home)
             X = inputs.move_rows(X, backend)
             Y = backend.asarray(Y, backend.dtype)

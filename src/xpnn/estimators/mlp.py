@@ -32,7 +32,7 @@ from ..backends.selection import resolve
 from ..core.activations import Activation
 from ..core.optimizers import Optimizer
 from ..core.parameters import Layer, Params
-from ..distributed import Communicator, raised_on_all, several, tells
+from ..distributed import Communicator, raised_on_all, several, tells, training
 from ..errors import ArgumentError, DivergenceError
 from ..network import Network
 from ..training.batches import Shuffle
@@ -190,7 +190,7 @@ class BaseMLP(NetworkEstimator):
         self._random_state = check_random_state(self.random_state)
         if ranks is not None and self.random_state is None:
             self._random_state = np.random.RandomState()  # its state becomes that of rank 0
-        with backend.training(), backend.current(), backend.no_grad():
+        with backend.training(), backend.current(), backend.no_grad(), training(ranks):
             if first:
                 self._initialize([X.shape[1], *hidden_sizes, self.n_outputs_], backend)
             self._fitted_on = inputs.spec_of(home)
@@ -488,9 +488,10 @@ class MLPClassifier(NetworkClassifier, BaseMLP):  # noqa: D101
     _y_checks: ClassVar[dict[str, Any]] = {"multi_output": True}
 
     def _check_y(self, y: Any, *, incremental: bool) -> Any:
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
         ranks = several(self.communicator)
+        with raised_on_all(ranks):
+            if y.ndim == 2 and y.shape[1] == 1:
+                y = column_or_1d(y, warn=True)
         labels = of_all_ranks(ranks, y)
         with raised_on_all(ranks):
             if not hasattr(self, "classes_") or not (self.warm_start or incremental):
@@ -542,11 +543,12 @@ class MLPClassifier(NetworkClassifier, BaseMLP):  # noqa: D101
         -------
         self
         """
-        if _check_partial_fit_first_call(self, inputs.on_host(classes)):
-            multilabel = type_of_target(inputs.on_host(y)).startswith("multilabel")
-            self._label_binarizer = LabelBinarizer().fit(
-                inputs.on_host(y if multilabel else classes)
-            )
+        with raised_on_all(several(self.communicator)):
+            if _check_partial_fit_first_call(self, inputs.on_host(classes)):
+                multilabel = type_of_target(inputs.on_host(y)).startswith("multilabel")
+                self._label_binarizer = LabelBinarizer().fit(
+                    inputs.on_host(y if multilabel else classes)
+                )
         return self._fit(X, y, sample_weight, incremental=True)
 
     def __sklearn_tags__(self) -> Any:
@@ -657,8 +659,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # noqa: D101
         self.loss = loss
 
     def _check_y(self, y: Any, *, incremental: bool) -> Any:
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        with raised_on_all(several(self.communicator)):
+            if y.ndim == 2 and y.shape[1] == 1:
+                y = column_or_1d(y, warn=True)
         return y.reshape(-1, 1) if y.ndim == 1 else y
 
     def _output(self) -> str:

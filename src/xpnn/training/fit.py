@@ -12,7 +12,7 @@ from .._typing import Array, Rng
 from ..core import optimizers
 from ..core.optimizers import Optimizer
 from ..core.parameters import Params
-from ..distributed import Communicator, raised_on_all, several, tells
+from ..distributed import Communicator, raised_on_all, several, tells, training
 from ..errors import ArgumentTypeError, at_least_0, positive_int
 from ..network import Network, host_rng
 from . import together
@@ -123,24 +123,25 @@ def fit(
     >>> net.predict(params, X)
     array([[0, 1, 1, 0]])
     """
-    if optimizer is None:
-        optimizer = optimizers.adam()
-    if not isinstance(net, Network):
-        raise ArgumentTypeError(f"net: expected a Network, found {type(net).__name__}.")
-    check_callbacks(callbacks)
-    if not isinstance(optimizer, Optimizer):
-        raise ArgumentTypeError(
-            f"optimizer: expected one of xpnn.optimizers, such as xpnn.optimizers.adam(1e-3), "
-            f"found {optimizer!r}."
-        )
-    epochs = positive_int("epochs", epochs)
-    batch_size = None if batch_size is None else positive_int("batch_size", batch_size)
-    generator = host_rng(rng)
-    check_checkpoint(checkpoint)
-    stopping = Stopping(tol, n_iter_no_change, higher_is_better=validation is not None)
-    layers, backend = boundary.check_params(params, net.sizes)
-    l2 = at_least_0("l2", l2)
     ranks = several(communicator)
+    with raised_on_all(ranks):
+        if optimizer is None:
+            optimizer = optimizers.adam()
+        if not isinstance(net, Network):
+            raise ArgumentTypeError(f"net: expected a Network, found {type(net).__name__}.")
+        check_callbacks(callbacks)
+        if not isinstance(optimizer, Optimizer):
+            raise ArgumentTypeError(
+                f"optimizer: expected one of xpnn.optimizers, such as xpnn.optimizers.adam(1e-3), "
+                f"found {optimizer!r}."
+            )
+        epochs = positive_int("epochs", epochs)
+        batch_size = None if batch_size is None else positive_int("batch_size", batch_size)
+        generator = host_rng(rng)
+        check_checkpoint(checkpoint)
+        stopping = Stopping(tol, n_iter_no_change, higher_is_better=validation is not None)
+        layers, backend = boundary.check_params(params, net.sizes)
+        l2 = at_least_0("l2", l2)
     if ranks is not None:
         together.compare(
             ranks,
@@ -162,7 +163,7 @@ def fit(
             checkpoint=checkpoint is not None,
         )
 
-    with backend.training(), backend.current(), backend.no_grad():
+    with backend.training(), backend.current(), backend.no_grad(), training(ranks):
         streamed = stays_on_host(X, batch_size, backend, ranks)
         check = boundary.check_host_examples if streamed else boundary.check_examples
         with raised_on_all(ranks):
@@ -183,9 +184,10 @@ def fit(
             communicator=ranks,
         )
         shuffle = Shuffle(trainer.plan.m, None if trainer.plan.full else generator, seed=rng)
-        progress = progress if tells(ranks) else False
+        with raised_on_all(ranks):
+            shown = _progress_bar(epochs, progress if tells(ranks) else False)
         with (
-            _progress_bar(epochs, progress) as bar,
+            shown as bar,
             interruptible(ranks, checkpoint),
             Loop(
                 trainer,
@@ -238,8 +240,7 @@ def _scoring(
     def score(params: Params) -> float:
         if ranks is None:
             return net.score(params, *validation)
-        found = net.score(params, *validation) if ranks.rank == 0 else None
-        return float(ranks.broadcast(found))
+        return float(ranks.of_first(lambda: net.score(params, *validation)))
 
     return score
 

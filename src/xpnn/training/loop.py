@@ -11,7 +11,7 @@ from .. import _signals
 from .._typing import Array
 from ..backends.base import Carry
 from ..core.parameters import Params
-from ..distributed import Communicator, tells
+from ..distributed import Communicator, raised_on_all, tells, told_later
 from ..errors import ArgumentError, DivergenceError
 from ..files.lock import Lock
 from .batches import Shuffle
@@ -100,6 +100,8 @@ class Loop:
     ) -> None:
         self.trainer, self.shuffle, self.stopping = trainer, shuffle, stopping
         self.ranks = ranks = trainer.communicator
+        shown = [self._show] if bar is not None else []
+        callbacks = [*shown, *callbacks]
         if ranks is not None:
             callbacks = [ranks.calling(callbacks)]
         self.score, self.callbacks, self.bar = score, callbacks, bar
@@ -109,7 +111,7 @@ class Loop:
         self.history = History()
         self.done = self.best = Done(carry, 0, shuffle.state)
         self.judged = 0
-        self.watched = bool(score or callbacks or adaptive or bar is not None)
+        self.watched = bool(score or callbacks or adaptive)
 
     def __enter__(self) -> Self:
         """Begin, at the checkpoint if one is to be gone on from."""
@@ -119,7 +121,8 @@ class Loop:
             elif self.checkpoint is not None:
                 self.checkpoint.begin(self, sys._getframe(1))
             if self.bar is not None:
-                self.bar.update(self.done.epochs)
+                with told_later(self.ranks):
+                    self.bar.update(self.done.epochs)
             return self  # in here, too, a Ctrl-C that comes before it is caught
         except BaseException:
             self.__exit__()
@@ -159,7 +162,8 @@ class Loop:
                 at_once = min(GROWTH * at_once, 1024, max(1, int(0.05 / max(seconds, 1e-9))))
             self.judged = self.done.epochs
             if self.checkpoint is not None and self.checkpoint.is_due(self.judged):
-                self.checkpoint.write(self)
+                with told_later(self.ranks):
+                    self.checkpoint.write(self)
             if self.ranks is not None:
                 self.ranks.stop_if_interrupted()
             else:
@@ -169,7 +173,8 @@ class Loop:
         """Write a last checkpoint, unless it has just been written."""
         due = self.checkpoint is not None and self.checkpoint.is_due(self.done.epochs)
         if self.checkpoint is not None and not due:
-            self.checkpoint.write(self)
+            with told_later(self.ranks):
+                self.checkpoint.write(self)
         if self.ranks is not None:
             self.ranks.finish()
 
@@ -177,8 +182,9 @@ class Loop:
         """Keep what the last complete epoch had, after Ctrl-C."""
         self.history.stopped = "interrupted"
         self.history.truncate(self.done.epochs)
-        if self.checkpoint is not None and self.judged == self.done.epochs:
-            self.checkpoint.write(self)
+        with raised_on_all(self.ranks):
+            if self.checkpoint is not None and self.judged == self.done.epochs:
+                self.checkpoint.write(self)
 
     def _begin_together(self, ranks: Communicator, caller: FrameType) -> None:
         """Begin as rank 0 does, which reads and writes the checkpoint."""
@@ -186,12 +192,16 @@ class Loop:
             self.trainer.sample  # noqa: B018  gathered from all now, written by rank 0 later
         if ranks.rank > 0:
             self.checkpoint = None
+        found = None
         with ranks.on_all():
             if self.checkpoint is not None:
                 self.checkpoint.begin(self, caller)
-        found = ranks.broadcast(state(self) if ranks.rank == 0 else None)
-        if ranks.rank > 0:
-            restore(self, *found)
+            if ranks.rank == 0:
+                found = state(self)
+        found = ranks.broadcast(found)
+        with ranks.told_later():
+            if ranks.rank > 0:
+                restore(self, *found)
 
     def _advance(self, count: int) -> float:
         """Run ``count`` epochs and write them down; return the seconds that one took."""
@@ -233,8 +243,13 @@ class Loop:
                 break
         return seconds
 
+    def _show(self, report: Report) -> None:
+        """Show an epoch in the progress bar."""
+        self.bar.set_postfix_str(f"cost={report.cost:.4g}", refresh=False)
+        self.bar.update()
+
     def _look(self) -> None:
-        """Judge the epoch that has just been completed, show it and tell of it."""
+        """Judge the epoch that has just been completed, and tell of it."""
         carry, epoch, _ = self.done
         history = self.history
         score = history.validation[-1] if history.validation else None
@@ -242,9 +257,6 @@ class Loop:
             self.best = self.done
         if not self.stopping.now:
             self.judged = epoch  # so that Ctrl-C in a callback does not leave this epoch out
-        if self.bar is not None:
-            self.bar.set_postfix_str(f"cost={history.cost[-1]:.4g}", refresh=False)
-            self.bar.update()
         report = Report(
             epoch,
             history.cost[-1],

@@ -88,8 +88,7 @@ def make_run(
 
     fused = backend.fuse(update)
     if communicator is not None:
-        total = backend.summing(communicator)
-        return _reduced_run(net, fused, backend, cost_and_gradients, total)
+        return _reduced_run(net, fused, backend, cost_and_gradients, communicator)
 
     # The layers are windows of θ, made once a run: an update in place shows in them. The last
     # gradients are kept until a step has made the next: freed any earlier, their pages go back
@@ -147,10 +146,10 @@ def _reduced_run(
     update: Update,
     backend: Backend,
     cost_and_gradients: Callable[..., tuple[Array, Params]],
-    total: Callable[[Array], Array],
+    communicator: Communicator,
 ) -> Run:
     """Return the run in which each step sums one vector over all processes: dJ/dθ, J and a 0."""
-    xp = backend.xp
+    xp, total = backend.xp, backend.summing(communicator)
 
     def gradient(theta: Array, data: Any, arrays: Any, share: Any, decay: Any) -> Array:
         J, grads = cost_and_gradients(from_vector(theta, net.sizes, xp), data, arrays, share, decay)
@@ -166,7 +165,12 @@ def _reduced_run(
     def step(carry: Carry, data: Any, arrays: Any, numbers: Any) -> tuple[Carry, Array]:
         theta, *state = carry
         share, decay, *scalars = numbers
-        g = total(gradient(theta, data, arrays, share, decay))
+        try:
+            g = gradient(theta, data, arrays, share, decay)
+        except BaseException as error:  # noqa: BLE001  which the sum raises on all
+            communicator.note(error)
+            g = xp.zeros(theta.shape[0] + 2, dtype=backend.dtype, device=backend.device)
+        g = total(g)
         theta, state = move(theta, g[:-2], tuple(state), tuple(scalars))
         return (theta, *state), xp.asarray(g[-2], copy=True)  # a window would keep all of g
 
