@@ -15,17 +15,14 @@ pytest.importorskip("pyarrow", reason="the readers need xpnn[data]")
 from fuzz import targets
 
 CORPUS = Path(__file__).parent / "fuzz" / "corpus"
-MENDING = pytest.mark.xfail(strict=False, reason="the reader of tables is being mended")
-NAMES = [pytest.param(name, marks=MENDING) if name == "table" else name for name in targets.TARGETS]
 
 
-@MENDING
 @pytest.mark.parametrize("path", sorted(CORPUS.glob("*/*")), ids=lambda path: path.name)
 def test_what_was_found_stays_mended(path):
     targets.test_one_input(targets.TARGETS[path.parent.name], path.read_bytes())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", targets.TARGETS)
 def test_damaged_files_raise_errors_of_the_library_only(name):
     target, loaded = targets.TARGETS[name], 0
     seeds = target.seeds()
