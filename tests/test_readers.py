@@ -79,10 +79,10 @@ def test_declared_sizes_are_compared_with_the_memory(little_memory):
     check_fits("a", 10**6)
     refused(
         "a",
-        r"memory at hand \(0\.0 GB\).*declares data of 37\.0 GB",
+        r"memory at hand \(0\.0 GB\).*take 37\.0 GB to read",
         lambda n: check_fits(n, 37 * 10**9),
     )
-    refused("a", "declares data of", lambda name: check_fits(name, 2**8000))
+    refused("a", "GB to read", lambda name: check_fits(name, 2**8000))
 
 
 @unix
@@ -314,7 +314,8 @@ def test_a_child_that_dies(h5py, code, message, monkeypatch):
 
 def test_a_machine_that_starts_no_process(h5py, monkeypatch):
     write_h5(h5py, lambda file: None)
-    monkeypatch.setattr(hdf5, "get_executable", lambda: str(Path("none").absolute()))
+    none = str(Path("none").absolute())
+    monkeypatch.setattr("multiprocessing.spawn.get_executable", lambda: none)
     refused("a.h5", "No such file|cannot find", read_h5)
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     refused("a.h5", "cannot start Python", read_h5)

@@ -21,6 +21,7 @@ from ..errors import ArgumentError
 from . import one_line
 
 BLOCK = 2**20  # bytes that are looked at together for the end of a line
+COPIES = 3  # of a .parquet, while it becomes a frame
 
 
 class Ranks:
@@ -185,16 +186,16 @@ def _next_line(file: Any, position: int, quotes: int) -> int:
 
 
 def _read(path: Path, file: Any, groups: list[int]) -> Any:
-    """Return groups of rows of a .parquet as one table, if twice its size fits into memory.
+    """Return groups of rows of a .parquet as one table, if three times its size fits into memory.
 
-    Arrow holds it once, and pandas once more.
+    Arrow holds it once, and pandas twice while it brings columns of one type together.
     """
     rows = sum(file.metadata.row_group(i).num_rows for i in groups)
-    check_fits(path, 2 * rows * sum(map(_width, file.schema_arrow.types)))
+    check_fits(path, COPIES * rows * sum(map(_width, file.schema_arrow.types)))
     batches, found = [], 0
     for batch in file.iter_batches(row_groups=groups):  # the lengths of texts are in no header
         found += batch.nbytes
-        check_fits(path, 2 * found)
+        check_fits(path, COPIES * found)
         batches.append(batch)
     pyarrow = optional("pyarrow", "reading tables", "data")
     schema = batches[0].schema if batches else file.schema_arrow

@@ -62,8 +62,8 @@ def check_fits(name: object, needed: int) -> None:
     if needed > there:
         raise ArgumentError(
             f"{name}: expected data that fit into the memory at hand ({there / 1e9:.1f} GB), "
-            f"found a file that declares data of {min(needed, 2**70) / 1e9:,.1f} GB; use a part "
-            "of them, or a machine with more memory."
+            f"found sizes that take {min(needed, 2**70) / 1e9:,.1f} GB to read; use a part of the "
+            "data, or a machine with more memory."
         )
 
 

@@ -6,7 +6,6 @@
 import json
 import os
 import sys
-from multiprocessing.spawn import get_executable
 from os import PathLike
 from pathlib import Path
 from signal import Signals
@@ -110,6 +109,8 @@ def _array(out: Any) -> Array:
 
 
 def _command(path: Path) -> list[Any]:
+    from multiprocessing.spawn import get_executable  # which a program that embeds Python sets
+
     if getattr(sys, "frozen", False):  # it would start the program again that Python is part of
         raise OSError("a program that Python is packed into cannot start Python")
     child = Path(__file__).with_name("_hdf5_child.py")
