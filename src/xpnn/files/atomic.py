@@ -84,7 +84,7 @@ def remove_leftovers(path: StrPath) -> None:
     For the one process that writes ``path``: another one, half-way, would lose its file.
     """
     target = Path(os.path.realpath(path))
-    hidden = _hidden(target.name)
+    hidden = hidden_prefix(target.name)
     for file in target.parent.iterdir() if target.parent.is_dir() else ():
         token = file.name.removeprefix(hidden).removesuffix(".tmp")
         if file.name == f"{hidden}{token}.tmp" and _is_token(token):
@@ -142,10 +142,10 @@ def _take_over(temporary: Path, target: Path, old: os.stat_result) -> None:
 
 
 def _temporary(target: Path) -> Path:
-    return target.with_name(f"{_hidden(target.name)}{token_hex(4)}.tmp")
+    return target.with_name(f"{hidden_prefix(target.name)}{token_hex(4)}.tmp")
 
 
-def _hidden(name: str) -> str:
+def hidden_prefix(name: str) -> str:
     """Return how the names of a file's temporary files begin: never longer than may be."""
     encoded = os.fsencode(name)
     if len(encoded) > LONG:

@@ -19,7 +19,7 @@ from types import FrameType
 from typing import BinaryIO
 
 from ..errors import ArgumentError
-from .atomic import StrPath
+from .atomic import StrPath, hidden_prefix
 
 WORDS = re.compile(rb"(\d{1,10}) ([0-9a-f-]{1,36}) ([\w.-]{1,255})\n")
 UNKNOWN = b"-"
@@ -43,7 +43,7 @@ class Lock:
 
     def __init__(self, path: StrPath) -> None:
         target = Path(os.path.realpath(path))
-        self.target, self.path = path, target.with_name(f".{target.name}.lock")
+        self.target, self.path = path, target.with_name(f"{hidden_prefix(target.name)}lock")
         self.file: BinaryIO | None = None
         self.owner: FrameType | None = None
 
