@@ -375,9 +375,14 @@ DAMAGE = {
     "array_missing": (of_header(lambda h: h.pop("b2")), "expected the arrays W1, W2, b1, b2"),
     "dtype_unknown": (
         of_header(lambda h: h["W1"].update(dtype="F16")),
-        "expected 'W1' to hold .*, found F16",
+        "expected 'W1' to hold .*, found .*F16",
     ),
     "entry_a_number": (of_header(lambda h: h.update(W1=3)), "expected 'W1' to hold .*, found 3"),
+    "entry_a_dtype": (of_header(lambda h: h.update(W1="F32")), "to hold .*, found F32"),
+    "dtype_a_list": (of_header(lambda h: h["W1"].update(dtype=["F32"])), "to hold .*, found {"),
+    "shape_of_bools": (of_header(lambda h: h["W1"].update(shape=[True, 12])), "do not fit each"),
+    "shape_long": (of_header(lambda h: h["W1"].update(shape=[4, 3] + [1] * 70)), "do not fit each"),
+    "entry_with_more": (of_header(lambda h: h["W1"].update(more=1)), "do not fit each other"),
     "shape_negative": (of_header(lambda h: h["W1"].update(shape=[-1])), "do not fit each other"),
     "shape_too_large": (
         of_header(lambda h: h["W1"].update(shape=[2**62, 2**62])),

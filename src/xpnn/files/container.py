@@ -353,16 +353,17 @@ def _declared(header: dict[str, Any], digests: dict[str, str], size: int) -> dic
 
 def _entry(name: str, entry: Any) -> Declared:
     """Return what the header says of one array."""
-    dtype = entry.get("dtype") if isinstance(entry, dict) else entry
-    if dtype not in OF_SAFETENSORS:
+    dtype = entry.get("dtype") if isinstance(entry, dict) else None
+    known = OF_SAFETENSORS.get(dtype) if isinstance(dtype, str) else None
+    if known is None:
         raise FileFormatError(
-            f"damaged: expected {name!r} to hold {', '.join(OF_SAFETENSORS)}, found {shown(dtype)}."
+            f"damaged: expected {name!r} to hold {', '.join(OF_SAFETENSORS)}, found {shown(entry)}."
         )
     shape, offsets = entry.get("shape"), entry.get("data_offsets")
     whole = _are_counts(shape) and _are_counts(offsets) and len(shape) <= 32 and len(offsets) == 2
     if not whole or len(entry) != 3:
         raise FileFormatError(_unfit(f"{name!r} is declared as {shown(entry)}"))
-    return Declared(np.dtype(OF_SAFETENSORS[dtype]).newbyteorder("<"), tuple(shape), *offsets)
+    return Declared(np.dtype(known).newbyteorder("<"), tuple(shape), *offsets)
 
 
 def _are_counts(value: Any) -> bool:
