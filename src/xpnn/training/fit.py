@@ -132,7 +132,6 @@ def fit(
         )
     epochs = positive_int("epochs", epochs)
     batch_size = None if batch_size is None else positive_int("batch_size", batch_size)
-    generator = host_rng(rng)
     check_checkpoint(checkpoint)
     stopping = Stopping(tol, n_iter_no_change, higher_is_better=validation is not None)
     layers, backend = boundary.check_params(params, net.sizes)
@@ -159,7 +158,8 @@ def fit(
             checkpoint=checkpoint is not None,
         )
 
-    with backend.training(), backend.current(), backend.no_grad():
+    with backend.kept(), backend.current(), backend.no_grad():
+        generator = host_rng(rng)
         streamed = stays_on_host(X, batch_size, backend, ranks)
         check = boundary.check_host_examples if streamed else boundary.check_examples
         with raised_on_all(ranks):
@@ -195,16 +195,21 @@ def fit(
                 bar=bar,
                 checkpoint=checkpoint,
             )
-            try:
-                # a call, not a loop: in CPython 3.11 and 3.12 a Ctrl-C that arrives as a loop
-                # written right here jumps back is not caught by this try
-                loop.run(epochs)
-                loop.finish()
-            except KeyboardInterrupt:
-                loop.interrupt()
+            _run(loop, epochs)
         done = loop.best if validation is not None and stopping.wanted else loop.done
         trainer.check_finite(done.carry, done.epochs)
         return trainer.params(done.carry), loop.history
+
+
+def _run(loop: Loop, epochs: int) -> None:
+    """Run a training to its end, or until Ctrl-C."""
+    try:
+        # a call, not a loop: in CPython 3.11 and 3.12 a Ctrl-C that arrives as a loop
+        # written right here jumps back is not caught by this try
+        loop.run(epochs)
+        loop.finish()
+    except KeyboardInterrupt:
+        loop.interrupt()
 
 
 def check_callbacks(callbacks: Any) -> None:
