@@ -173,6 +173,9 @@ def interrupt(scenario, line):
         except KeyboardInterrupt:
             pass
         after = settings()
+        if after != before:  # a bar that was half made goes with the next collection
+            gc.collect()
+            after = settings()
         problems = [
             f"{name}: {before[name]} before, {after[name]} after"
             for name in before
