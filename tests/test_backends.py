@@ -580,11 +580,14 @@ class Plugged(NumpyBackend):
 
 
 class FakeEntryPoint:
+    asked = 0
+
     def __init__(self, name, loaded):
         self.name, self.loaded = name, loaded
 
     def load(self):
-        if isinstance(self.loaded, Exception):
+        self.asked += 1
+        if isinstance(self.loaded, BaseException):
             raise self.loaded
         return self.loaded
 
@@ -598,7 +601,9 @@ def plug_in(monkeypatch, **loaded):
 
     real = importlib.metadata.entry_points
     monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
+    monkeypatch.setattr(selection, "_in_use", set())
     fresh_caches(monkeypatch)
+    return fakes
 
 
 def test_a_plug_in_joins(monkeypatch):
@@ -635,6 +640,62 @@ def test_choosing_a_plug_in_that_does_not_load_is_a_backend_error(monkeypatch):
     plug_in(monkeypatch, broken=ImportError("no module named broken"))
     with pytest.raises(xpnn.BackendError, match=r"'broken'.*no module named broken"):
         xpnn.set_backend("broken")
+
+
+class Foreign:
+    """An array of a library that only a plug-in knows."""
+
+    dtype, shape = "float32", (1,)
+
+
+@pytest.mark.parametrize("error", [SystemExit("no licence"), GeneratorExit(), ImportError("none")])
+def test_a_plug_in_whose_import_ends_the_process_does_not(monkeypatch, error):
+    plug_in(monkeypatch, evil=error)
+    assert selection.backend_class_of(Foreign()) is None
+    status = xpnn.backends()[-1]
+    assert (status.name, status.usable) == ("evil", False)
+    assert type(error).__name__ in status.reason
+    with pytest.raises(xpnn.BackendError, match=f"'evil' does not load: {type(error).__name__}"):
+        xpnn.set_backend("evil")
+
+
+@pytest.mark.parametrize("method", ["create", "status", "owns", "of", "devices", "namespace"])
+def test_a_plug_in_whose_method_ends_the_process_does_not(monkeypatch, method):
+    def leave(*arguments):
+        sys.exit("no licence")
+
+    given = {"name": "evil", "owns": classmethod(lambda cls, x: isinstance(x, Foreign))}
+    evil = type("Evil", (Plugged,), {**given, method: classmethod(leave)})
+    plug_in(monkeypatch, evil=evil)
+    xpnn.backends()
+    if method not in ("owns", "of", "status"):
+        with pytest.raises(xpnn.BackendError, match="SystemExit: no licence"):
+            xpnn.set_backend("evil")
+    if method != "owns":
+        assert selection.backend_class_of(Foreign()) is evil
+    with pytest.raises(xpnn.XpnnError):
+        xpnn.Network([1, 1]).forward(((Foreign(), Foreign()),), [[1.0]])
+    assert selection.backend_class_of([1.0]) is None
+
+
+def test_ctrl_c_in_a_plug_in_is_one(monkeypatch):
+    plug_in(monkeypatch, slow=KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        xpnn.set_backend("slow")
+
+
+def test_a_plug_in_is_imported_for_its_own_arrays_only(monkeypatch):
+    pandas, sparse = pytest.importorskip("pandas"), pytest.importorskip("scipy.sparse")
+    (entry,) = plug_in(monkeypatch, foreign=Plugged)
+    net = xpnn.Network([2, 1], output="sigmoid")
+    X = [[0.0, 1.0], [1.0, 0.0]]
+    for x in (X, pandas.DataFrame(X), pandas.Series(X[0]), sparse.csr_matrix(X), object(), None):
+        assert selection.backend_class_of(x) is None
+    xpnn.fit(net, net.init(), X, [[0, 1]], epochs=1)
+    assert entry.asked == 0
+    monkeypatch.setattr(Plugged, "owns", classmethod(lambda cls, x: isinstance(x, Foreign)))
+    assert selection.backend_class_of(Foreign()) is Plugged
+    assert entry.asked == 1
 
 
 # ---- moving: dtypes --------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Updates compiled by Numba are those of NumPy, to the bit."""
 
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -107,19 +108,81 @@ def test_little_is_not_worth_compiling(at_once, monkeypatch):
     np.testing.assert_allclose(theta, -0.2)
 
 
-def test_without_numba_the_update_is_numpys(monkeypatch):
-    fused.fused.cache_clear()
-    monkeypatch.setattr(fused, "find_spec", lambda name: None)
-    update = optimizers.adam().update
-    assert fused.fused(update) is update
-    fused.fused.cache_clear()
+class Broken:
+    """A Numba that imports and whose compiler raises."""
+
+    config = types.SimpleNamespace(DISABLE_JIT=0)
+
+    @staticmethod
+    def njit(**options):
+        def refuse(*arguments):
+            raise TypeError("no such type")
+
+        return lambda function: refuse
 
 
-def test_a_numba_that_does_not_import_is_not_used(at_once, monkeypatch):
-    monkeypatch.setitem(sys.modules, "numba", None)  # importing it raises ImportError
+def half_imported():
+    """Return what a Ctrl-C in the import leaves, after which Python tries it again."""
+    return types.ModuleType("numba")
+
+
+@pytest.mark.parametrize(
+    "numba", [None, Broken, half_imported()], ids=["missing", "broken", "half"]
+)
+def test_without_a_numba_that_works_the_update_is_numpys(at_once, monkeypatch, numba):
+    monkeypatch.setitem(sys.modules, "numba", numba)
+    rule = optimizers.momentum(0.1)
+    theta, g, v = values((3, 2), "float32", 1), values((3, 2), "float32", 2), np.zeros((3, 2), "f4")
+    scalars = rule.scalars(0.1, 1)
+    one_pass = fused.fused(rule.update)
+    expected = (theta.copy(), (v.copy(),))
+    for _ in range(3):
+        expected = rule.update(expected[0], g.copy(), expected[1], scalars, np)
+        theta, (v,) = one_pass(theta, g.copy(), (v,), scalars, np)
+    np.testing.assert_array_equal(theta, expected[0], strict=True)
+    np.testing.assert_array_equal(v, expected[1][0], strict=True)
+
+
+def test_a_numba_told_not_to_compile_is_not_used(at_once, monkeypatch):
+    import numba
+
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
     rule = optimizers.gradient_descent(0.1)
     theta, _ = fused.fused(rule.update)(np.zeros(3), np.ones(3), (), (0.1,), np)
     np.testing.assert_allclose(theta, -0.1)
+    assert fused.compiled.cache_info().currsize == 0
+
+
+def test_a_numba_is_not_asked_again_once_it_has_failed(at_once, monkeypatch):
+    asked = []
+
+    def compiled(update, slots):
+        asked.append(slots)
+        raise AttributeError("partially initialized module 'numba'")
+
+    monkeypatch.setattr(fused, "compiled", compiled)
+    one_pass = fused.fused(optimizers.gradient_descent(0.1).update)
+    for _ in range(3):
+        one_pass(np.zeros(3), np.ones(3), (), (0.1,), np)
+    assert asked == [0]
+
+
+def test_ctrl_c_as_numba_is_imported_is_remembered_by_nothing(at_once, monkeypatch):
+    whole = fused.compiled
+
+    def interrupted(update, slots):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fused, "compiled", interrupted)
+    one_pass = fused.fused(optimizers.gradient_descent(0.1).update)
+    theta = np.zeros(3)
+    with pytest.raises(KeyboardInterrupt):
+        one_pass(theta, np.ones(3), (), (0.1,), np)
+    assert not theta.any()
+    monkeypatch.setattr(fused, "compiled", whole)
+    one_pass(theta, np.ones(3), (), (0.1,), np)
+    np.testing.assert_allclose(theta, -0.1)
+    assert whole.cache_info().currsize == 1
 
 
 def test_an_update_of_ones_own_is_not_compiled(at_once):

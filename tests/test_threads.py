@@ -1,9 +1,12 @@
 """NumPy's BLAS has one thread while small networks are trained, and its own number after."""
 
-from threading import Barrier, Thread, current_thread
+import os
+import threading
+from threading import Event, Thread
 
 import numpy as np
 import pytest
+from threadpoolctl import ThreadpoolController
 
 import xpnn
 from xpnn.backends import numpy as numpy_backend
@@ -19,23 +22,25 @@ Y = (X[:, :1] > 0).astype(float)
 @pytest.fixture(autouse=True)
 def two_threads():
     """Two threads for every BLAS that can have them."""
-    before = [library.num_threads for library in blas().lib_controllers]
+    before = [library.num_threads for library in blas()]
     set_threads([2] * len(before))
     if threads() != {2}:
         pytest.skip("a BLAS of this process has one thread only")
+    if threading.active_count() > 1:
+        pytest.skip("another test has left a thread")
     yield
     set_threads(before)
 
 
 def set_threads(numbers):
-    for library, number in zip(blas().lib_controllers, numbers, strict=True):
+    for library, number in zip(blas(), numbers, strict=True):
         library.set_num_threads(number)
         if hasattr(library, "clear_controlling_thread"):  # so that other threads may set it, too
             library.clear_controlling_thread()
 
 
 def threads():
-    return {library.num_threads for library in blas().lib_controllers}
+    return {library.num_threads for library in blas()}
 
 
 def watched(seen):
@@ -86,41 +91,64 @@ def test_an_exception_gives_them_back():
     assert threads() == {2}
 
 
-@pytest.mark.parametrize("owner", ["this thread", "one that is over"])
-def test_a_block_that_was_never_left_does_no_harm(monkeypatch, owner):
+def test_a_block_that_was_never_left_is_undone_by_the_next(monkeypatch):
     """As after a Ctrl-C between two lines."""
-    thread = current_thread() if owner == "this thread" else Thread(target=lambda: None)
-    monkeypatch.setattr(backend_threads, "_owner", thread)
+    monkeypatch.setattr(backend_threads, "_before", [2] * len(blas()))
+    set_threads([1] * len(blas()))
     seen = []
     fit(seen)
     assert seen[-1] == {1}
     assert threads() == {2}
 
 
-@pytest.mark.parametrize("first", ["the other", "this one"])
-def test_who_makes_the_setting_undoes_it(first):
-    """Whichever thread comes first, and whichever leaves last."""
-    entered, left = Barrier(2), Barrier(2)
-    seen = []
+def test_where_another_thread_lives_blas_keeps_its_threads():
+    """It may save the number and put it back, as scikit-learn's k-means does."""
+    entered, left = Event(), Event()
 
-    def stay():
-        with one_thread():
-            entered.wait(10)
+    def limit():
+        with ThreadpoolController().limit(limits=1):
+            entered.set()
             left.wait(10)
 
-    def pass_through():
-        entered.wait(10)
-        with one_thread():
-            seen.append(threads())
-        seen.append(threads())
+    def look():
         left.wait(10)
 
-    this, other = (pass_through, stay) if first == "the other" else (stay, pass_through)
-    thread = Thread(target=other)
+    seen = []
+    thread = Thread(target=look)
     thread.start()
-    this()
+    fit(seen)
+    left.set()
     thread.join()
-    assert seen == [{1}, {1}]
+    assert seen[-1] == {2}
+    left.clear()
+    thread = Thread(target=limit)
+    thread.start()
+    entered.wait(10)
+    fit(seen)
+    left.set()
+    thread.join()
     assert threads() == {2}
-    fit([])
+
+
+def test_fits_in_several_threads_leave_the_number_alone():
+    seen, changed = [], []
+    many = [Thread(target=fit, args=(seen,)) for _ in range(4)]
+    for thread in many:
+        thread.start()
+    for thread in many:
+        changed.append(threads())
+        thread.join()
+    assert changed == [{2}] * 4
     assert threads() == {2}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning", "ignore:.*fork:RuntimeWarning")
+def test_a_child_forked_inside_a_block_has_all_threads():
+    with one_thread():
+        assert threads() == {1}
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if threads() == {2} else 1)
+        assert threads() == {1}
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

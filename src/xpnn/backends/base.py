@@ -401,8 +401,8 @@ class Backend:
         """Return a context in which the library records nothing for its own differentiation."""
         return nullcontext()
 
-    def training(self) -> ExitStack:
-        """Return a context around a training, the outermost, that puts back what is process-wide.
+    def kept(self) -> ExitStack:
+        """Return a context, the outermost, that puts the settings of the process and thread back.
 
         The contexts inside put back what they set, unless Ctrl-C comes between two lines of that.
         """

@@ -41,8 +41,8 @@ class NumpyBackend(Backend):
     def current(self) -> AbstractContextManager[Any]:
         return quiet()
 
-    def training(self) -> ExitStack:
-        kept = super().training()
+    def kept(self) -> ExitStack:
+        kept = super().kept()
         kept.callback(give_back)
         return kept
 

@@ -157,10 +157,10 @@ class TorchBackend(Backend):
 
         return cast(AbstractContextManager[Any], torch.no_grad())
 
-    def training(self) -> ExitStack:
+    def kept(self) -> ExitStack:
         import torch
 
-        kept = super().training()
+        kept = super().kept()
         kept.callback(torch.set_grad_enabled, torch.is_grad_enabled())
         return kept
 

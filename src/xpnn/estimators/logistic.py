@@ -216,7 +216,7 @@ class LogisticRegression(NetworkClassifier):
             )
         Y = self._one_hot(y)
         compare_estimators(ranks, self, X, Y, sample_weight, backend)
-        with backend.training(), backend.current(), backend.no_grad(), training(ranks):
+        with backend.kept(), backend.current(), backend.no_grad(), training(ranks):
             self._fitted_on = inputs.spec_of(home)
             X = inputs.move_rows(X, backend)
             Y = backend.asarray(Y, backend.dtype)

@@ -137,7 +137,6 @@ def fit(
             )
         epochs = positive_int("epochs", epochs)
         batch_size = None if batch_size is None else positive_int("batch_size", batch_size)
-        generator = host_rng(rng)
         check_checkpoint(checkpoint)
         stopping = Stopping(tol, n_iter_no_change, higher_is_better=validation is not None)
         layers, backend = boundary.check_params(params, net.sizes)
@@ -163,10 +162,11 @@ def fit(
             checkpoint=checkpoint is not None,
         )
 
-    with backend.training(), backend.current(), backend.no_grad(), training(ranks):
+    with backend.kept(), backend.current(), backend.no_grad(), training(ranks):
         streamed = stays_on_host(X, batch_size, backend, ranks)
         check = boundary.check_host_examples if streamed else boundary.check_examples
         with raised_on_all(ranks):
+            generator = host_rng(rng)
             X, Y, s = check(X, Y, sample_weight, net.sizes, net.activations, net.loss, backend)
             if validation is not None and tells(ranks):
                 validation = _check_validation(validation, net, backend)
@@ -201,16 +201,21 @@ def fit(
                 given=rng is not None,
             ) as loop,
         ):
-            try:
-                # a call, not a loop: in CPython 3.11 and 3.12 a Ctrl-C that arrives as a loop
-                # written right here jumps back is not caught by this try
-                loop.run(epochs)
-                loop.finish()
-            except KeyboardInterrupt:
-                loop.interrupt()
+            _run(loop, epochs)
         done = loop.best if validation is not None and stopping.wanted else loop.done
         trainer.check_finite(done.carry, done.epochs)
         return trainer.params(done.carry), loop.history
+
+
+def _run(loop: Loop, epochs: int) -> None:
+    """Run a training to its end, or until Ctrl-C."""
+    try:
+        # a call, not a loop: in CPython 3.11 and 3.12 a Ctrl-C that arrives as a loop
+        # written right here jumps back is not caught by this try
+        loop.run(epochs)
+        loop.finish()
+    except KeyboardInterrupt:
+        loop.interrupt()
 
 
 def check_callbacks(callbacks: Any) -> None:
