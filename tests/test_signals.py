@@ -214,10 +214,13 @@ import os, signal, time, xpnn
 
 def call(report):
     if report.epoch == 2:
+        told, tell = os.pipe()
         child = os.fork()
         if child == 0:
-            while True:
-                time.sleep(9.0)
+            os.write(tell, b"!")  # Python forgets what comes as it forks
+            time.sleep(60.0)
+            os._exit(0)
+        os.read(told, 1)
         os.kill(child, signal.SIGTERM)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
         os.kill(os.getpid(), signal.SIGTERM)
