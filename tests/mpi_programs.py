@@ -708,7 +708,7 @@ def failures(ranks, folder):
     def updated(times):
         results = [None] * times + [BrokenPipeError("of the bar")]
         with (
-            patch.object(tqdm, "update", Mock(side_effect=results)),
+            patch.object(tqdm, "update", Mock(side_effect=results if first else None)),
             redirect_stderr(io.StringIO()),
         ):
             train(ranks=ranks, progress=True)

@@ -7,12 +7,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from threading import Barrier
 
 import mpi_programs as programs
 import numpy as np
 import pytest
 from conftest import mpiexec
-from fake_ranks import on_ranks
+from fake_ranks import FakeCommunicator, on_ranks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -282,6 +283,28 @@ def test_an_error_ends_all_ranks(tables, mpi, arguments, message):
     assert done.returncode != 0
     assert done.stderr.count("xpnn: error: ") == 1
     assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(KeyboardInterrupt(), 130), (SystemExit(143), 143), (ValueError("of one"), 2)],
+    ids=repr,
+)
+def test_what_ends_one_rank_ends_all(error, status, capsys):
+    ended = []
+
+    def abort(status):
+        ended.append(status)
+        raise SystemExit(status)
+
+    def command():
+        raise error
+
+    communicator = FakeCommunicator(0, 2, [], Barrier(1))
+    communicator.abort = abort
+    with pytest.raises(SystemExit):
+        Ranks(communicator).run(command)
+    assert ended == [status]
 
 
 def test_a_compressed_table_is_refused(tables, mpi):

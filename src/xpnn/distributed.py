@@ -37,12 +37,12 @@ __all__ = ["communicator", "Communicator"]
 
 GRACE = 0.5
 """Seconds in which the same Ctrl-C has come to all ranks."""
-TOGETHER = 10.0
+TOGETHER = 5.0
 """Seconds in which all ranks have left a training that one has left by an exception."""
 ANSWERING = 2.0
 """Seconds in which all ranks that wait for the others have found that it takes too long."""
-SPIN = 1e-3
-"""Seconds for which an answer is asked for again and again, before there are pauses."""
+SPIN = 0.1
+"""Seconds for which an answer is asked for without a pause, as MPI itself does."""
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
@@ -271,9 +271,7 @@ class Communicator:
         try:
             yield
         except BaseException as error:
-            soon = isinstance(error, KeyboardInterrupt | SystemExit)  # a signal, sent to all
-            seconds = GRACE if soon else TOGETHER
-            if self._training and not self._comes(self._aside.Ibarrier(), seconds):
+            if self._training and not self._comes(self._aside.Ibarrier(), TOGETHER):
                 self.tell("\n" + "".join(traceback.format_exception(error)))
                 self.abort(exit_status(error))
             raise
