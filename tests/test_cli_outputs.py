@@ -40,6 +40,7 @@ def model(capsys):
         (*TRAIN, "-o", "folder.safetensors"),
         (*TRAIN, "-o", "none/m.safetensors"),
         (*TRAIN, "-o", "a" * 300 + ".safetensors"),
+        (*TRAIN, "-o", "a" * 229 + ".safetensors"),
         (*TRAIN, "--checkpoint", "folder.safetensors", "--resume"),
         (*TRAIN, "--checkpoint", "none/c.safetensors"),
         (*TRAIN, "--plot", "folder.png"),

@@ -9,11 +9,19 @@ from pathlib import Path
 from ..errors import ArgumentError
 from ..files.atomic import writable
 
+LONGEST = 240
+"""Bytes in the name of a model: file systems allow 255."""
+
 
 def check_file(option: str, path: Path, ending: str) -> None:
     """Raise unless a file of that ending can be written."""
     if path.suffix != ending:
         raise ArgumentError(f"{option}: expected a name that ends in {ending}, found {path}.")
+    if len(os.fsencode(path.name)) > LONGEST:
+        raise ArgumentError(
+            f"{option}: expected a name of at most {LONGEST} bytes, since programs that copy or "
+            f"compress a file make its name longer, found one of {len(os.fsencode(path.name))}."
+        )
     check_writable(option, path)
 
 
