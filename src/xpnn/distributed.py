@@ -28,6 +28,7 @@ from typing import Any, NoReturn, Self
 
 import numpy as np
 
+from . import _signals
 from ._optional import optional
 from ._typing import Array
 from .backends.threads import limit_threads
@@ -43,9 +44,7 @@ ANSWERING = 2.0
 """Seconds in which all ranks that wait for the others have found that it takes too long."""
 SPIN = 0.1
 """Seconds for which an answer is asked for without a pause, as MPI itself does."""
-SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
+SIGNALS = tuple(_signals.DEFAULTS)
 """What ends a training, on all ranks at the same step."""
 TIMEOUT = "XPNN_TIMEOUT"
 """The variable that says for how many seconds a rank waits for the others; that of rank 0 holds."""
