@@ -79,7 +79,7 @@ def settings():
         "backend": (selection._override.get(), selection._default),
         "warnings": list(warnings.filters),
         "floating-point errors": np.geterr(),
-        "progress bars": len(tqdm._instances),
+        "progress bars": sum(hasattr(bar, "pos") for bar in tqdm._instances),  # that have a row
         "threads": threading.active_count(),
     }
 
@@ -173,9 +173,6 @@ def interrupt(scenario, line):
         except KeyboardInterrupt:
             pass
         after = settings()
-        if after != before:  # a bar that was half made goes with the next collection
-            gc.collect()
-            after = settings()
         problems = [
             f"{name}: {before[name]} before, {after[name]} after"
             for name in before
