@@ -175,13 +175,13 @@ class Operation:
         now = held(path)
         if error is None and now != new:
             return "no exception, and not the new file"
-        hidden = [file.name for file in self.folder.iterdir() if file.name.startswith(".")]
-        if hidden and not lasting:  # with the disk gone for good, nothing can be removed
-            return f"left {hidden}"
-        if now not in (old, new):
-            self.act(path)  # goes on from a checkpoint between the two, as after any crash
-            now = held(path)
-        return None if now in (old, new) else "the file is neither the old nor the new one"
+        left = [file.name for file in self.folder.iterdir() if file.name.endswith(".tmp")]
+        if left and not lasting:  # with the disk gone for good, nothing can be removed
+            return f"left {left}"
+        if isinstance(now, bytes) and now not in (old, new):
+            return "the file is neither the old nor the new one"
+        self.act(path)  # nothing that is left stands in the way; checkpoints are gone on from
+        return None if held(path) == new else "the next time makes another file"
 
 
 def held(path):

@@ -15,6 +15,8 @@ import subprocess
 import sys
 import threading
 import types
+from contextlib import suppress
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
@@ -495,20 +497,6 @@ def test_the_shell_says_that_the_disk_is_full_and_keeps_the_old_model(
     assert path.read_bytes() == b"old"
 
 
-def test_the_shell_asks_before_the_training_whether_the_folder_can_be_written(
-    tmp_path, monkeypatch, capsys
-):
-    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
-    path = tmp_path / "m.safetensors"
-    for options in (["-o", str(path)], ["--checkpoint", str(path)]):
-        assert main(["train", "moons", *options]) == 2
-        printed = capsys.readouterr()
-        assert printed.out == ""
-        assert re.fullmatch(
-            r"xpnn: error: --\w+: expected a folder that can be written, found .*\n", printed.err
-        )
-
-
 # ---- damaged files through every door --------------------------------------------------------
 
 
@@ -553,7 +541,7 @@ DAMAGE = {
     truncated: "cut short|do not fit each other|Was it copied",
     flipped: "SHA-256",
     long_header: "at most 100000000 are allowed",
-    twice: "stands there twice",
+    twice: "stands twice",
     from_the_future: "written by a newer version of xpnn: its format is 9.*pip install --upgrade",
     a_pickle: "found a pickle.*it was not opened",
 }
@@ -698,6 +686,8 @@ def test_ctrl_c_at_any_moment(spec):
     One that arrives in a destructor or a callback of JAX is lost there, by Python's own rule.
     """
     needs(spec)
+    with suppress(ImportError):
+        import_module("numba")  # an import that is interrupted breaks it for the whole process
 
     def interrupt(*_):
         raise KeyboardInterrupt

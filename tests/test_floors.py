@@ -10,6 +10,8 @@ import xpnn
 ROOT = Path(xpnn.__file__).parent
 # what may import what: a module belongs to the first entry that its path starts with
 FLOORS = {
+    "_terminal.py": -1,
+    "_signals.py": 0,
     "errors.py": 0,
     "_typing.py": 0,
     "_table.py": 0,

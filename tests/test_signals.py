@@ -24,9 +24,10 @@ TRAIN = ["train", "moons", "--hidden", "2", "--epochs", "9", "--checkpoint", "c.
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    before = [signal.getsignal(number) for number in _signals.DEFAULTS]
+    # nohup and shells that start tests in the background have signals ignored
+    before = {n: signal.signal(n, default) for n, default in _signals.DEFAULTS.items()}
     yield
-    assert [signal.getsignal(number) for number in _signals.DEFAULTS] == before
+    assert {n: signal.signal(n, found) for n, found in before.items()} == _signals.DEFAULTS
     assert _signals.arrived == []
     assert list(tmp_path.glob(".*")) == []  # no temporary file is left
 

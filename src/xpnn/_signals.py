@@ -55,21 +55,19 @@ def interrupting(*, at_once: bool = False) -> Iterator[None]:
         if first:
             _ctrl_c(frame)
 
-    for number in ours:
-        signal.signal(number, interrupt)
     try:
+        for number in ours:
+            signal.signal(number, interrupt)
         yield
     finally:
-        for number in ours:
-            signal.signal(number, DEFAULTS[number])
-        if ours:
-            arrived.clear()
+        _give_back(ours)
 
 
 @contextmanager
 def ending() -> Iterator[None]:
     """Like `interrupting`; a SIGTERM or SIGHUP that came ends the process after the block."""
     came: list[signal.Signals] = []
+    ours = [number for number in DEFAULTS if _is_default(number)]
     try:
         with interrupting():
             try:
@@ -77,6 +75,7 @@ def ending() -> Iterator[None]:
             finally:
                 came += arrived
     finally:
+        _give_back(ours)  # again: Ctrl-C may have cut it short
         for number in came:
             if _is_default(number) and number in ENDING:
                 _default(number)
@@ -96,6 +95,13 @@ def interrupted_by() -> signal.Signals:
 def status() -> int:
     """Return the exit status of interrupted work, as shells have it: 130 after Ctrl-C."""
     return 128 + interrupted_by()
+
+
+def _give_back(numbers: list[int]) -> None:
+    for number in numbers:
+        signal.signal(number, DEFAULTS[number])
+    if numbers:
+        arrived.clear()
 
 
 def _is_default(number: int) -> bool:
