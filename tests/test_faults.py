@@ -516,7 +516,7 @@ def twice(raw):
     """Name an array twice in the header."""
     length = int.from_bytes(raw[:8], "little")
     header = raw[8 : 8 + length].rstrip()
-    start = re.search(rb'"(W1|coefs_0|coefs_\.0|carry0|[^"]+)":\{"dtype"', header).group(0)
+    start = re.search(rb'"(W1|coefs_0|coefs_\.0|carry0|[^"]+)":\{"d', header).group(0)
     entry = re.search(re.escape(start) + rb"[^}]*\}", header).group(0)
     header = header[:-1] + b"," + entry + b"}"
     return len(header).to_bytes(8, "little") + header + raw[8 + length :]
