@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import xpnn
@@ -21,7 +21,7 @@ from xpnn._table import Table
 from xpnn._terminal import escaped
 from xpnn.backends.base import BackendStatus
 from xpnn.cli import main
-from xpnn.cli.formulas import as_text, is_formula
+from xpnn.cli.formulas import SIGNS, as_text, is_formula
 from xpnn.data import Images
 
 ORDERS = "\x1b]0;OWNED\x07\x1b[2J\t\x7f\x85\x9b31m\u202e\u2067\u200f\u061c\u2028\u2029"
@@ -178,6 +178,7 @@ TRIGGERS = "=+-@\t\r\n＝＋－＠"
 
 @given(st.text(st.sampled_from(f"{TRIGGERS}; 'aé1,\""), max_size=8))
 def test_no_cell_begins_a_formula(text):
+    assume(text not in SIGNS)
     cell = as_text(text)
     for part in (cell, *re.split(r"[;\t\r\n]", cell)):
         assert part.strip()[:1] not in {*"=+-@＝＋－＠"}
@@ -191,7 +192,9 @@ def test_texts_that_are_formulas(text):
     assert is_formula(text)
 
 
-@pytest.mark.parametrize("cell", ["a-b", "a=b", "x@y", "<=50K", "", "'a'", "a; b", -1.5, -1, None])
+@pytest.mark.parametrize(
+    "cell", ["a-b", "a=b", "x@y", "<=50K", "", "'a'", "a; b", "+", "-", -1.5, -1, None]
+)
 def test_cells_that_are_none(cell):
     assert as_text(cell) is cell
 

@@ -26,6 +26,10 @@ class InterruptedBySignal(KeyboardInterrupt):
     """
 
 
+class EndedBySignal(BaseException):
+    """What ends work at once. `fit` does not catch it, and neither does what asks a library."""
+
+
 @contextmanager
 def interrupting(*, at_once: bool = False) -> Iterator[None]:
     """Let SIGTERM and SIGHUP do in the block what Ctrl-C does, and note which comes first.
@@ -36,7 +40,7 @@ def interrupting(*, at_once: bool = False) -> Iterator[None]:
     Parameters
     ----------
     at_once : bool
-        Nothing in the block is worth keeping: raise ``SystemExit``, which `fit` does not catch.
+        Nothing in the block is worth keeping: raise `EndedBySignal`.
     """
     ours = [number for number in DEFAULTS if _is_default(number)]
     owner = os.getpid()
@@ -49,7 +53,7 @@ def interrupting(*, at_once: bool = False) -> Iterator[None]:
         if first:
             arrived.append(signal.Signals(number))
         if at_once:
-            raise SystemExit(status())
+            raise EndedBySignal
         if number == signal.SIGINT:
             raise InterruptedBySignal
         if first:

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self, TypeAlias, TypeVar
 import array_api_compat
 import numpy as np
 
+from .._signals import EndedBySignal
 from .._typing import Array, Namespace
 from ..core.activations import Activation
 from ..core.losses import Loss
@@ -528,7 +529,7 @@ def asked(failure: str, function: Callable[..., T], *arguments: Any) -> T:
     """
     try:
         return function(*arguments)
-    except (XpnnError, KeyboardInterrupt):
+    except (XpnnError, KeyboardInterrupt, EndedBySignal):
         raise
     except BaseException as error:
         raise BackendError(f"{failure}: {first_line(error)}") from error

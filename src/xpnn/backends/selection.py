@@ -9,6 +9,7 @@ from importlib import import_module
 from threading import Lock
 from typing import Any
 
+from .._signals import EndedBySignal
 from ..errors import ArgumentError, ArgumentTypeError, BackendError, XpnnError, unknown_name
 from .base import DTYPES, Backend, BackendStatus, asked
 
@@ -243,7 +244,7 @@ def _loaded(name: str) -> Any:
     """Return what a plug-in's entry point holds, or the exception it raises: it is tried once."""
     try:
         return _plugins()[name].load()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EndedBySignal):
         raise
     except BaseException as error:  # sys.exit, too
         return error

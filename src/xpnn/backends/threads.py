@@ -8,7 +8,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from threading import active_count
+from threading import current_thread, main_thread
+from threading import enumerate as threads_alive
 from typing import Any
 
 SMALL = 2**24
@@ -23,20 +24,26 @@ _before: list[int] | None = None
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let NumPy's BLAS have one thread inside a block, if no other thread of Python lives.
+    """Let NumPy's BLAS have one thread inside a block, if no other thread works.
 
     The number is one for the whole process: OpenBLAS has none for a single thread. So a second
     thread that reads it inside the block, as scikit-learn's k-means does, would put back a 1.
     """
     global _before
     give_back()
-    if active_count() == 1:
+    if _alone():
         _before = [library.num_threads for library in blas()]
         _set([1] * len(_before))
     try:
         yield
     finally:
         give_back()
+
+
+def _alone() -> bool:
+    """Whether no other thread may be setting the number; those of a notebook are idle daemons."""
+    this = current_thread()
+    return this is main_thread() and all(t.daemon or t is this for t in threads_alive())
 
 
 def give_back() -> None:

@@ -65,7 +65,7 @@ def _told(argv: Sequence[str]) -> int:
     """Run a command and return its status; tell of an error."""
     try:
         return _run(argv)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, _signals.EndedBySignal):
         return _signals.status()
     except BrokenPipeError:  # whoever reads what predict writes has had enough, as head has
         return 0

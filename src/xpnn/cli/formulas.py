@@ -4,11 +4,13 @@ import re
 
 FORMULA = re.compile(r"(^|[;\t\r\n])(?=['\s]*[=+\-@＝＋－＠])|^(?=[\t\r\n])")
 """Before a formula, in a cell or in what programs that separate cells by ; or tabs make of it."""
+SIGNS = ("+", "-")
+"""Labels of many a data set. Alone they are no formula."""
 
 
 def is_formula(text: object) -> bool:
     """Whether this is a text, and a spreadsheet program runs it or a part of it."""
-    return isinstance(text, str) and FORMULA.search(text) is not None
+    return isinstance(text, str) and text not in SIGNS and FORMULA.search(text) is not None
 
 
 def as_text(cell: object) -> object:
@@ -17,4 +19,4 @@ def as_text(cell: object) -> object:
     A formula gets a ' before it, and so does one that has a ' there already: whoever removes one '
     before a formula has the text again.
     """
-    return FORMULA.sub(r"\1'", cell) if isinstance(cell, str) else cell
+    return FORMULA.sub(r"\1'", str(cell)) if is_formula(cell) else cell

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from io import TextIOBase, TextIOWrapper
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from .._terminal import escaped, escaped_lines
 
@@ -29,6 +29,16 @@ class Screen(TextIOBase):
         with suppress(OSError, ValueError):  # ValueError: it is closed
             self.beneath.write(escaped_lines(text))
         return len(text)
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding of the stream beneath."""
+        return self.beneath.encoding
+
+    @property
+    def buffer(self) -> BinaryIO:
+        """The stream of bytes beneath, for libraries that write those."""
+        return self.beneath.buffer
 
     def flush(self) -> None:
         """Write at once what was kept, or drop it."""
@@ -55,14 +65,13 @@ def screens() -> Iterator[None]:
             null = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115  for good
             setattr(sys, name, null)
     streams = sys.stdout, sys.stderr
-    for stream in streams:
-        _prepare(stream)
+    waited = [_prepare(stream) for stream in streams]
     with redirect_stdout(Screen(streams[0])), redirect_stderr(Screen(streams[1])):
         try:
             yield
         finally:
-            for stream in streams:
-                _leave(stream)
+            for stream, waits in zip(streams, waited, strict=True):
+                _leave(stream, waits=waits)
 
 
 def beneath(stream: Any) -> TextIO:
@@ -82,15 +91,19 @@ def say_json(found: Any) -> None:
     say(json.dumps(found, allow_nan=False).replace("\x7f", r"\u007f"))
 
 
-def _prepare(stream: Any) -> None:
+def _prepare(stream: Any) -> bool:
+    """Let a stream escape what it has no letters for, and wait; return whether it waited."""
     if isinstance(stream, TextIOWrapper):  # names are shown where the terminal lacks letters
         stream.reconfigure(errors="backslashreplace")
-    with suppress(OSError, ValueError, AttributeError):  # a pipe that does not wait would lose text
-        os.set_blocking(stream.fileno(), True)
+    with suppress(OSError, ValueError, AttributeError):
+        waits = os.get_blocking(stream.fileno())
+        os.set_blocking(stream.fileno(), True)  # a pipe that does not wait would lose text
+        return waits
+    return True
 
 
-def _leave(stream: Any) -> None:
-    """Let Python find nothing at its end that it cannot write."""
+def _leave(stream: Any, *, waits: bool) -> None:
+    """Let Python find nothing at its end that it cannot write; others may have the same pipe."""
     try:
         stream.flush()
     except (OSError, ValueError):
@@ -98,3 +111,6 @@ def _leave(stream: Any) -> None:
             number, null = stream.fileno(), os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, number)
             os.close(null)
+    if not waits:
+        with suppress(OSError, ValueError):
+            os.set_blocking(stream.fileno(), False)
