@@ -23,6 +23,7 @@ import numpy as np
 from tqdm import tqdm
 
 import xpnn
+from xpnn import _signals
 from xpnn.backends import selection
 from xpnn.backends.threads import blas
 
@@ -75,7 +76,8 @@ def settings():
     """Return what holds for the whole process or thread."""
     return {
         "BLAS threads": [library.num_threads for library in blas()],
-        "signals": [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)],
+        "signals": [signal.getsignal(s) for s in _signals.DEFAULTS],
+        "arrived": list(_signals.arrived),
         "backend": (selection._override.get(), selection._default),
         "warnings": list(warnings.filters),
         "floating-point errors": np.geterr(),

@@ -27,7 +27,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import xpnn
-from xpnn import distributed
+from xpnn import _signals, distributed
 from xpnn.backends.base import Backend
 from xpnn.backends.selection import resolve
 from xpnn.backends.threads import SETTINGS
@@ -801,6 +801,11 @@ def test_a_signal_that_is_ignored_stays_ignored(handled, lone):
 )
 def test_the_status_by_which_all_end(error, status):
     assert distributed.exit_status(error) == status
+
+
+def test_the_status_by_which_all_end_after_sigterm(monkeypatch):
+    monkeypatch.setattr(_signals, "arrived", [signal.SIGTERM])
+    assert distributed.exit_status(KeyboardInterrupt()) == 143
 
 
 # ---- MPI that is missing, or another ---------------------------------------------------------

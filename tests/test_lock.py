@@ -3,10 +3,14 @@
 import errno
 import gc
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
+from datetime import datetime
+from inspect import unwrap
 from pathlib import Path
 
 import lock_programs
@@ -139,7 +143,8 @@ def test_a_refusal_leaves_no_lock(path):
 def interrupted(at, path):
     """Train, with Ctrl-C before a line of what takes and releases; return what it raised."""
     functions = [*vars(lock).values(), *vars(lock.Lock).values(), xpnn.Checkpoint.begin]
-    functions += [loop.Loop.__enter__, loop.Loop.__exit__]
+    functions += [loop.Loop.__enter__, loop.Loop.__exit__, unwrap(loop.interruptible)]
+    functions += vars(suppress).values()
     codes = {each.__code__ for each in functions if hasattr(each, "__code__")}
     lines = 0
 
@@ -171,8 +176,10 @@ def test_ctrl_c_between_any_two_lines(tmp_path):
     while not kept or kept[-1]:
         path = tmp_path / str(len(kept))
         kept.append(interrupted(len(kept) + 1, path))
+        assert not lock._held
+        assert not list(tmp_path.glob(".*"))
         assert train(path, 2) == 2
-        assert not path.with_name(f".{path.name}.lock").exists()
+        assert not list(tmp_path.glob(".*"))
     assert len(kept) > 50
     kept.clear()
     gc.collect()  # what is closed only now warns
@@ -219,6 +226,15 @@ def test_what_ran_before_this_start_of_the_machine_has_ended(locks, path, hidden
         without_locks(monkeypatch)
     hidden.write_bytes(b"%d %s %s\n" % (os.getpid(), OTHER_START, lock._host()))
     assert train(path) == 3
+
+
+def test_the_error_says_since_when(path, hidden):
+    hidden.write_bytes(ELSEWHERE)
+    os.utime(hidden, (10**9, 10**9))
+    with pytest.raises(xpnn.ArgumentError) as refusal:
+        train(path)
+    since = re.search(r"checkpoint, since (\S+): ", str(refusal.value))[1]
+    assert datetime.fromisoformat(since).timestamp() == 10**9
 
 
 @linux

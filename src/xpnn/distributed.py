@@ -477,7 +477,7 @@ def _as_told(rank: int, kind: type | None, what: Any) -> BaseException:
 def exit_status(error: BaseException) -> int:
     """Return the exit status of a process that an exception ends."""
     if isinstance(error, KeyboardInterrupt):
-        return 128 + signal.SIGINT
+        return _signals.status()
     code = error.code if isinstance(error, SystemExit) else 1
     return code if isinstance(code, int) else int(code is not None)
 

@@ -25,6 +25,7 @@ from ..core.optimizers import sklearn_sgd
 from ..core.parameters import Params, count, fold_standardization
 from ..distributed import Communicator, raised_on_all, several, tells, training
 from ..errors import ArgumentError
+from ..files.lock import Lock
 from ..network import Network
 from ..training import together
 from ..training.batches import Shuffle
@@ -233,8 +234,8 @@ class LogisticRegression(NetworkClassifier):
         ranks = several(self.communicator)
         slope = 0.0
         with (
-            interruptible(ranks, self.checkpoint),
-            self._loop(X, Y, s, backend, over_ranks) as loop,
+            interruptible(ranks, self.checkpoint) as lock,
+            self._loop(X, Y, s, backend, over_ranks, lock) as loop,
         ):
             try:
                 slope = self._run(loop, over_ranks)
@@ -255,7 +256,9 @@ class LogisticRegression(NetworkClassifier):
         loop.trainer.check_finite(loop.done.carry, self.n_iter_)
         return loop.trainer.params(loop.done.carry)
 
-    def _loop(self, X: Array, Y: Array, s: Any, backend: Backend, over_ranks: Sum) -> Loop:
+    def _loop(
+        self, X: Array, Y: Array, s: Any, backend: Backend, over_ranks: Sum, lock: Lock
+    ) -> Loop:
         net, ranks = self._network(), several(self.communicator)
         weights, unit = _in_units(s, ranks, backend)
         total = backend.number(_weight(X, weights, backend, over_ranks))
@@ -277,6 +280,7 @@ class LogisticRegression(NetworkClassifier):
             trainer.start(zeros),
             Shuffle(trainer.plan.m, None),
             Stopping(None, 1, higher_is_better=False),
+            lock,
             callbacks=self.callbacks,
             checkpoint=self.checkpoint,
         )

@@ -34,6 +34,7 @@ from ..core.optimizers import Optimizer
 from ..core.parameters import Layer, Params
 from ..distributed import Communicator, raised_on_all, several, tells, training
 from ..errors import ArgumentError, DivergenceError
+from ..files.lock import Lock
 from ..network import Network
 from ..training.batches import Shuffle
 from ..training.checkpoint import Checkpoint
@@ -316,8 +317,8 @@ class BaseMLP(NetworkEstimator):
         trainer = self._trainer(X, Y, s, backend, verbose)
         ranks = trainer.communicator
         with (
-            interruptible(ranks, self.checkpoint),
-            self._loop(trainer, score, verbose) as loop,
+            interruptible(ranks, self.checkpoint) as lock,
+            self._loop(trainer, lock, score, verbose) as loop,
         ):
             try:
                 loop.run(1 if incremental else self.max_iter)
@@ -360,6 +361,7 @@ class BaseMLP(NetworkEstimator):
     def _loop(
         self,
         trainer: solvers.MLPTrainer,
+        lock: Lock,
         score: Callable[[Params], float] | None,
         verbose: Verbose | None,
     ) -> Loop:
@@ -374,6 +376,7 @@ class BaseMLP(NetworkEstimator):
             start,
             Shuffle(trainer.plan.m, rng, cumulative=True, seed=self.random_state),
             self._stopping(),
+            lock,
             score=score,
             callbacks=[*([verbose] if verbose else []), *self.callbacks],
             adaptive=rate if isinstance(rate, AdaptiveRate) else None,

@@ -1,7 +1,7 @@
 """`Lock`: one training at a time writes a file.
 
 The kernel decides, by its lock on an open file beside it (`flock`, on Windows a byte): it ends with
-its process, whatever that dies of, so no number of a dead process, nor one given anew, deceives.
+its process, whatever that dies of, so a pid that is dead or used again cannot mislead.
 The words in the file (process, boot, host) are for the message, and for what the kernel does not
 see: processes of other machines on a shared folder, and folders whose file system has no locks.
 There nobody is taken for dead but who ran before this machine's last start.
@@ -12,10 +12,9 @@ import platform
 import re
 import sys
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from stat import S_ISREG
-from traceback import walk_stack
-from types import FrameType
 from typing import BinaryIO
 
 from ..errors import ArgumentError
@@ -33,22 +32,19 @@ _held: dict[tuple[int, int], "Lock"] = {}
 
 
 class Lock:
-    """The right to write a file, for as long as one call runs.
+    """The right to write a file, from `take` to `release`."""
 
-    Parameters
-    ----------
-    path : str or path
-        The file to be written; the lock is a hidden one beside it.
-    """
+    target: StrPath
+    path: Path
+    file: BinaryIO | None = None
 
-    def __init__(self, path: StrPath) -> None:
-        target = Path(os.path.realpath(path))
-        self.target, self.path = path, target.with_name(f"{hidden_prefix(target.name)}lock")
-        self.file: BinaryIO | None = None
-        self.owner: FrameType | None = None
+    def take(self, target: StrPath) -> None:
+        """Take the lock, or raise if another training has it.
 
-    def take(self, owner: FrameType) -> None:
-        """Take the lock while the call ``owner`` runs, or raise if another training has it.
+        Parameters
+        ----------
+        target : str or path
+            The file to be written; the lock is a hidden one beside it.
 
         Raises
         ------
@@ -56,59 +52,64 @@ class Lock:
         OSError
             If no file can be made there.
         """
-        while self.file is None:
-            self._try(owner)
+        real = Path(os.path.realpath(target))
+        self.target, self.path = target, real.with_name(f"{hidden_prefix(real.name)}lock")
+        try:
+            while self.file is None:
+                self._try()
+        except KeyboardInterrupt:  # it may have made a file and not yet kept it: `release` can then
+            with suppress(ArgumentError, OSError):
+                self._try()
+            raise
         self.file.truncate(0)
         self.file.seek(0)
         self.file.write(b"%d %s %s\n" % (os.getpid(), _boot(), _host()))
 
     def release(self) -> None:
-        """Give the lock up, and remove its file. Does nothing in a forked child."""
-        if self.file is None or self.file.closed:
-            return
-        with self.file:
-            _held.pop(_identity(self.file), None)
-            self._remove()
-        if sys.platform == "win32":  # where a file that is open stays
-            self._remove()
-        self.file = self.owner = None
+        """Give the lock up, and remove its file. Does nothing in a forked child.
 
-    def _try(self, owner: FrameType) -> None:
+        Whoever takes a lock releases it twice, from two blocks: Ctrl-C may cut one of them short.
+        """
+        if self.file is None:
+            return
+        if not self.file.closed:
+            self._remove(self.file)
+            _held.pop(_identity(self.file), None)
+            self.file.close()
+        if sys.platform == "win32":  # where a file that is open stays
+            self._remove(self.file)
+        self.file = None
+
+    def _try(self) -> None:
         """Take the lock, or raise; or neither, if another process comes between."""
         file, new = _opened(self.path)
         try:
             free = _lock(file)
             if free is False:
-                self._check_abandoned(file)
-            elif not (new or _ended(_read(file), kernel=bool(free))):
+                raise self._refusal(file, "Wait until it has ended, or use another path.")
+            if not (new or _ended(_read(file), kernel=bool(free))):
                 raise self._refusal(file, f"If it has ended, remove {self.path}.")
-            elif _is_at(file, self.path):
-                self.owner, self.file = owner, file
+            if _is_at(file, self.path):
+                self.file = file
                 _held[_identity(file)] = self
         finally:
             if self.file is not file:
                 file.close()
-
-    def _check_abandoned(self, file: BinaryIO) -> None:
-        """Release a lock whose call has ended, as Ctrl-C between two lines leaves one; or raise."""
-        other = _held.get(_identity(file))
-        if other is None or _runs(other.owner):
-            raise self._refusal(file, "Wait until it has ended, or use another path.")
-        other.release()
 
     def _refusal(self, file: BinaryIO, cure: str) -> ArgumentError:
         words = WORDS.fullmatch(_read(file))
         pid, host = (words[1].decode(), words[3].decode()) if words else ("unknown", "unknown")
         here = pid == str(os.getpid()) and _identity(file) in _held
         who = "another training of this process" if here else "another process"
+        since = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime).astimezone()
         return ArgumentError(
-            f"checkpoint: {who} (pid {pid} on {host}) is training with this checkpoint, "
-            f"{self.target}. {cure}"
+            f"checkpoint: {who} (pid {pid} on {host}) is training with this checkpoint, since "
+            f"{since.isoformat(timespec='seconds')}: {self.target}. {cure}"
         )
 
-    def _remove(self) -> None:
+    def _remove(self, file: BinaryIO) -> None:
         with suppress(OSError):
-            if self.file is None or self.file.closed or _is_at(self.file, self.path):
+            if file.closed or _is_at(file, self.path):
                 self.path.unlink()
 
 
@@ -190,21 +191,12 @@ def _is_at(file: BinaryIO, path: Path) -> bool:
     return False
 
 
-def _runs(call: FrameType | None) -> bool:
-    """Whether a call is on the stack of a thread.
-
-    No `finally` can tell as much: Ctrl-C may come before its first line, and the exception that it
-    raises keeps every object of the call alive.
-    """
-    tops = sys._current_frames().values()
-    return any(frame is call for top in tops for frame, _ in walk_stack(top))
-
-
 def _leave_to_parent() -> None:
     """Close the locks in a forked child, which else would hold them on after its parent's death."""
     for lock in _held.values():
         if lock.file is not None:
             lock.file.close()
+            lock.file = None
     _held.clear()
 
 

@@ -11,7 +11,6 @@ from math import isclose
 from operator import index
 from os import PathLike
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +20,6 @@ from ..core.schedules import Decay
 from ..errors import ArgumentError, ArgumentTypeError, FileFormatError, positive_int
 from ..files import container
 from ..files.atomic import remove_leftovers
-from ..files.lock import Lock
 from .functions import own_functions
 from .history import SERIES
 from .stopping import AdaptiveRate
@@ -45,7 +43,9 @@ class Checkpoint:
         SIGTERM or SIGHUP.
     resume : bool
         Go on from the file if there is one, else start anew: so one and the same program is
-        run again after every interruption. False refuses to overwrite a file.
+        run again after every interruption. False refuses to overwrite a file. A job that was
+        killed on one machine and starts again on another is refused until its lock file, which the
+        error names with the host and the time, is removed by hand.
 
     Notes
     -----
@@ -60,8 +60,7 @@ class Checkpoint:
 
     One file belongs to one training: not to a grid search or to cross-validation. While it runs,
     others are refused, by a hidden lock file beside it. Of a killed process it stays behind, and
-    the next training on the machine takes it over; another machine cannot tell, and its error
-    names the file to remove.
+    the next training on the machine takes it over; another machine cannot tell.
 
     Examples
     --------
@@ -98,18 +97,17 @@ class Checkpoint:
         """Whether the state after so many epochs is written down."""
         return epoch % self.every == 0
 
-    def begin(self, loop: "Loop", caller: FrameType) -> None:
+    def begin(self, loop: "Loop") -> None:
         """Go on from the file, if that is wanted and there is one.
 
-        Nobody else may write it from now on, as long as ``caller`` runs and holds ``loop.lock``.
+        Nobody else may write it from now on, as long as ``loop.lock`` is held.
         """
         path = Path(self.path)
         if path.is_dir():
             raise ArgumentError(f"checkpoint: {path} is a folder; name a file in it.")
         if not path.parent.is_dir():
             raise FileNotFoundError(f"checkpoint: there is no folder {path.parent}; make it first.")
-        loop.lock = Lock(path)
-        loop.lock.take(caller)
+        loop.lock.take(path)
         remove_leftovers(path)
         loop.origin = origin(loop)
         if not path.exists():

@@ -188,12 +188,13 @@ def fit(
             shown = _progress_bar(epochs, progress if tells(ranks) else False)
         with (
             shown as bar,
-            interruptible(ranks, checkpoint),
+            interruptible(ranks, checkpoint) as lock,
             Loop(
                 trainer,
                 trainer.start(joining(backend)(layers)),
                 shuffle,
                 stopping,
+                lock,
                 score=None if validation is None else _scoring(validation, net, ranks),
                 callbacks=callbacks,
                 bar=bar,

@@ -1,10 +1,8 @@
 """`Loop`: epoch after epoch, until something says stop."""
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import perf_counter
-from types import FrameType
 from typing import Any, NamedTuple, Self
 
 from .. import _signals
@@ -25,17 +23,21 @@ GROWTH = 16
 
 
 @contextmanager
-def interruptible(ranks: Communicator | None, checkpoint: Checkpoint | None) -> Iterator[None]:
+def interruptible(ranks: Communicator | None, checkpoint: Checkpoint | None) -> Iterator[Lock]:
     """Let Ctrl-C end a training in the block, on all ranks at the same step.
 
     With a checkpoint SIGTERM and SIGHUP end it likewise, and then the process that has written
-    the checkpoint.
+    the checkpoint. Yields the lock for the checkpoint, which `Loop` takes and releases.
     """
+    lock = Lock()
     signals: AbstractContextManager[None] = nullcontext()
     if checkpoint is not None:
         signals = _signals.ending() if tells(ranks) else _signals.interrupting()
     with signals, ranks.interruptible() if ranks is not None else nullcontext():
-        yield
+        try:
+            yield lock
+        finally:
+            lock.release()  # again: Ctrl-C may have cut it short
 
 
 class Done(NamedTuple):
@@ -59,6 +61,8 @@ class Loop:
         θ and the state of the optimiser, where to start.
     shuffle : Shuffle
     stopping : Stopping
+    lock : Lock
+        The one of `interruptible`.
     score : callable (params) -> float, optional
         The validation score, taken after each epoch.
     callbacks : sequence of callable
@@ -90,6 +94,7 @@ class Loop:
         carry: Carry,
         shuffle: Shuffle,
         stopping: Stopping,
+        lock: Lock,
         *,
         score: Callable[[Params], float] | None = None,
         callbacks: Sequence[Callback] = (),
@@ -98,7 +103,7 @@ class Loop:
         checkpoint: Checkpoint | None = None,
         given: bool = False,
     ) -> None:
-        self.trainer, self.shuffle, self.stopping = trainer, shuffle, stopping
+        self.trainer, self.shuffle, self.stopping, self.lock = trainer, shuffle, stopping, lock
         self.ranks = ranks = trainer.communicator
         shown = [self._show] if bar is not None else []
         callbacks = [*shown, *callbacks]
@@ -106,7 +111,6 @@ class Loop:
             callbacks = [ranks.calling(callbacks)]
         self.score, self.callbacks, self.bar = score, callbacks, bar
         self.adaptive, self.checkpoint, self.given = adaptive, checkpoint, given
-        self.lock: Lock | None = None
         self.origin: dict[str, Any] = {}
         self.history = History()
         self.done = self.best = Done(carry, 0, shuffle.state)
@@ -117,9 +121,9 @@ class Loop:
         """Begin, at the checkpoint if one is to be gone on from."""
         try:
             if self.ranks is not None:
-                self._begin_together(self.ranks, sys._getframe(1))
+                self._begin_together(self.ranks)
             elif self.checkpoint is not None:
-                self.checkpoint.begin(self, sys._getframe(1))
+                self.checkpoint.begin(self)
             if self.bar is not None:
                 with told_later(self.ranks):
                     self.bar.update(self.done.epochs)
@@ -130,8 +134,7 @@ class Loop:
 
     def __exit__(self, *exc_info: object) -> None:
         """Leave the checkpoint to others."""
-        if self.lock is not None:
-            self.lock.release()
+        self.lock.release()
 
     @property
     def theta(self) -> Array:
@@ -186,7 +189,7 @@ class Loop:
             if self.checkpoint is not None and self.judged == self.done.epochs:
                 self.checkpoint.write(self)
 
-    def _begin_together(self, ranks: Communicator, caller: FrameType) -> None:
+    def _begin_together(self, ranks: Communicator) -> None:
         """Begin as rank 0 does, which reads and writes the checkpoint."""
         if self.checkpoint is not None:
             self.trainer.sample  # noqa: B018  gathered from all now, written by rank 0 later
@@ -195,7 +198,7 @@ class Loop:
         found = None
         with ranks.on_all():
             if self.checkpoint is not None:
-                self.checkpoint.begin(self, caller)
+                self.checkpoint.begin(self)
             if ranks.rank == 0:
                 found = state(self)
         found = ranks.broadcast(found)
