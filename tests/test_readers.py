@@ -568,6 +568,18 @@ def parquet():
     return pytest.importorskip("pyarrow.parquet")
 
 
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n", b""])
+@pytest.mark.parametrize("blank", [b"", b" \n\n"])
+def test_a_table_of_more_columns_than_memory_holds(pandas, little_memory, blank, ending):
+    """Each takes pandas 2 KB, whatever it holds."""
+    Path("a.csv").write_bytes(blank + b",".join([b'"\n"'] * 300) + ending)
+    refused("a.csv", "memory at hand")
+    Path("b.csv").write_bytes(
+        b",".join(b"c%d" % i for i in range(200)) + b"\n" + b"1," * 199 + b"1"
+    )
+    assert read("b.csv").X.shape == (1, 200)
+
+
 def test_a_table_larger_than_memory(pandas, little_memory):
     Path("a.csv").write_text("a,b\n" + "1,2\n" * 30_000, encoding="ascii")
     refused("a.csv", "memory at hand")  # 24 bytes a cell
@@ -595,6 +607,68 @@ def test_a_text_of_a_parquet_longer_than_memory(pandas, parquet, little_memory):
     pandas.DataFrame({"a": ["x" * 1000] * 20_000}).to_parquet("a.parquet")
     assert Path("a.parquet").stat().st_size < 20_000
     refused("a.parquet", "memory at hand")
+
+
+@pytest.mark.parametrize("way", ["text", "list", "struct", "map", "plain", "delta"])
+def test_a_parquet_is_measured_before_it_is_unpacked(pandas, parquet, way, monkeypatch):
+    """20,000 rows name one text of 30,000 letters: 600 MB from about a kilobyte."""
+    pa = pytest.importorskip("pyarrow")
+    monkeypatch.setattr(boundary, "host_memory", lambda: 300 * 2**20)
+    rows = 5_000 if way in {"plain", "delta"} else 20_000
+    entries = pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), ["x" * 30_000])
+    keys, all_rows = pa.array(np.arange(rows)), np.int32([0, rows])
+    columns = {
+        "text": lambda: entries,
+        "list": lambda: pa.ListArray.from_arrays(all_rows, entries),
+        "struct": lambda: pa.StructArray.from_arrays([entries], ["b"]),
+        "map": lambda: pa.MapArray.from_arrays(all_rows, keys, entries),
+        "plain": lambda: entries.cast(pa.string()),
+        "delta": lambda: entries.cast(pa.string()),
+    }
+    options = {"use_dictionary": way not in {"plain", "delta"}}
+    if way == "delta":
+        options["column_encoding"] = {"a": "DELTA_BYTE_ARRAY"}
+    table = pa.table({"a": columns[way]()})
+    parquet.write_table(table, "a.parquet", store_schema=False, compression="zstd", **options)
+    assert Path("a.parquet").stat().st_size < 200_000
+    peak = arrow_peak(lambda: refused("a.parquet", "memory at hand"))
+    assert peak < 250 * 2**20
+
+
+def arrow_peak(call):
+    """Return the most bytes that Arrow has held at once during a call."""
+    pa = pytest.importorskip("pyarrow")
+    before = pa.default_memory_pool()
+    pool = pa.proxy_memory_pool(before)
+    pa.set_memory_pool(pool)
+    try:
+        call()
+    finally:
+        pa.set_memory_pool(before)
+    return pool.max_memory()
+
+
+def test_a_parquet_is_what_pandas_reads(pandas, parquet):
+    pa = pytest.importorskip("pyarrow")
+    texts = ["a", None, "bb"]
+    columns = {
+        "text": pa.array(texts),
+        "large": pa.array(texts, pa.large_string()),
+        "bytes": pa.array([b"\xff", None, b"z"]),
+        "class": pa.array(texts).dictionary_encode(),
+        "number": pa.array([1, 2, 2]).dictionary_encode(),
+        "list": pa.array([["a", None], None, []]),
+        "classes": pa.array([["a"], None, []], pa.list_(pa.dictionary(pa.int8(), pa.string()))),
+        "pair": pa.array([["a", "b"], None, [None, "c"]], pa.list_(pa.string(), 2)),
+        "struct": pa.array([{"a.b": "c"}, None, {"a.b": None}]),
+        "map": pa.array([[("a", "b")], None, []], pa.map_(pa.string(), pa.string())),
+        "a.b": pa.array(texts),
+        "none": pa.nulls(3),
+    }
+    for encoding in (None, "PLAIN", "DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"):
+        options = {"use_dictionary": False, "column_encoding": {"text": encoding}}
+        parquet.write_table(pa.table(columns), "a.parquet", **(options if encoding else {}))
+        pandas.testing.assert_frame_equal(read("a.parquet").X, pandas.read_parquet("a.parquet"))
 
 
 def test_a_parquet_that_pandas_does_not_understand(pandas, parquet):
