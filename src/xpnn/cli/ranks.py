@@ -210,7 +210,8 @@ def _check_texts(path: Path, schema: Any, groups: list[int]) -> bool:
     """Raise if the texts of a .parquet do not fit into memory; return whether they can be measured.
 
     No header tells their lengths, and many rows may name one entry of a dictionary. So Arrow
-    unpacks the entries only. It cannot do so where a text is stored as its difference from the last.
+    unpacks the entries only. It cannot do so where a file holds how each text differs from the
+    last.
     """
     parquet = optional("pyarrow.parquet", "reading tables", "data")
     types = optional("pyarrow.types", "reading tables", "data")
