@@ -140,6 +140,12 @@ def moved(name, link):
     return change
 
 
+def unsound(h5py, name, message):
+    """Check a data set as the other process does, without starting one."""
+    with h5py.File("a.h5") as file, pytest.raises(child.RefusedError, match=message):
+        child.class_names(child.checked(file, name))
+
+
 NAMES = ("train_set_x", "train_set_y", "list_classes")
 LINKS = {
     "soft": lambda h5py: lambda file: h5py.SoftLink("/elsewhere"),
@@ -155,7 +161,9 @@ def test_h5_follows_no_link(h5py, name, link):
     write_h5(h5py, lambda file: None, "other.h5")
     write_h5(h5py, moved(name, LINKS[link](h5py)))
     message = "found a link" if link in {"soft", "external"} else f"expected a data set {name}"
-    refused("a.h5", message, read_h5)
+    unsound(h5py, name, message)
+    if link == "soft":
+        refused("a.h5", message, read_h5)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -163,7 +171,7 @@ def test_h5_reads_no_other_file(h5py, name):
     Path("secret").write_bytes(b"PASSWORD=hunter2".ljust(96))
     write_h5(h5py, lambda file: None, "other.h5")
     write_h5(h5py, replaced(name, shape=(3,), dtype="S16", external=[("secret", 0, 48)]))
-    refused("a.h5", "names other files", read_h5)
+    unsound(h5py, name, "names other files")
 
     def virtual(file):
         layout = h5py.VirtualLayout(PIXELS.shape, np.uint8)
@@ -172,7 +180,7 @@ def test_h5_reads_no_other_file(h5py, name):
         file.create_virtual_dataset(name, layout)
 
     write_h5(h5py, virtual)
-    refused("a.h5", "names other files", read_h5)
+    unsound(h5py, name, "names other files")
 
 
 @unix
@@ -255,7 +263,7 @@ def test_h5_that_declares_what_is_not_there(h5py, name, given, message):
     if given.get("shape", 0) is None:
         given = {"data": h5py.Empty("u1")}
     write_h5(h5py, replaced(name, **given))
-    refused("a.h5", message, read_h5)
+    unsound(h5py, name, message)
 
 
 def test_h5_larger_than_memory(h5py, little_memory):
