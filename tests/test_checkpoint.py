@@ -3,10 +3,12 @@
 The oracle is the same training without a checkpoint: bit for bit on NumPy.
 """
 
+import copy
 import errno
 import os
 import shutil
 import signal
+import tracemalloc
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -22,7 +24,7 @@ from xpnn import LogisticRegression, MLPClassifier, MLPRegressor, optimizers, sc
 from xpnn.core.activations import activation
 from xpnn.files import container
 from xpnn.files.networks import tensors_of
-from xpnn.training import loop
+from xpnn.training import functions, loop
 from xpnn.training.trainer import Trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -876,6 +878,34 @@ def test_functions_of_ones_own_are_told_apart(what, path):
     with pytest.raises(xpnn.ArgumentError, match=f"its {name}.* is another function"):
         go(other, 4)
     go(one, 4)  # made anew, it is the same
+
+
+def test_an_array_of_a_function_is_not_copied_to_be_told_apart():
+    rates = np.arange(2_000_000.0)
+    tracemalloc.start()
+    try:
+        functions.digest((listed(rates),))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < rates.nbytes / 4
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (np.arange(6.0), np.arange(6.0).reshape(2, 3)),
+        (np.arange(6.0).reshape(2, 3), np.arange(6.0).reshape(3, 2).T),
+        (np.zeros(2), np.zeros(2, np.int64)),
+        (np.array(["2026-01-01"], "M8[D]"), np.array(["2026-01-02"], "M8[D]")),
+        (np.array([1, "a"], object), np.array([1, "b"], object)),
+        (np.float64(1), np.float64(2)),
+        (np.zeros(2, "V0"), np.zeros(3, "V0")),
+    ],
+)
+def test_arrays_are_told_apart(one, other):
+    assert functions.digest((one,)) != functions.digest((other,))
+    assert functions.digest((one,)) == functions.digest((copy.deepcopy(one),))
 
 
 def test_an_estimators_own_activation_is_told_apart(path):

@@ -12,6 +12,6 @@ def test_no_failing_call_loses_a_file(tmp_path):
         pytest.skip("needs Linux and a C compiler")
     files = tmp_path / "files"
     files.mkdir()
-    found = failing_calls.run(library, str(files), "--step", 3)
+    found = failing_calls.run(library, str(files), "--step", 11)
     assert {name: each["wrong"] for name, each in found.items() if each["wrong"]} == {}
     assert all(each["raised"] > each["tried"] / 3 for each in found.values())  # they do fail

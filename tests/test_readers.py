@@ -14,7 +14,6 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
-import fuzz_readers
 import numpy as np
 import pytest
 
@@ -26,7 +25,8 @@ from xpnn.data import hdf5, images, read_h5, read_idx, read_image
 from xpnn.data.files import check_fits, existing_file, refusing
 
 unix = pytest.mark.skipif(os.name == "nt", reason="needs limits and signals of Unix")
-PIXELS = fuzz_readers.PIXELS
+PIXELS = np.random.default_rng(0).integers(0, 256, (12, 9, 8, 3), dtype=np.uint8)
+LABELS = np.arange(12) % 3
 
 
 @pytest.fixture(autouse=True)
@@ -103,26 +103,6 @@ def test_nobody_waits_for_a_pipe(name):
     refused(name, "found a pipe or a device", existing_file)
 
 
-# ---- damaged files of every kind ---------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", fuzz_readers.KINDS)
-@pytest.mark.filterwarnings("ignore")
-def test_damaged_files(name, tmp_path):
-    pytest.importorskip(fuzz_readers.LIBRARY.get(Path(name).suffix, "PIL.Image"))
-    files = 12 if name == "a.h5" else 60
-    outcomes, slowest = fuzz_readers.run(name, files, 20261129, tmp_path)
-    assert outcomes.keys() <= {"read", "refused"}
-    assert outcomes["refused"]
-    assert slowest < 3 * fuzz_readers.SECONDS
-
-
-@pytest.mark.parametrize("name", ["a.png", "a.tiff"])
-def test_damaged_pictures_where_warnings_are_errors(name, tmp_path):
-    pytest.importorskip("PIL.Image")
-    assert fuzz_readers.run(name, 60, 1, tmp_path)[0].keys() <= {"read", "refused"}
-
-
 # ---- HDF5 --------------------------------------------------------------------------------------
 
 
@@ -134,7 +114,7 @@ def h5py():
 def write_h5(h5py, change, name="a.h5"):
     """Write a file of the layout that `change` has changed."""
     with h5py.File(name, "w") as file:
-        file["train_set_x"], file["train_set_y"] = PIXELS, fuzz_readers.LABELS
+        file["train_set_x"], file["train_set_y"] = PIXELS, LABELS
         file["list_classes"] = [b"a", b"b", b"c"]
         change(file)
     return name
@@ -160,6 +140,12 @@ def moved(name, link):
     return change
 
 
+def unsound(h5py, name, message):
+    """Check a data set as the other process does, without starting one."""
+    with h5py.File("a.h5") as file, pytest.raises(child.RefusedError, match=message):
+        child.class_names(child.checked(file, name))
+
+
 NAMES = ("train_set_x", "train_set_y", "list_classes")
 LINKS = {
     "soft": lambda h5py: lambda file: h5py.SoftLink("/elsewhere"),
@@ -175,7 +161,9 @@ def test_h5_follows_no_link(h5py, name, link):
     write_h5(h5py, lambda file: None, "other.h5")
     write_h5(h5py, moved(name, LINKS[link](h5py)))
     message = "found a link" if link in {"soft", "external"} else f"expected a data set {name}"
-    refused("a.h5", message, read_h5)
+    unsound(h5py, name, message)
+    if link == "soft":
+        refused("a.h5", message, read_h5)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -183,7 +171,7 @@ def test_h5_reads_no_other_file(h5py, name):
     Path("secret").write_bytes(b"PASSWORD=hunter2".ljust(96))
     write_h5(h5py, lambda file: None, "other.h5")
     write_h5(h5py, replaced(name, shape=(3,), dtype="S16", external=[("secret", 0, 48)]))
-    refused("a.h5", "names other files", read_h5)
+    unsound(h5py, name, "names other files")
 
     def virtual(file):
         layout = h5py.VirtualLayout(PIXELS.shape, np.uint8)
@@ -192,7 +180,7 @@ def test_h5_reads_no_other_file(h5py, name):
         file.create_virtual_dataset(name, layout)
 
     write_h5(h5py, virtual)
-    refused("a.h5", "names other files", read_h5)
+    unsound(h5py, name, "names other files")
 
 
 @unix
@@ -275,7 +263,7 @@ def test_h5_that_declares_what_is_not_there(h5py, name, given, message):
     if given.get("shape", 0) is None:
         given = {"data": h5py.Empty("u1")}
     write_h5(h5py, replaced(name, **given))
-    refused("a.h5", message, read_h5)
+    unsound(h5py, name, message)
 
 
 def test_h5_larger_than_memory(h5py, little_memory):
@@ -568,6 +556,18 @@ def parquet():
     return pytest.importorskip("pyarrow.parquet")
 
 
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n", b""])
+@pytest.mark.parametrize("blank", [b"", b" \n\n"])
+def test_a_table_of_more_columns_than_memory_holds(pandas, little_memory, blank, ending):
+    """Each takes pandas 2 KB, whatever it holds."""
+    Path("a.csv").write_bytes(blank + b",".join([b'"\n"'] * 300) + ending)
+    refused("a.csv", "memory at hand")
+    Path("b.csv").write_bytes(
+        b",".join(b"c%d" % i for i in range(200)) + b"\n" + b"1," * 199 + b"1"
+    )
+    assert read("b.csv").X.shape == (1, 200)
+
+
 def test_a_table_larger_than_memory(pandas, little_memory):
     Path("a.csv").write_text("a,b\n" + "1,2\n" * 30_000, encoding="ascii")
     refused("a.csv", "memory at hand")  # 24 bytes a cell
@@ -595,6 +595,69 @@ def test_a_text_of_a_parquet_longer_than_memory(pandas, parquet, little_memory):
     pandas.DataFrame({"a": ["x" * 1000] * 20_000}).to_parquet("a.parquet")
     assert Path("a.parquet").stat().st_size < 20_000
     refused("a.parquet", "memory at hand")
+
+
+@pytest.mark.parametrize("way", ["text", "list", "struct", "map", "plain", "delta"])
+def test_a_parquet_is_measured_before_it_is_unpacked(pandas, parquet, way, monkeypatch):
+    """20,000 rows name one text of 30,000 letters: 600 MB from about a kilobyte."""
+    pa = pytest.importorskip("pyarrow")
+    monkeypatch.setattr(boundary, "host_memory", lambda: 300 * 2**20)
+    rows = 5_000 if way in {"plain", "delta"} else 20_000
+    entries = pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), ["x" * 30_000])
+    keys, all_rows = pa.array(np.arange(rows)), np.int32([0, rows])
+    columns = {
+        "text": lambda: entries,
+        "list": lambda: pa.ListArray.from_arrays(all_rows, entries),
+        "struct": lambda: pa.StructArray.from_arrays([entries], ["b"]),
+        "map": lambda: pa.MapArray.from_arrays(all_rows, keys, entries),
+        "plain": lambda: entries.cast(pa.string()),
+        "delta": lambda: entries.cast(pa.string()),
+    }
+    options = {"use_dictionary": way not in {"plain", "delta"}}
+    if way == "delta":
+        options["column_encoding"] = {"a": "DELTA_BYTE_ARRAY"}
+    table = pa.table({"a": columns[way]()})
+    parquet.write_table(table, "a.parquet", store_schema=False, compression="zstd", **options)
+    assert Path("a.parquet").stat().st_size < 200_000
+    peak = arrow_peak(lambda: refused("a.parquet", "memory at hand"))
+    assert peak < 250 * 2**20
+
+
+def arrow_peak(call):
+    """Return the most bytes that Arrow has held at once during a call."""
+    pa = pytest.importorskip("pyarrow")
+    before = pa.default_memory_pool()
+    pool = pa.proxy_memory_pool(before)
+    pa.set_memory_pool(pool)
+    try:
+        call()
+    finally:
+        pa.set_memory_pool(before)
+    return pool.max_memory()
+
+
+def test_a_parquet_is_what_arrow_reads(pandas, parquet):
+    pa = pytest.importorskip("pyarrow")
+    texts = ["a", None, "bb"]
+    columns = {
+        "text": pa.array(texts),
+        "large": pa.array(texts, pa.large_string()),
+        "bytes": pa.array([b"\xff", None, b"z"]),
+        "class": pa.array(texts).dictionary_encode(),
+        "number": pa.array([1, 2, 2]).dictionary_encode(),
+        "list": pa.array([["a", None], None, []]),
+        "classes": pa.array([["a"], None, []], pa.list_(pa.dictionary(pa.int8(), pa.string()))),
+        "pair": pa.array([["a", "b"], ["b", "a"], [None, "c"]], pa.list_(pa.string(), 2)),
+        "struct": pa.array([{"a.b": "c"}, None, {"a.b": None}]),
+        "map": pa.array([[("a", "b")], None, []], pa.map_(pa.string(), pa.string())),
+        "a.b": pa.array(texts),
+        "none": pa.nulls(3),
+    }
+    for encoding in (None, "PLAIN", "DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"):
+        options = {"use_dictionary": False, "column_encoding": {"text": encoding}}
+        parquet.write_table(pa.table(columns), "a.parquet", **(options if encoding else {}))
+        expected = parquet.read_table("a.parquet").to_pandas()
+        pandas.testing.assert_frame_equal(read("a.parquet").X, expected)
 
 
 def test_a_parquet_that_pandas_does_not_understand(pandas, parquet):

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from targets import TARGETS
 
 HERE = Path(__file__).parent
+HARNESSES = sorted(path.stem.removeprefix("fuzz_") for path in HERE.glob("fuzz_*.py"))
 LIMITS = ("-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1")
 EXECUTIONS = re.compile(rb"stat::number_of_executed_units: +(\d+)")
 COVERED = re.compile(rb"ft: (\d+)")
@@ -60,7 +61,7 @@ def fuzz(name: str, seconds: float, finds: Path, corpus: Path) -> Row:
 def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(HARNESSES))
     parser.add_argument("--seconds", type=float, default=60, help="for each target")
     parser.add_argument("--finds", type=Path, default=Path("finds"))
     arguments = parser.parse_args()
@@ -68,7 +69,7 @@ def main() -> int:
     finds.mkdir(parents=True, exist_ok=True)
     print(f"{'target':12}{'executions':>12}{'seconds':>9}{'features':>10}{'finds':>7}")
     total = 0
-    for name in arguments.targets or TARGETS:
+    for name in arguments.targets or HARNESSES:
         with TemporaryDirectory() as corpus:
             row = fuzz(name, arguments.seconds, finds, Path(corpus))
         print(

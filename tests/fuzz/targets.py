@@ -15,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import xpnn
 from xpnn.cli.reading import read
-from xpnn.data import read_idx, read_image
+from xpnn.data import read_h5, read_idx, read_image
 from xpnn.estimators.rows import ImageRows
 from xpnn.estimators.saving import save_pipeline
 from xpnn.files import container
@@ -250,8 +251,9 @@ def tables() -> list[bytes]:
         {"size": [1.5, None, 3.0], "name": ["a", 'b "c"', "é"], "kind": pd.Categorical([*"xyx"])}
     )
     text = frame.to_csv(index=False).encode()
-    parquet = io.BytesIO()
+    parquet, groups = io.BytesIO(), io.BytesIO()
     frame.to_parquet(parquet, compression=None)
+    pd.concat([frame] * 4).iloc[::2].to_parquet(groups, row_group_size=2)  # with an index
     array, arrays = io.BytesIO(), io.BytesIO()
     np.save(array, np.eye(3))
     np.savez(arrays, X=np.eye(3), y=np.arange(3))
@@ -261,7 +263,8 @@ def tables() -> list[bytes]:
         *(file.getvalue() for file in (parquet, array, arrays)),
         gzip.compress(text, mtime=0),
     ]
-    return [bytes([number]) + each for number, each in enumerate(raw)]
+    files = [bytes([number]) + each for number, each in enumerate(raw)]
+    return [*files, bytes([TABLES.index(".parquet")]) + groups.getvalue()]
 
 
 def read_table(data: bytes) -> None:
@@ -295,6 +298,24 @@ def in_zip(rng: random.Random, raw: bytes, change: Change) -> bytes:
 
 def in_gzip(rng: random.Random, raw: bytes, change: Change) -> bytes:
     return gzip.compress(change(gzip.decompress(raw)), mtime=0)
+
+
+# ---- HDF5 ------------------------------------------------------------------------------------
+
+
+def h5_files() -> list[bytes]:
+    file = io.BytesIO()
+    pixels = np.arange(864, dtype=np.uint8).reshape(12, 4, 6, 3)
+    with import_module("h5py").File(file, "w") as made:
+        made.create_dataset("train_set_x", data=pixels, chunks=(4, 4, 6, 3), compression="gzip")
+        made["train_set_y"] = LABELS[0]
+        made["list_classes"] = ["a", "bird", "c"]  # on a heap
+    return [file.getvalue()]
+
+
+def read_h5_file(data: bytes) -> None:
+    with as_file("a.h5", data) as path:
+        read_h5(path)
 
 
 # ---- IDX and pictures ------------------------------------------------------------------------
@@ -362,6 +383,10 @@ def chunks_of(png: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += 12 + length
 
 
+def nothing_inside(_rng: random.Random, data: bytes, change: Change) -> bytes:
+    return change(data)
+
+
 def deep_in_idx(rng: random.Random, data: bytes, change: Change) -> bytes:
     return in_gzip(rng, data, change) if data[:2] == b"\x1f\x8b" else change(data)
 
@@ -372,4 +397,5 @@ TARGETS = {
     "table": Target(read_table, tables, deep_in_table),
     "idx": Target(read_idx_file, idx_files, deep_in_idx),
     "picture": Target(read_picture, pictures, deep_in_picture),
+    "h5": Target(read_h5_file, h5_files, nothing_inside),
 }

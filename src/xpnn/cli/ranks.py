@@ -22,6 +22,7 @@ from . import one_line
 
 BLOCK = 2**20  # bytes that are looked at together for the end of a line
 COPIES = 3  # of a .parquet, while it becomes a frame
+ROWS, FEW_ROWS = 2**16, 2**8  # of a .parquet that are unpacked together; few if texts may be long
 
 
 class Ranks:
@@ -192,8 +193,9 @@ def _read(path: Path, file: Any, groups: list[int]) -> Any:
     """
     rows = sum(file.metadata.row_group(i).num_rows for i in groups)
     check_fits(path, COPIES * rows * sum(map(_width, file.schema_arrow.types)))
+    size = ROWS if _check_texts(path, file.schema, groups) else FEW_ROWS
     batches, found = [], 0
-    for batch in file.iter_batches(row_groups=groups):  # the lengths of texts are in no header
+    for batch in file.iter_batches(size, row_groups=groups):
         found += batch.nbytes
         check_fits(path, COPIES * found)
         batches.append(batch)
@@ -202,6 +204,48 @@ def _read(path: Path, file: Any, groups: list[int]) -> Any:
     table = pyarrow.Table.from_batches(batches, schema)
     table.validate(full=True)  # texts that are no UTF-8 would be found when they are looked at
     return table
+
+
+def _check_texts(path: Path, schema: Any, groups: list[int]) -> bool:
+    """Raise if the texts of a .parquet do not fit into memory; return whether they can be measured.
+
+    No header tells their lengths, and many rows may name one entry of a dictionary. So Arrow
+    unpacks the entries only. It cannot do so where a file holds how each text differs from the
+    last.
+    """
+    parquet = optional("pyarrow.parquet", "reading tables", "data")
+    types = optional("pyarrow.types", "reading tables", "data")
+    categories = {
+        field.name for field in schema.to_arrow_schema() if types.is_dictionary(field.type)
+    }
+    leaves = [schema.column(i) for i in range(len(schema))]
+    texts = {leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"} - categories
+    needed = 0
+    with path.open("rb") as opened, parquet.ParquetFile(opened, read_dictionary=texts) as file:
+        try:
+            for batch in file.iter_batches(ROWS, row_groups=groups, columns=sorted(texts)):
+                needed += sum(map(_unpacked, batch.columns))
+                check_fits(path, COPIES * needed)
+        except OSError:  # "not yet implemented", or a damaged file, of which the reader tells
+            return False
+    return True
+
+
+def _unpacked(column: Any) -> int:
+    """Return how many bytes the texts of an Arrow column have when no dictionary shortens them."""
+    compute = optional("pyarrow.compute", "reading tables", "data")
+    types = optional("pyarrow.types", "reading tables", "data")
+    if types.is_dictionary(column.type):
+        lengths = compute.binary_length(column.dictionary)
+        return compute.sum(lengths.cast("int64").take(column.indices)).as_py() or 0
+    if types.is_map(column.type):  # Arrow does not flatten it
+        first, last = column.offsets[0].as_py(), column.offsets[-1].as_py()
+        parts = [part.slice(first, last - first) for part in (column.keys, column.items)]
+    elif types.is_struct(column.type):
+        parts = column.flatten()
+    else:
+        parts = [column.flatten()] if types.is_nested(column.type) else []
+    return sum(map(_unpacked, parts))
 
 
 def _width(kind: Any) -> int:

@@ -46,6 +46,8 @@ SEPARATED = {".csv": "commas", ".tsv": "tabs"}
 CHUNK_BYTES = 2**26
 CELL_BYTES = 24
 """pandas' memory for a cell: where it begins, twice, and the number it holds."""
+COLUMN_BYTES = 4096
+"""pandas' memory for a column, about twice: its name and its array."""
 NPY, NPZ = b"\x93NUM", b"PK\x03\x04"
 """How files of numpy.save and numpy.savez begin."""
 NPY_HEADERS = {
@@ -375,12 +377,25 @@ def _of_text(path: Path, separator: str, texts: Iterable[str], ranks: Ranks) -> 
 
 
 def _check_cells(path: Path, file: Any, separator: bytes) -> None:
-    """Raise, before pandas asks for memory, for more text and cells than fit into it."""
-    needed = 0
+    """Raise, before pandas asks for memory, for more text, cells and columns than fit."""
+    needed = COLUMN_BYTES * _columns(path, file, separator)
     while block := file.read(2**20):
         needed += len(block) + CELL_BYTES * (block.count(separator) + block.count(b"\n"))
         check_fits(path, needed)
     file.seek(0)
+
+
+def _columns(path: Path, file: Any, separator: bytes) -> int:
+    """Return how many columns the first line of a table has that is not blank."""
+    columns, quotes = 1, 0
+    while piece := file.readline(2**20):
+        columns += piece.count(separator)
+        quotes += piece.count(b'"')
+        check_fits(path, COLUMN_BYTES * columns)
+        if piece.strip() and piece.endswith(b"\n") and quotes % 2 == 0:
+            break
+    file.seek(0)
+    return columns
 
 
 def _is_number(name: str) -> bool:
