@@ -90,13 +90,13 @@ def test_only_the_groups_that_are_needed_are_read(tmp_path, monkeypatch):
     read = []
     original = parquet.ParquetFile.iter_batches
 
-    def noting(file, row_groups):
+    def noting(file, *arguments, row_groups, **options):
         read.append(tuple(row_groups))
-        return original(file, row_groups=row_groups)
+        return original(file, *arguments, row_groups=row_groups, **options)
 
     monkeypatch.setattr(parquet.ParquetFile, "iter_batches", noting)
     on_ranks(2, lambda communicator: Ranks(communicator).row_groups(path))
-    assert sorted(read) == [(0, 1), (2, 3)]
+    assert set(read) == {(0, 1), (2, 3)}
 
 
 def test_the_rows_of_a_rank_among_those_of_all():

@@ -37,6 +37,7 @@ class Lock:
     target: StrPath
     path: Path
     file: BinaryIO | None = None
+    identity: tuple[int, int]
 
     def take(self, target: StrPath) -> None:
         """Take the lock, or raise if another training has it.
@@ -74,8 +75,9 @@ class Lock:
             return
         if not self.file.closed:
             self._remove(self.file)
-            _held.pop(_identity(self.file), None)
-            self.file.close()
+            _held.pop(self.identity, None)
+            with suppress(OSError):  # it is closed all the same
+                self.file.close()
         if sys.platform == "win32":  # where a file that is open stays
             self._remove(self.file)
         self.file = None
@@ -90,8 +92,9 @@ class Lock:
             if not (new or _ended(_read(file), kernel=bool(free))):
                 raise self._refusal(file, f"If it has ended, remove {self.path}.")
             if _is_at(file, self.path):
+                self.identity = _identity(file)
                 self.file = file
-                _held[_identity(file)] = self
+                _held[self.identity] = self
         finally:
             if self.file is not file:
                 file.close()
