@@ -564,3 +564,20 @@ def test_a_pipe_gets_plain_lines(run):
     lines = [line for line in printed.splitlines() if line.startswith("epoch ")]
     assert 5 <= len(lines) <= 12
     assert all(re.fullmatch(r"epoch \d+ of 50, cost [\d.e-]+", line) for line in lines)
+
+
+def test_labels_that_are_no_characters_are_refused(tmp_path, capsys):
+    np.save(tmp_path / "x.npy", np.zeros((2, 3)))
+    np.save(tmp_path / "y.npy", np.array(["a", "b"]))
+    raw = (tmp_path / "y.npy").read_bytes()
+    (tmp_path / "y.npy").write_bytes(raw[:-4] + b"\xff" * 4)
+    assert main(["train", str(tmp_path / "x.npy"), str(tmp_path / "y.npy")]) == 2
+    assert "y.npy: expected whole arrays" in capsys.readouterr().err
+
+
+def test_labels_with_nul_are_refused_before_the_training(tmp_path, capsys):
+    """NumPy drops NUL at the end of a text: two classes would become one."""
+    pytest.importorskip("pandas")
+    (tmp_path / "d.csv").write_text("a,y\n" + "1,x\n2,x\0\n" * 9, encoding="utf-8")
+    assert main(["train", str(tmp_path / "d.csv"), "--target", "y"]) == 2
+    assert "expected names without NUL characters" in capsys.readouterr().err

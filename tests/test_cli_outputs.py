@@ -160,3 +160,10 @@ def test_a_save_that_is_interrupted_is_repeated():
     with pytest.raises(KeyboardInterrupt):
         kept(save, Path("m.safetensors"))
     assert Path("m.safetensors").read_bytes() == b"whole"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_a_link_to_itself_is_told(capsys):
+    Path("loop.safetensors").symlink_to("loop.safetensors")
+    assert main([*TRAIN, "-o", "loop.safetensors"]) == 2
+    assert "--output: expected a file that can be written" in capsys.readouterr().err

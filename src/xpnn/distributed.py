@@ -208,7 +208,9 @@ class Communicator:
             self.note(error)
 
     def note(self, error: BaseException) -> None:
-        """Remember what the next exchange is to raise on all ranks."""
+        """Remember what the next exchange is to raise on all ranks; a forked child is none."""
+        if os.getpid() != self._process:
+            raise error
         if isinstance(error, KeyboardInterrupt):
             self._interrupted = True
         else:
@@ -270,7 +272,8 @@ class Communicator:
         try:
             yield
         except BaseException as error:
-            if self._training and not self._comes(self._aside.Ibarrier(), TOGETHER):
+            here = os.getpid() == self._process
+            if here and self._training and not self._comes(self._aside.Ibarrier(), TOGETHER):
                 self.tell("\n" + "".join(traceback.format_exception(error)))
                 self.abort(exit_status(error))
             raise
@@ -463,7 +466,10 @@ def _told(error: BaseException) -> tuple[type | None, Any]:
         return SystemExit, code if code is None or isinstance(code, int | str) else 1
     if isinstance(error, KeyboardInterrupt):
         return KeyboardInterrupt, None
-    return None, f"{type(error).__name__}: {error}"
+    text = ""
+    with suppress(Exception):  # a user's own may not be able to say what it is
+        text = str(error)
+    return None, f"{type(error).__name__}: {text}"
 
 
 def _as_told(rank: int, kind: type | None, what: Any) -> BaseException:

@@ -40,14 +40,14 @@ def check_distinct(
 ) -> None:
     """Raise if a file would be written over another output, or over what it is made of."""
     taken = {
-        Path(path).resolve(): name
+        os.path.realpath(path): name
         for name, path in inputs.items()
         if path is not None and os.path.lexists(path)  # DATA may be a name, such as digits
     }
     for option, path in outputs.items():
         if path is None:
             continue
-        if (place := path.resolve()) in taken:
+        if (place := os.path.realpath(path)) in taken:
             raise ArgumentError(
                 f"{option}: expected another file than {taken[place]}, found {path}."
             )

@@ -455,7 +455,10 @@ def _load(path: Path) -> Any:
     """Return an array of a file of NumPy: mapped, not read."""
     _check_start(path, NPY)
     with refusing(path, WHOLE):
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+        if found.dtype.kind == "U":
+            found.tolist()  # what are no characters would be found when they are looked at
+        return found
 
 
 def _check_start(path: Path, wanted: bytes) -> None:

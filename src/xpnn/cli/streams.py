@@ -93,9 +93,9 @@ def say_json(found: Any) -> None:
 
 def _prepare(stream: Any) -> bool:
     """Let a stream escape what it has no letters for, and wait; return whether it waited."""
-    if isinstance(stream, TextIOWrapper):  # names are shown where the terminal lacks letters
-        stream.reconfigure(errors="backslashreplace")
     with suppress(OSError, ValueError, AttributeError):
+        if isinstance(stream, TextIOWrapper):  # names are shown where the terminal lacks letters
+            stream.reconfigure(errors="backslashreplace")
         waits = os.get_blocking(stream.fileno())
         os.set_blocking(stream.fileno(), True)  # a pipe that does not wait would lose text
         return waits

@@ -93,6 +93,8 @@ def _present(examples: Examples) -> Array:
                 f"{_named(examples)}: expected names of classes of at most {LETTERS:,} letters, "
                 f"found one of {longest:,}."
             )
+        if any("\0" in text for text in y.flat):  # which NumPy drops at the end of a text
+            raise ArgumentError(f"{_named(examples)}: expected names without NUL characters.")
     if y.dtype.kind == "f" and not (finite := np.isfinite(y)).all():
         raise ArgumentError(
             f"{_named(examples)}: expected finite numbers, found {int(np.sum(~finite))} NaN or "

@@ -1,6 +1,7 @@
 """``xpnn train DATA``: train a network on data, say how well it does, and write the model."""
 
 import argparse
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from math import isfinite
@@ -313,7 +314,7 @@ def _checkpoint(arguments: argparse.Namespace) -> Checkpoint | None:
         if arguments.resume:
             raise ArgumentError("--resume: expected --checkpoint FILE, found none.")
         return None
-    if path.exists() and not arguments.resume:
+    if path.is_file() and not arguments.resume:
         raise ArgumentError(
             f"--checkpoint: {path} exists already; pass --resume to go on from it, or remove it."
         )
@@ -322,7 +323,7 @@ def _checkpoint(arguments: argparse.Namespace) -> Checkpoint | None:
 
 def _output(arguments: argparse.Namespace) -> Path:
     """Return where the model goes."""
-    name = Path(arguments.data).resolve().name.removesuffix(".gz") or "model"
+    name = Path(os.path.realpath(arguments.data)).name.removesuffix(".gz") or "model"
     return arguments.output or Path(f"{Path(name).stem}.safetensors")
 
 

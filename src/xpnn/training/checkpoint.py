@@ -105,6 +105,8 @@ class Checkpoint:
         path = Path(self.path)
         if path.is_dir():
             raise ArgumentError(f"checkpoint: {path} is a folder; name a file in it.")
+        if path.exists() and not path.is_file():
+            raise ArgumentError(f"checkpoint: {path} is a device or a pipe; name a file.")
         if not path.parent.is_dir():
             raise FileNotFoundError(f"checkpoint: there is no folder {path.parent}; make it first.")
         loop.lock.take(path)

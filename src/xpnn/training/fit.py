@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -162,7 +162,7 @@ def fit(
             checkpoint=checkpoint is not None,
         )
 
-    with backend.kept() as kept, backend.current(), backend.no_grad(), training(ranks):
+    with backend.kept(), backend.current(), backend.no_grad(), training(ranks):
         streamed = stays_on_host(X, batch_size, backend, ranks)
         check = boundary.check_host_examples if streamed else boundary.check_examples
         with raised_on_all(ranks):
@@ -185,7 +185,7 @@ def fit(
         )
         shuffle = Shuffle(trainer.plan.m, None if trainer.plan.full else generator, seed=rng)
         with raised_on_all(ranks):
-            shown = _progress_bar(epochs, progress if tells(ranks) else False, kept)
+            shown = _progress_bar(epochs, progress if tells(ranks) else False)
         with (
             shown as bar,
             interruptible(ranks, checkpoint) as lock,
@@ -251,12 +251,7 @@ def _scoring(
     return score
 
 
-def _progress_bar(epochs: int, progress: bool | None, kept: ExitStack) -> Any:
-    """Return a bar, which is closed twice, as Ctrl-C may cut the first time short; or a context."""
+def _progress_bar(epochs: int, progress: bool | None) -> Any:
     if progress is None:
         progress = sys.stderr is not None and sys.stderr.isatty()
-    if not progress:
-        return nullcontext()
-    bar = progress_bar(epochs, unit="epoch")
-    kept.callback(bar.close)
-    return bar
+    return progress_bar(epochs, unit="epoch") if progress else nullcontext()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from time import perf_counter
 from typing import Any, NamedTuple, Self
 
@@ -105,7 +106,8 @@ class Loop:
     ) -> None:
         self.trainer, self.shuffle, self.stopping, self.lock = trainer, shuffle, stopping, lock
         self.ranks = ranks = trainer.communicator
-        shown = [self._show] if bar is not None else []
+        # no method of the loop: as a cycle it would keep a bar that Ctrl-C has left open
+        shown = [partial(_show, bar)] if bar is not None else []
         callbacks = [*shown, *callbacks]
         if ranks is not None:
             callbacks = [ranks.calling(callbacks)]
@@ -246,11 +248,6 @@ class Loop:
                 break
         return seconds
 
-    def _show(self, report: Report) -> None:
-        """Show an epoch in the progress bar."""
-        self.bar.set_postfix_str(f"cost={report.cost:.4g}", refresh=False)
-        self.bar.update()
-
     def _look(self) -> None:
         """Judge the epoch that has just been completed, and tell of it."""
         carry, epoch, _ = self.done
@@ -278,3 +275,9 @@ class Loop:
                 self.stopping.without_improvement = 0
             else:
                 history.stopped = "tol"
+
+
+def _show(bar: Any, report: Report) -> None:
+    """Show an epoch in the progress bar."""
+    bar.set_postfix_str(f"cost={report.cost:.4g}", refresh=False)
+    bar.update()
