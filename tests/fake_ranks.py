@@ -1,5 +1,6 @@
 """Ranks that are threads of one process: what they exchange, without MPI."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -12,6 +13,7 @@ class FakeCommunicator(Communicator):
     def __init__(self, rank, size, values, barrier):
         self.rank = self.local_rank = rank
         self.size, self.values, self.barrier = size, values, barrier
+        self._process = os.getpid()
 
     def gather(self, value):
         self.values[self.rank] = value

@@ -754,6 +754,16 @@ def test_signals_wait_for_the_next_exchange(handled, lone):
     assert called == [number, "later"] * 2
 
 
+def test_a_child_that_a_callback_forks_is_no_rank(lone):
+    """Its exceptions leave at once: the ranks do not know of it."""
+    with lone.told_later():
+        raise ValueError
+    assert lone._failed is not None
+    lone._process = -1
+    with pytest.raises(SystemExit), lone.told_later():
+        raise SystemExit
+
+
 @needs_fork
 def test_what_a_handler_raises_after_the_last_exchange_is_not_lost(handled, lone):
     number, handle = handled

@@ -493,7 +493,7 @@ def test_the_shell_says_that_the_disk_is_full_and_keeps_the_old_model(
     path.write_bytes(b"old")
     monkeypatch.setattr(os, "fsync", fail)
     assert main(["train", "moons", "--epochs", "1", "-o", str(path)]) == 2
-    assert capsys.readouterr().err == "xpnn: error: No space left on device\n"
+    assert capsys.readouterr().err == f"xpnn: error: {path}: No space left on device\n"
     assert path.read_bytes() == b"old"
 
 
