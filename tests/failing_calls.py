@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -91,7 +92,7 @@ def operations():
 
         return act
 
-    return {
+    found = {
         "save, a new file": (None, save_new),
         "save, over an old file": (save_old, save_new),
         "checkpoint, from the start": (None, train),
@@ -101,6 +102,8 @@ def operations():
         "read .npz": (write_npz, as_(".npz", lambda path: read(str(path)))),
         "read .csv": (write_csv, as_(".csv", lambda path: read(str(path)))),
     }
+    needed = {"export to ONNX": "onnx", "read .csv": "pandas"}
+    return {name: each for name, each in found.items() if find_spec(needed.get(name, "numpy"))}
 
 
 # ---- in the child -----------------------------------------------------------------------------
