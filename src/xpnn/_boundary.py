@@ -286,8 +286,8 @@ def check_own_functions(
 def check_sample_weight(sample_weight: Any, m: int, backend: Backend) -> Any:
     """Return the sample weights, shape (1, m): finite, not negative, not all zero; or None.
 
-    They are NumPy's, in float64: only their shares of their sum are of account, and those suit
-    any dtype, also where the weights or the sum do not.
+    They are NumPy arrays of float64. Only their shares of the sum matter, and a share fits into
+    any dtype, even if a weight or the sum does not.
     """
     if sample_weight is None:
         return None

@@ -19,7 +19,7 @@ arrived: list[signal.Signals] = []
 
 
 class InterruptedBySignal(KeyboardInterrupt):
-    """Ctrl-C, or what ends work as that does.
+    """Ctrl-C, or a signal that ends work in the same way.
 
     Python ends by SIGINT, whatever its exit status, once a plain ``KeyboardInterrupt`` has passed
     through `exec`, as in many an import.
@@ -27,12 +27,12 @@ class InterruptedBySignal(KeyboardInterrupt):
 
 
 class EndedBySignal(BaseException):
-    """What ends work at once. `fit` does not catch it, and neither does what asks a library."""
+    """A signal ends the work at once. Neither `fit` nor `asked` catches this."""
 
 
 @contextmanager
 def interrupting(*, at_once: bool = False) -> Iterator[None]:
-    """Let SIGTERM and SIGHUP do in the block what Ctrl-C does, and note which comes first.
+    """Let SIGTERM and SIGHUP act like Ctrl-C in the block, and note which signal comes first.
 
     Later ones do nothing, but for Ctrl-C: what the first has begun has to be finished, and senders
     repeat themselves, as `timeout` and shells do.
@@ -117,13 +117,13 @@ def _in_main_thread() -> bool:
 
 
 def _default(number: int) -> None:
-    """Do what the signal does if nobody handles it."""
+    """Run the default action of the signal."""
     signal.signal(number, DEFAULTS[number])
     signal.raise_signal(number)
 
 
 def _ctrl_c(frame: FrameType | None) -> None:
-    """Do what Ctrl-C does now: it may wait for other ranks."""
+    """Call the present handler of Ctrl-C, which may wait for other ranks."""
     handler = signal.getsignal(signal.SIGINT)
     if not callable(handler):
         raise InterruptedBySignal

@@ -1,16 +1,16 @@
-"""What people see: text in which nothing is left that a terminal obeys."""
+"""Text for people: control characters are escaped, so that a terminal obeys none."""
 
 import re
 
 OBEYED = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff]"
 )
-"""Control characters, ends of lines, what turns the direction of writing, and lone surrogates,
-which stand for the bytes of file names that are not UTF-8."""
+"""Control characters, line ends, controls of the writing direction, and lone surrogates, which
+stand for the bytes of file names that are not UTF-8."""
 
 
 def escaped(text: object) -> str:
-    r"""Return a text as one line, in which a terminal finds no order.
+    r"""Return a text as one line, with its control characters escaped.
 
     Labels, names of columns and names of files may come from strangers.
 
@@ -24,5 +24,5 @@ def escaped(text: object) -> str:
 
 
 def escaped_lines(text: str) -> str:
-    """Return a text whose ends of lines are its writer's own, the rest of it escaped."""
+    """Return a text with its control characters escaped, but for its line ends."""
     return "\n".join(map(escaped, text.split("\n")))

@@ -148,7 +148,7 @@ class Communicator:
         return [pickle.loads(buffer[start:stop].tobytes()) for start, stop in pairwise(ends)]
 
     def _lengths(self, own: int) -> list[int]:
-        """Return what each rank has to tell, in bytes; end all if some have ended, and some not."""
+        """Return the length of each rank's message in bytes; end all if only some have ended."""
         mine, lengths = np.asarray([own], dtype=np.int64), np.empty(self.size, dtype=np.int64)
         request = self._mpi.Iallgather(mine, lengths)
         if own == ENDED:
@@ -168,7 +168,7 @@ class Communicator:
         return slice(first, first + m), sum(counts)
 
     def gather_or_raise(self, value: Any, error: BaseException | None = None) -> list[Any]:
-        """Return what each rank has passed, or raise on all what one has met."""
+        """Return the value of each rank, or raise the error of one rank on all."""
         everyone = self.gather((value, None if error is None else _told(error)))
         if error is not None:
             raise error
@@ -188,7 +188,7 @@ class Communicator:
         self.gather_or_raise(None, error)
 
     def of_first(self, call: Callable[[], Any]) -> Any:
-        """Return what a function returns on rank 0, or raise on all what it raises there."""
+        """Return the result of a function on rank 0, or raise its error on all ranks."""
         found, error = None, None
         try:
             found = call() if self.rank == 0 else None
@@ -198,9 +198,9 @@ class Communicator:
 
     @contextmanager
     def told_later(self) -> Iterator[None]:
-        """Raise on all ranks, at the next sum or the end of the epoch, what one raises in a block.
+        """Raise an error in the block on all ranks, at the next sum or the end of the epoch.
 
-        So what one does for all costs no exchange.
+        This costs no exchange of its own.
         """
         try:
             yield
@@ -208,7 +208,7 @@ class Communicator:
             self.note(error)
 
     def note(self, error: BaseException) -> None:
-        """Remember what the next exchange is to raise on all ranks; a forked child is none."""
+        """Remember an error, which the next exchange raises on all; a forked child is no rank."""
         if os.getpid() != self._process:
             raise error
         if isinstance(error, KeyboardInterrupt):
@@ -307,7 +307,7 @@ class Communicator:
 
     @contextmanager
     def _signals_noted(self) -> Iterator[None]:
-        """Note what the handlers of signals raise."""
+        """Note the exceptions that signal handlers raise."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -332,13 +332,13 @@ class Communicator:
             raise KeyboardInterrupt
 
     def finish(self) -> None:
-        """Raise on all ranks what one has met since, ``KeyboardInterrupt`` among them."""
+        """Raise on all ranks an error that one has met since, such as ``KeyboardInterrupt``."""
         failed, self._failed = self._failed, None
         self._stopped = any(self.gather_or_raise(self._interrupted, failed))
         self.stop_if_interrupted()
 
     def end(self) -> None:
-        """Wait, before this process ends, until all end; those that wait for it would for ever."""
+        """Wait until all processes end, before this one does: others may still wait for it."""
         if os.getpid() != self._process or _mpi().Is_finalized():
             return
         if self._training:  # in another thread
@@ -388,7 +388,7 @@ class Communicator:
         return True
 
     def tell(self, text: str) -> None:
-        """Write what has happened here, with the number of this rank and its machine."""
+        """Write a message to standard error, with the number of this rank and its machine."""
         where = f"rank {self.rank} of {self.size}, on {platform.node()}"
         with suppress(AttributeError, OSError, ValueError):  # there may be nowhere to write
             sys.stderr.write(f"xpnn: {where}:{text}\n")
@@ -460,7 +460,7 @@ def _ranks(numbers: Sequence[int]) -> str:
 
 
 def _told(error: BaseException) -> tuple[type | None, Any]:
-    """Return what the other ranks are told of an exception: its type if they raise it too."""
+    """Return an exception as the other ranks get it: with its type if they raise the same."""
     if isinstance(error, SystemExit):
         code: Any = error.code
         return SystemExit, code if code is None or isinstance(code, int | str) else 1
@@ -473,7 +473,7 @@ def _told(error: BaseException) -> tuple[type | None, Any]:
 
 
 def _as_told(rank: int, kind: type | None, what: Any) -> BaseException:
-    """Return what a rank raises that is told of an exception of another."""
+    """Return the exception that a rank raises for the exception of another."""
     if kind is None:
         return XpnnError(f"rank {rank}: {what}")
     found: BaseException = kind(what) if what is not None else kind()
@@ -503,12 +503,12 @@ def raised_on_all(found: Communicator | None) -> AbstractContextManager[None]:
 
 
 def told_later(found: Communicator | None) -> AbstractContextManager[None]:
-    """Return `Communicator.told_later`; of a single process, what does nothing."""
+    """Return `Communicator.told_later`, or a context that does nothing for a single process."""
     return found.told_later() if found is not None else nullcontext()
 
 
 def training(found: Communicator | None) -> AbstractContextManager[None]:
-    """Return `Communicator.training`; of a single process, what does nothing."""
+    """Return `Communicator.training`, or a context that does nothing for a single process."""
     return found.training() if found is not None else nullcontext()
 
 

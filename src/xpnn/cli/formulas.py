@@ -3,7 +3,7 @@
 import re
 
 FORMULA = re.compile(r"(^|[;\t\r\n])(?=['\s]*[=+\-@＝＋－＠])|^(?=[\t\r\n])")
-"""Before a formula, in a cell or in what programs that separate cells by ; or tabs make of it."""
+"""The place before a formula: in a cell, or in a part of it where ; or a tab separates cells."""
 SIGNS = ("+", "-")
 """Labels of many a data set. Alone they are no formula."""
 

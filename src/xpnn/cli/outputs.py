@@ -38,7 +38,7 @@ def check_writable(option: str, path: Path) -> None:
 def check_distinct(
     outputs: Mapping[str, Path | None], inputs: Mapping[str, str | Path | None]
 ) -> None:
-    """Raise if a file would be written over another output, or over what it is made of."""
+    """Raise if a file would replace another output, or an input."""
     taken = {
         os.path.realpath(path): name
         for name, path in inputs.items()

@@ -19,7 +19,7 @@ from .reading import Examples
 from .streams import beneath
 
 ERRORS = "backslashreplace"
-"""How what UTF-8 does not have is written: the bytes of a file name that are none."""
+"""How to write the bytes of a file name that are not UTF-8."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

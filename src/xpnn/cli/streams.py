@@ -13,7 +13,7 @@ from .._terminal import escaped, escaped_lines
 
 
 class Screen(TextIOBase):
-    """A stream for people: a terminal finds no order in it, and to lose it ends no work.
+    """A stream for people: control characters are escaped, and a failing write ends no work.
 
     What cannot be written is dropped, as if the stream were the null device: the disk is full,
     nobody reads any more. A report of a training matters less than the training. JSON goes here
@@ -41,7 +41,7 @@ class Screen(TextIOBase):
         return self.beneath.buffer
 
     def flush(self) -> None:
-        """Write at once what was kept, or drop it."""
+        """Write the buffer at once, or drop it."""
         with suppress(OSError, ValueError):
             self.beneath.flush()
 
@@ -92,7 +92,7 @@ def say_json(found: Any) -> None:
 
 
 def _prepare(stream: Any) -> bool:
-    """Let a stream escape what it has no letters for, and wait; return whether it waited."""
+    """Make a stream escape letters it lacks, and block; return whether it blocked before."""
     with suppress(OSError, ValueError, AttributeError):
         if isinstance(stream, TextIOWrapper):  # names are shown where the terminal lacks letters
             stream.reconfigure(errors="backslashreplace")

@@ -25,7 +25,7 @@ MOST_UNPACKED = 1032
 
 
 def path_of(path: Any) -> Path:
-    """Return a path, or raise for what is none."""
+    """Return a path, or raise if the value is none."""
     if not isinstance(path, str | PathLike):
         raise ArgumentTypeError(f"expected the path of a file or a folder, found {path!r}.")
     return Path(path)
@@ -47,7 +47,7 @@ def visible(folder: Path) -> list[Path]:
 
 
 def open_unpacked(path: Path) -> BinaryIO:
-    """Open a file; one that gzip has compressed is read as what it was before."""
+    """Open a file, and decompress it if gzip has compressed it."""
     file = path.open("rb")
     if file.read(2) == b"\x1f\x8b":
         file.close()
@@ -68,7 +68,7 @@ def check_fits(name: object, needed: int) -> None:
 
 
 def rest(path: Path, file: Any, expected: int) -> Array:
-    """Return the rest of a file, or of one packed in it, which its header says the length of."""
+    """Return the rest of a file, or of a file packed in it; its header declares the length."""
     data = np.empty(min(expected, MOST_UNPACKED * path.stat().st_size), np.uint8)
     check_fits(path, data.size)
     found = 0

@@ -113,7 +113,7 @@ def _old(path: StrPath) -> os.stat_result | None:
 
 
 def _opened_device(path: StrPath, old: os.stat_result) -> BinaryIO:
-    """Open what is no regular file; for the reader of a FIFO, wait 2 seconds and not for ever."""
+    """Open a device, or a FIFO, for whose reader this waits 2 seconds."""
     if not stat.S_ISFIFO(old.st_mode):
         return os.fdopen(os.open(path, os.O_WRONLY), "wb")
     for _ in range(40):

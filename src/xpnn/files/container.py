@@ -162,7 +162,7 @@ def expect(name: str, right: bool) -> None:
 
 @contextmanager
 def naming(path: StrPath) -> Iterator[None]:
-    """Put the name of the file before the message of an error in what it holds."""
+    """Put the name of the file before the message of an error about its content."""
     try:
         yield
     except (FileFormatError, OutOfMemoryError) as error:
@@ -173,9 +173,9 @@ def naming(path: StrPath) -> Iterator[None]:
 
 
 def _names(tensors: Mapping[str, Any]) -> list[str]:
-    """Return the names of the arrays in the order of the file, or raise for what it cannot hold.
+    """Return the names of the arrays in the file's order; raise for arrays it cannot hold.
 
-    Those of long numbers come first: so all are aligned.
+    Arrays of 8-byte numbers come first, so that all arrays are aligned.
     """
     for name, a in tensors.items():
         if not isinstance(name, str):
@@ -352,7 +352,7 @@ def _declared(header: dict[str, Any], digests: dict[str, str], size: int) -> dic
 
 
 def _entry(name: str, entry: Any) -> Declared:
-    """Return what the header says of one array."""
+    """Return the declaration of one array in the header."""
     dtype = entry.get("dtype") if isinstance(entry, dict) else None
     known = OF_SAFETENSORS.get(dtype) if isinstance(dtype, str) else None
     if known is None:

@@ -163,7 +163,7 @@ def _ended(words: bytes, *, kernel: bool) -> bool:
 
 
 def _read(file: BinaryIO) -> bytes:
-    """Return the words of a lock file; of what is no file, none that can be read."""
+    """Return the words of a lock file, or ``?`` if it is no regular file."""
     if not S_ISREG(os.fstat(file.fileno()).st_mode):
         return b"?"
     file.seek(0)
@@ -171,7 +171,7 @@ def _read(file: BinaryIO) -> bytes:
 
 
 def _boot() -> bytes:
-    """Return what the kernel calls its present run, if it does."""
+    """Return the boot id of the kernel, if it has one."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
     except OSError:

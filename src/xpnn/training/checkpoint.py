@@ -59,8 +59,8 @@ class Checkpoint:
     not stop it for good: the next run goes on.
 
     One file belongs to one training: not to a grid search or to cross-validation. While it runs,
-    others are refused, by a hidden lock file beside it. Of a killed process it stays behind, and
-    the next training on the machine takes it over; another machine cannot tell.
+    others are refused, by a hidden lock file beside it. A killed process leaves that file behind.
+    The next training on the same machine takes it over; another machine cannot.
 
     Examples
     --------
@@ -149,7 +149,7 @@ def check_checkpoint(checkpoint: Any) -> None:
 def origin(loop: "Loop") -> dict[str, Any]:
     """Return digests of the parameters to start from and of functions that are not the library's.
 
-    Files of before these were kept have none; and another version of Python makes other code.
+    Files of earlier versions hold none. Another version of Python compiles other code.
     """
     theta = loop.trainer.backend.to_numpy(loop.theta)
     theta = theta.astype(theta.dtype.newbyteorder("<"))
@@ -211,7 +211,7 @@ def _compare(loop: "Loop", content: dict[str, Any], tensors: dict[str, Any], pat
 
 
 def _other_origin(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
-    """Return what `origin` tells apart."""
+    """Return the differences between the `origin` in a file and that of this training."""
     same_python = there.get("python") == here["python"]
     theirs, own = there.get("own", here["own"]), here["own"]
     different = [

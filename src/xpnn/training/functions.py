@@ -26,7 +26,7 @@ PLAIN = (bool, int, float, complex, str, bytes, type(None))
 
 
 def own_functions(net: Network, optimizer: Optimizer) -> dict[str, str]:
-    """Return a digest of each function that is not of this library, by what it is there for."""
+    """Return a digest of each function that is not of this library, by its role."""
     rate, loss = optimizer.learning_rate, net.loss
     found: dict[str, tuple[Any, ...]] = {
         "optimizer": ("", optimizer.formula, optimizer.update),
@@ -52,12 +52,12 @@ def _is_ours(value: Any) -> bool:
 
 
 def digest(value: Any) -> str:
-    """SHA-256, in hexadecimal, of what a function, or a tuple of them, is."""
+    """Return the SHA-256, in hexadecimal, of a function or of a tuple of functions."""
     return sha256(repr(_told(value, {})).encode()).hexdigest()
 
 
 def _told(value: Any, met: dict[int, Any]) -> Any:
-    """Return as plain values what tells a value from others; what was met before as such."""
+    """Return a value as plain values that tell it from others; a value met before, as a mark."""
     if isinstance(value, PLAIN):
         return value
     if id(value) in met:

@@ -106,7 +106,7 @@ class Loop:
     ) -> None:
         self.trainer, self.shuffle, self.stopping, self.lock = trainer, shuffle, stopping, lock
         self.ranks = ranks = trainer.communicator
-        # no method of the loop: as a cycle it would keep a bar that Ctrl-C has left open
+        # a bound method would make a cycle, which keeps alive a bar that Ctrl-C has left open
         shown = [partial(_show, bar)] if bar is not None else []
         callbacks = [*shown, *callbacks]
         if ranks is not None:
