@@ -235,8 +235,9 @@ print("not ended")
 
 
 def test_the_process_ends_by_the_signal_and_so_does_a_child_of_it():
+    quiet = "ignore:This process:DeprecationWarning"  # Python 3.12 warns where BLAS has threads
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False
+        [sys.executable, "-W", quiet, "-c", PROGRAM], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGTERM, "-15\n", "")
     assert epochs_in("c.safetensors") == 2
