@@ -15,9 +15,9 @@ from tables import TABLES
 from targets import targets
 from workers import UnavailableError, Worker
 
-from xpnn._table import Table
 from xpnn.bench import report_name, write_report
 from xpnn.plot._canvas import pyplot
+from xpnn.table import Table
 
 ROUNDS = (7, 15)  # at least and at most
 SPECS = ("numpy:cpu", "torch:cpu", "jax:cpu", "cupy:cuda:0", "torch:cuda", "jax:gpu")

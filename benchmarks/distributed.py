@@ -21,11 +21,11 @@ import numpy as np
 from tables import milliseconds
 
 from xpnn import distributed, fit
-from xpnn._table import Table
-from xpnn.backends.threads import SETTINGS
+from xpnn._backends.threads import SETTINGS
 from xpnn.bench import OPTIMIZERS, WORKLOADS, conditions, report_name, write_report
 from xpnn.core.parameters import count
 from xpnn.plot._canvas import COLOURS, MARKERS, SMALL, grid, pyplot
+from xpnn.table import Table
 from xpnn.training.batches import Plan, Shuffle
 
 NAMES = ("784-256-128-10", "1024-1024-1024-10")

@@ -1,6 +1,6 @@
 """The tables of the report: how the figures of one kind of benchmark are shown."""
 
-from xpnn._table import Table
+from xpnn.table import Table
 
 
 def milliseconds(seconds):

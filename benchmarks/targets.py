@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from xpnn._table import Table
 from xpnn.bench import WORKLOADS
+from xpnn.table import Table
 
 TITLE = (
     "What is aimed at: ratio of times, above 1 xpnn is faster; rounded, and in bold where it then "

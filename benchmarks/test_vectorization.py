@@ -10,7 +10,7 @@ import pytest
 from conftest import SPECS
 
 import xpnn
-from xpnn.backends.selection import widest
+from xpnn._backends.selection import widest
 from xpnn.demos.vectorization import check, computations
 
 COMPUTATIONS = {computation.name: computation for computation in computations(1_000_000)}

@@ -1,5 +1,6 @@
 """One `backend` fixture over every installed namespace, its devices among them.
 
+``--backend NAME`` keeps to the backends whose names begin so; it may be given several times.
 ``--require-backend NAME`` makes a missing backend or device an error instead of a skip,
 ``--require-mpi`` the same of what several processes need.
 """
@@ -19,7 +20,7 @@ import numpy as np
 import pytest
 
 import xpnn
-from xpnn.backends import selection
+from xpnn._backends import selection
 
 SPECS = (
     "numpy",
@@ -71,6 +72,7 @@ def missing_mpi():
 
 
 def pytest_addoption(parser):
+    parser.addoption("--backend", action="append", default=[], metavar="NAME")
     parser.addoption("--require-backend", action="append", default=[], metavar="NAME")
     parser.addoption("--require-mpi", action="store_true")
 
@@ -123,13 +125,30 @@ def numpy_by_default():
         yield
 
 
-@pytest.fixture(params=SPECS)
+def pytest_generate_tests(metafunc):
+    """Make tests of the usable backends only, or of those that ``--backend`` names."""
+    wanted = tuple(metafunc.config.getoption("--backend")) or ("",)
+    own = str([mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")])
+    for fixture, dtype in (("backend", "float32"), ("backend64", "float64")):
+        if fixture in metafunc.fixturenames and f"'{fixture}'" not in own:
+            specs = [spec for spec in usable(dtype) if spec.startswith(wanted)]
+            metafunc.parametrize(fixture, specs, indirect=True)
+
+
+@cache
+def usable(dtype):
+    """Return the backends that have this dtype here."""
+    specs = [spec for spec in SPECS if dtype == "float32" or spec not in NO_FLOAT64]
+    return [spec for spec in specs if unusable(spec, dtype) is None]
+
+
+@pytest.fixture
 def backend(request):
     """Each backend in float32, selected for the test."""
     yield from _use(request.param, "float32")
 
 
-@pytest.fixture(params=[spec for spec in SPECS if spec not in NO_FLOAT64])
+@pytest.fixture
 def backend64(request):
     """Each backend that has float64, in float64, selected for the test."""
     yield from _use(request.param, "float64")

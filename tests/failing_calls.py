@@ -54,7 +54,7 @@ def operations():
     """Return the operations by name: (prepare, act, whether it writes)."""
     import xpnn
     from xpnn.cli.reading import read
-    from xpnn.files import write_onnx
+    from xpnn.interop.onnx import write_onnx
 
     net = xpnn.Network([3, 4, 2])
     old, new = net.init(rng=0), net.init(rng=1)

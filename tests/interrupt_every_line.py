@@ -24,8 +24,8 @@ from tqdm import tqdm
 
 import xpnn
 from xpnn import _signals
-from xpnn.backends import selection
-from xpnn.backends.threads import blas
+from xpnn._backends import selection
+from xpnn._backends.threads import blas
 
 NET = xpnn.Network([2, 3, 1], hidden="tanh", output="sigmoid")
 X, Y = xpnn.data.moons(m=12, rng=0)

@@ -26,7 +26,9 @@ from tqdm import tqdm
 
 import xpnn
 from xpnn import distributed, optimizers
-from xpnn.training import streaming, together
+from xpnn.distributed import agreement as together
+from xpnn.distributed import mpi as ours
+from xpnn.training import streaming
 from xpnn.training.batches import Plan
 
 M, SIZES, BATCH = 53, [5, 7, 3], 16  # 4 steps an epoch, of which the last has 5 examples
@@ -805,7 +807,7 @@ def one_ends(ranks, folder, when):
 
 def fails_alone(ranks, folder):
     """Let rank 1 fail where nothing is exchanged; it catches that."""
-    distributed.TOGETHER = 1.0
+    ours.TOGETHER = 1.0
 
     def layout(*_, **__):
         raise MemoryError("of rank 1")

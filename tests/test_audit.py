@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import xpnn
-from xpnn.backends.audit import READ, TO_DEVICE, TO_HOST, WAIT, record
+from xpnn._backends.audit import READ, TO_DEVICE, TO_HOST, WAIT, record
 
 X, Y = xpnn.data.moons(64)
 NET = xpnn.Network([2, 5, 1], output="sigmoid")

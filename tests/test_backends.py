@@ -19,10 +19,10 @@ import pytest
 from conftest import SPECS, read_only, unusable
 
 import xpnn
-from xpnn.backends import selection
-from xpnn.backends.base import Backend
-from xpnn.backends.cupy import CupyBackend
-from xpnn.backends.numpy import NumpyBackend
+from xpnn._backends import selection
+from xpnn._backends.base import Backend
+from xpnn._backends.cupy import CupyBackend
+from xpnn._backends.numpy import NumpyBackend
 from xpnn.training import step
 
 STRICT = "array_api_strict"
@@ -217,7 +217,7 @@ def test_environment_variable_in_a_process_of_its_own():
     assert good.stdout.strip() == f"Backend('{STRICT}:device2', dtype='float32')", good.stderr
     bad = python(show, XPNN_BACKEND="gpu")
     assert bad.returncode == 1
-    assert last_line(bad.stderr).startswith("xpnn.errors.ArgumentError: ")
+    assert last_line(bad.stderr).startswith("xpnn.exceptions.ArgumentError: ")
     assert "XPNN_BACKEND='gpu'" in last_line(bad.stderr)
 
 

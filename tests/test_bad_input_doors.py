@@ -20,9 +20,9 @@ from conftest import to_numpy, unusable
 from sklearn.exceptions import ConvergenceWarning
 
 import xpnn
-from xpnn import _boundary as boundary
 from xpnn.cli import main
 from xpnn.course import deep, logistic, shallow
+from xpnn.validation import columns as boundary
 
 M = 8
 X = np.asarray(

@@ -12,10 +12,10 @@ import threadpoolctl
 
 import xpnn
 from xpnn import bench
-from xpnn._table import Table
-from xpnn.backends import numpy_namespace
-from xpnn.backends.base import Backend
+from xpnn._backends import numpy_namespace
+from xpnn._backends.base import Backend
 from xpnn.cli import main
+from xpnn.table import Table
 
 AVX512 = "model name\t: Some Processor\nflags\t\t: fpu avx2 avx512f avx512bw\n"
 NO_AVX512 = "model name\t: Other Processor\nflags\t\t: fpu avx2\n"

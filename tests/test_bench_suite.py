@@ -52,7 +52,7 @@ def test_what_does_not_work_here_is_told_from_what_is_wrong(workers, worker):
     with pytest.raises(workers.UnavailableError, match="no_such_library"):
         prepare("importlib:import_module", "no_such_library")
     with pytest.raises(workers.UnavailableError, match="no device"):
-        prepare("xpnn.backends.selection:resolve", "numpy:cuda", "float32")
+        prepare("xpnn._backends.selection:resolve", "numpy:cuda", "float32")
     with pytest.raises(RuntimeError, match="no_such_module"):
         prepare("no_such_module:function")
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import xpnn
-from xpnn.backends import numpy_namespace, selection
-from xpnn.backends.numpy import NumpyBackend
-from xpnn.backends.strict import StrictBackend
+from xpnn._backends import numpy_namespace, selection
+from xpnn._backends.numpy import NumpyBackend
+from xpnn._backends.strict import StrictBackend
 from xpnn.check import keeping, placement
 from xpnn.check import training as training_checks
 from xpnn.cli import main

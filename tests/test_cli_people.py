@@ -17,12 +17,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import xpnn
-from xpnn._table import Table
+from xpnn._backends.base import BackendStatus
 from xpnn._terminal import escaped
-from xpnn.backends.base import BackendStatus
 from xpnn.cli import main
 from xpnn.cli.formulas import SIGNS, as_text, is_formula
 from xpnn.data import Images
+from xpnn.table import Table
 
 ORDERS = "\x1b]0;OWNED\x07\x1b[2J\t\x7f\x85\x9b31m\u202e\u2067\u200f\u061c\u2028\u2029"
 TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}

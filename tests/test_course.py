@@ -17,8 +17,8 @@ from conftest import read_only
 
 import xpnn
 from xpnn import course, optimizers
-from xpnn.backends.numpy import NumpyBackend
-from xpnn.backends.selection import resolve
+from xpnn._backends.numpy import NumpyBackend
+from xpnn._backends.selection import resolve
 from xpnn.course import basics, deep, improving, logistic, shallow
 
 PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text())

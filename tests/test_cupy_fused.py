@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import xpnn
-from xpnn.backends import cupy_fused
-from xpnn.backends.cupy import CupyBackend
-from xpnn.backends.numpy import NumpyBackend
+from xpnn._backends import cupy_fused
+from xpnn._backends.cupy import CupyBackend
+from xpnn._backends.numpy import NumpyBackend
 from xpnn.core import activations, losses, optimizers
 from xpnn.training import step
 

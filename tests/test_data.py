@@ -15,7 +15,7 @@ from xpnn import data
 from xpnn._optional import optional
 from xpnn.data import Images, read_h5, read_image, read_image_folder
 from xpnn.data.rng import legacy_rng
-from xpnn.errors import MissingLibraryError
+from xpnn.exceptions import MissingLibraryError
 
 DRAWN = [data.flower, data.moons, data.circles, data.blobs, data.spirals]
 CLASSES = {data.blobs: 3}  # 2 of the others

@@ -28,12 +28,13 @@ from hypothesis import strategies as st
 
 import xpnn
 from xpnn import _signals, distributed
-from xpnn.backends.base import Backend
-from xpnn.backends.selection import resolve
-from xpnn.backends.threads import SETTINGS
+from xpnn._backends.base import Backend
+from xpnn._backends.selection import resolve
+from xpnn._backends.threads import SETTINGS
 from xpnn.distributed import Communicator
+from xpnn.distributed import agreement as together
+from xpnn.distributed import mpi as ours
 from xpnn.files import container
-from xpnn.training import together
 from xpnn.training.batches import Plan
 from xpnn.training.step import make_run
 
@@ -700,13 +701,13 @@ def test_a_limit_changes_no_bit(run, mpi, tmp_path):
 
 @pytest.mark.parametrize(("text", "seconds"), [("", None), ("30", 30.0), ("0.5", 0.5)])
 def test_seconds(text, seconds):
-    assert distributed._seconds(text) == seconds
+    assert ours._seconds(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "a minute"])
 def test_no_seconds(text):
     with pytest.raises(xpnn.ArgumentError, match=f"XPNN_TIMEOUT: expected .* found '{text}'"):
-        distributed._seconds(text)
+        ours._seconds(text)
 
 
 # ---- signals -----------------------------------------------------------------------------------
@@ -727,7 +728,7 @@ def lone():
     return FakeCommunicator(0, 1, [None], Barrier(1))
 
 
-@pytest.fixture(params=distributed.SIGNALS, ids=str)
+@pytest.fixture(params=ours.SIGNALS, ids=str)
 def handled(request):
     """A signal, and the function that gives it a handler for the test."""
     before = signal.getsignal(request.param)
@@ -810,12 +811,12 @@ def test_a_signal_that_is_ignored_stays_ignored(handled, lone):
     ids=repr,
 )
 def test_the_status_by_which_all_end(error, status):
-    assert distributed.exit_status(error) == status
+    assert ours.exit_status(error) == status
 
 
 def test_the_status_by_which_all_end_after_sigterm(monkeypatch):
     monkeypatch.setattr(_signals, "arrived", [signal.SIGTERM])
-    assert distributed.exit_status(KeyboardInterrupt()) == 143
+    assert ours.exit_status(KeyboardInterrupt()) == 143
 
 
 # ---- MPI that is missing, or another ---------------------------------------------------------
@@ -824,8 +825,8 @@ def test_the_status_by_which_all_end_after_sigterm(monkeypatch):
 @pytest.fixture
 def fresh(monkeypatch):
     """Nothing is known of MPI, before and after."""
-    monkeypatch.setattr(distributed, "_mpi", cache(distributed._mpi.__wrapped__))
-    monkeypatch.setattr(distributed, "communicator", cache(distributed.communicator.__wrapped__))
+    monkeypatch.setattr(ours, "_mpi", cache(ours._mpi.__wrapped__))
+    monkeypatch.setattr(ours, "communicator", cache(distributed.communicator.__wrapped__))
 
 
 CURE = r"pip install 'xpnn\[mpi\]'"
@@ -880,7 +881,7 @@ def test_a_real_mpi4py_without_an_mpi_library(mpi):
     assert re.match(rf"MissingLibraryError .*none\.so.*{CURE}", told, re.DOTALL)
 
 
-@pytest.mark.parametrize("name", distributed.STARTED)
+@pytest.mark.parametrize("name", ours.STARTED)
 def test_several_processes_that_another_mpi_has_started(name, mpi):
     told = alone(**{name: "4"})
     assert re.match(
@@ -895,7 +896,7 @@ def test_several_processes_that_another_mpi_has_started(name, mpi):
 
 def test_each_rank_has_its_share_of_the_cores(mpi, tmp_path):
     job = launch(2, "threads", tmp_path, **dict.fromkeys(SETTINGS))
-    n = distributed._share_of_cores(distributed._cores(), [distributed._cores()] * 2)
+    n = ours._share_of_cores(ours._cores(), [ours._cores()] * 2)
     for blas, variable in job.returned:
         assert blas
         assert set(blas) == {n}
@@ -929,7 +930,7 @@ def test_a_single_rank_has_all_threads(mpi, tmp_path):
     ],
 )
 def test_share_of_cores(cores, n):
-    assert distributed._share_of_cores(cores[0], cores) == n
+    assert ours._share_of_cores(cores[0], cores) == n
 
 
 # ---- parts, without MPI ----------------------------------------------------------------------
@@ -964,7 +965,7 @@ class FakeMPI:
 
 @pytest.fixture
 def rank_of(monkeypatch):
-    monkeypatch.setattr(distributed, "_mpi", lambda: FakeMPI)
+    monkeypatch.setattr(ours, "_mpi", lambda: FakeMPI)
     return lambda rank, size: Communicator(FakeMPI(rank, size))
 
 
@@ -983,7 +984,7 @@ def test_a_communicator_is_one_of_a_kind(rank_of, monkeypatch):
     ranks = rank_of(2, 3)
     assert repr(ranks) == "<Communicator: rank 2 of 3>"
     assert copy.copy(ranks) is copy.deepcopy(ranks) is ranks
-    assert ranks.__reduce__() == (distributed._made_here, ())
+    assert ranks.__reduce__() == (ours._made_here, ())
 
 
 def test_a_pickle_of_one_asks_for_no_mpi(fresh, rank_of, monkeypatch):
@@ -1017,16 +1018,16 @@ def test_the_cost_of_a_step_does_not_keep_its_gradient_alive(spec, monkeypatch):
 
 def test_several(rank_of):
     ranks = rank_of(0, 2)
-    assert distributed.several(ranks) is ranks
-    assert distributed.several(rank_of(0, 1)) is None
-    assert distributed.several(None) is None
+    assert ours.active_comm(ranks) is ranks
+    assert ours.active_comm(rank_of(0, 1)) is None
+    assert ours.active_comm(None) is None
 
 
 @pytest.mark.parametrize("other", ["mpi", 4, object(), FakeMPI(0, 2), Communicator, False], ids=str)
 def test_other_objects_are_no_communicator(other):
     expected = r"communicator: expected xpnn\.distributed\.communicator\(\) or None, found "
     with pytest.raises(xpnn.ArgumentTypeError, match=expected):
-        distributed.several(other)
+        ours.active_comm(other)
     with pytest.raises(xpnn.ArgumentTypeError, match=expected):
         programs.train(ranks=other, share=lambda ranks: slice(None))
     with pytest.raises(ValueError, match="The 'communicator' parameter"):

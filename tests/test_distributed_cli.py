@@ -107,7 +107,7 @@ def test_the_rows_of_a_rank_among_those_of_all():
 
 
 def test_a_gpu_for_each_rank(monkeypatch):
-    from xpnn.backends.strict import StrictBackend
+    from xpnn._backends.strict import StrictBackend
 
     pytest.importorskip("array_api_strict")
     monkeypatch.setattr(StrictBackend, "devices", classmethod(lambda cls: ("cuda:0", "cuda:1")))

@@ -25,7 +25,7 @@ from typing import NamedTuple
 import pytest
 from threadpoolctl import threadpool_limits
 
-from xpnn.backends import selection
+from xpnn._backends import selection
 from xpnn.cli import main
 
 DOCS = Path(__file__).parent.parent / "docs"

@@ -34,7 +34,7 @@ from threadpoolctl import threadpool_limits
 
 import xpnn
 from xpnn import LogisticRegression, MLPClassifier, MLPRegressor
-from xpnn.backends import base
+from xpnn._backends import base
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),

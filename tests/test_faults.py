@@ -26,13 +26,13 @@ from conftest import unusable
 from test_backends import FakeDevice, fake_cupy, fresh_caches, plug_in
 
 import xpnn
-from xpnn.backends import selection
-from xpnn.backends.cupy import CupyBackend
-from xpnn.backends.jax import JaxBackend
-from xpnn.backends.numpy import NumpyBackend
-from xpnn.backends.torch import TorchBackend
+from xpnn._backends import selection
+from xpnn._backends.cupy import CupyBackend
+from xpnn._backends.jax import JaxBackend
+from xpnn._backends.numpy import NumpyBackend
+from xpnn._backends.torch import TorchBackend
 from xpnn.cli import main
-from xpnn.errors import first_line
+from xpnn.exceptions import first_line
 from xpnn.files import container
 
 X = np.random.default_rng(0).standard_normal((3, 40))

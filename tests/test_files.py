@@ -23,7 +23,7 @@ from conftest import to_numpy
 
 import xpnn
 from xpnn.core.activations import ACTIVATIONS
-from xpnn.errors import ArgumentError, ArgumentTypeError, FileFormatError
+from xpnn.exceptions import ArgumentError, ArgumentTypeError, FileFormatError
 from xpnn.files import atomic, container, networks, plain, save
 
 NET = xpnn.Network([3, 4, 2], hidden="tanh", output="softmax")
@@ -561,7 +561,9 @@ def test_no_key_is_seen_twice_where_none_is(text):
 def test_arrays_that_memory_does_not_hold_are_refused(path, monkeypatch):
     container.write(path, "k", {}, {"a": BASE})
     monkeypatch.setattr(container, "host_memory", lambda: BASE.nbytes - 1)
-    with pytest.raises(xpnn.errors.OutOfMemoryError, match=r"model.safetensors: expected arrays"):
+    with pytest.raises(
+        xpnn.exceptions.OutOfMemoryError, match=r"model.safetensors: expected arrays"
+    ):
         container.read(path, ("k",))
 
 

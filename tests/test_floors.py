@@ -1,4 +1,4 @@
-"""A module imports only from floors below its own; ``core`` imports no array library."""
+"""A module imports from its own floor and those below; ``core`` imports no array library."""
 
 import ast
 from pathlib import Path
@@ -12,30 +12,37 @@ ROOT = Path(xpnn.__file__).parent
 FLOORS = {
     "_terminal.py": -1,
     "_signals.py": 0,
-    "errors.py": 0,
+    "exceptions.py": 0,
     "_typing.py": 0,
-    "_table.py": 0,
+    "table.py": 0,
     "_optional.py": 1,
-    "graph/": 1,
-    "core/": 2,
-    "backends/": 3,
-    "_boundary.py": 4,
-    "distributed.py": 4,
-    "network.py": 5,
-    "optimizers.py": 3,
-    "schedules.py": 3,
-    "files/": 6,
-    "data/": 6,
-    "training/": 7,
-    "estimators/": 8,
-    "plot/": 8,
-    "course/": 8,
-    "bench/": 9,
-    "demos/": 9,
-    "check/": 8,
-    "cli/": 10,
-    "__main__.py": 11,
-    "__init__.py": 11,
+    "rng.py": 1,
+    "validation/__init__.py": 1,
+    "validation/numbers.py": 1,
+    "validation/functions.py": 1,
+    "graph/": 2,
+    "core/": 3,
+    "_backends/": 4,
+    "validation/": 5,
+    "distributed/mpi.py": 5,
+    "network.py": 6,
+    "optimizers.py": 4,
+    "schedules.py": 4,
+    "files/": 7,
+    "data/": 7,
+    "training/": 8,
+    "distributed/": 8,
+    "preprocessing/": 9,
+    "estimators/": 9,
+    "interop/": 9,
+    "plot/": 9,
+    "course/": 9,
+    "bench/": 10,
+    "demos/": 10,
+    "check/": 9,
+    "cli/": 11,
+    "__main__.py": 12,
+    "__init__.py": 12,
 }
 LIBRARIES = {"cupy", "torch", "jax", "array_api_strict"}
 MODULES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
@@ -77,13 +84,22 @@ def test_imports_come_from_below(module):
         other = own_module(dotted)
         if other is None or (package and other.rpartition("/")[0] == package):
             continue
-        assert floor(other) < floor(module), f"{module} imports {dotted}"
+        assert floor(other) <= floor(module), f"{module} imports {dotted}"
+
+
+@pytest.mark.xfail(strict=True, reason="three circles are still to be untied")
+def test_no_circles():
+    """Take away modules that import none of the others; what is left imports in a circle."""
+    left = {m: {own_module(i) for i in imports(m)} - {None, m} for m in MODULES}
+    while free := [m for m, others in left.items() if not others & set(left)]:
+        left = {m: others for m, others in left.items() if m not in free}
+    assert not left
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_only_backends_name_an_array_library(module):
     roots = {dotted.partition(".")[0] for dotted in imports(module)}
-    if not module.startswith("backends/"):
+    if not module.startswith(("_backends/", "interop/")):
         assert not roots & LIBRARIES
     if module.startswith("core/"):
         assert not roots & {"numpy", "scipy", "array_api_compat", "array_api_extra"}
@@ -93,5 +109,5 @@ def test_the_reader_of_imports_reads():
     """Guard the tests above against seeing nothing."""
     assert "xpnn.core.propagation" in set(imports("training/step.py"))
     assert own_module("xpnn.core.propagation") == "core/propagation.py"
-    assert "jax" in set(imports("backends/jax.py"))
+    assert "jax" in set(imports("_backends/jax.py"))
     assert len(MODULES) > 20

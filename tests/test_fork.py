@@ -9,7 +9,7 @@ import pytest
 import tqdm
 
 import xpnn
-from xpnn.backends import jax as jax_backend
+from xpnn._backends import jax as jax_backend
 from xpnn.training.bar import progress_bar
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")

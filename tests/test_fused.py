@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import xpnn
-from xpnn.backends import fused
-from xpnn.backends.numpy import NumpyBackend
+from xpnn._backends import fused
+from xpnn._backends.numpy import NumpyBackend
 from xpnn.core import optimizers
 from xpnn.training import step
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from interrupt_every_line import SCENARIOS, interrupt
 
-from xpnn.backends.base import Backend
-from xpnn.backends.numpy import NumpyBackend
+from xpnn._backends.base import Backend
+from xpnn._backends.numpy import NumpyBackend
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,8 @@ import pytest
 from fake_ranks import on_ranks
 from test_backends import fake_cupy
 
-from xpnn.backends.base import Backend
-from xpnn.backends.cupy import CupyBackend
+from xpnn._backends.base import Backend
+from xpnn._backends.cupy import CupyBackend
 
 here = local()
 

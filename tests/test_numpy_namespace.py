@@ -6,7 +6,7 @@ import array_api_compat.numpy as compat
 import numpy as np
 import pytest
 
-from xpnn.backends import numpy_namespace as ours
+from xpnn._backends import numpy_namespace as ours
 
 DTYPES = ("bool", "uint8", "int8", "int32", "int64", "float16", "float32", "float64", ">f4")
 SHAPES = (

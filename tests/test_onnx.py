@@ -10,9 +10,9 @@ from conftest import to_numpy
 import xpnn
 from xpnn.core.activations import ACTIVATIONS
 from xpnn.core.parameters import count
-from xpnn.errors import ArgumentError, ArgumentTypeError, MissingLibraryError
-from xpnn.files import onnx as module
-from xpnn.files import write_onnx
+from xpnn.exceptions import ArgumentError, ArgumentTypeError, MissingLibraryError
+from xpnn.interop import onnx as module
+from xpnn.interop.onnx import write_onnx
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")

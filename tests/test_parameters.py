@@ -8,14 +8,7 @@ import scipy.stats
 from conftest import SPECS, to_numpy, unusable
 
 import xpnn
-from xpnn.core.parameters import (
-    INITIALIZERS,
-    Layer,
-    count,
-    from_vector,
-    initial_weights,
-    to_vector,
-)
+from xpnn.core.parameters import INITIALIZERS, Layer, count, from_vector, initial_weights, to_vector
 
 SIZES = [(3, 1), (1, 1), (2, 4, 1), (5, 3, 3, 2)]
 WEIGHTS = sorted(INITIALIZERS)

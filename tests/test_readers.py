@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 
 import xpnn
-from xpnn import _boundary as boundary
 from xpnn.cli.reading import read, read_for
 from xpnn.data import _hdf5_child as child
 from xpnn.data import hdf5, images, read_h5, read_idx, read_image
 from xpnn.data.files import check_fits, existing_file, refusing
+from xpnn.validation import columns as boundary
 
 unix = pytest.mark.skipif(os.name == "nt", reason="needs limits and signals of Unix")
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 9, 8, 3), dtype=np.uint8)
@@ -89,7 +89,7 @@ def test_declared_sizes_are_compared_with_the_memory(little_memory):
 def test_a_limit_of_the_process_counts_as_memory():
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (7 * 2**30,) * 2)\n"
-        "from xpnn import _boundary; print(_boundary.host_memory())"
+        "from xpnn.validation import columns; print(columns.host_memory())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) <= 7 * 2**30
@@ -529,12 +529,12 @@ def in_little_memory(reader, name, message):
 import resource, sys
 from pathlib import Path
 import xpnn, pandas
-from xpnn import _boundary
+from xpnn.validation import columns
 from xpnn.data import read_h5, read_idx
 from xpnn.cli.reading import read
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**28,) * 2)
-_boundary.host_memory = lambda: 2**60  # so that nothing but the limit is in the way
+columns.host_memory = lambda: 2**60  # so that nothing but the limit is in the way
 try:
     {reader}({name!r})
 except xpnn.ArgumentError as error:

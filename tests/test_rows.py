@@ -10,8 +10,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 import xpnn
-from xpnn.estimators.rows import ImageRows, TableRows, rows_of
-from xpnn.estimators.saving import save_pipeline
+from xpnn.estimators.persistence import save_pipeline
+from xpnn.preprocessing.table import ImageRows, TableRows, rows_of
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 import xpnn
 from xpnn import _signals
-from xpnn.backends.numpy import NumpyBackend
+from xpnn._backends.numpy import NumpyBackend
 from xpnn.cli import main
 from xpnn.files import container
 from xpnn.training.loop import Loop

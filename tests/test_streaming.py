@@ -11,9 +11,9 @@ import pytest
 from conftest import to_numpy
 
 import xpnn
-from xpnn.backends.base import IN_FLIGHT
-from xpnn.backends.cupy import CupyBackend, copying_stream
-from xpnn.backends.numpy import NumpyBackend
+from xpnn._backends.base import IN_FLIGHT
+from xpnn._backends.cupy import CupyBackend, copying_stream
+from xpnn._backends.numpy import NumpyBackend
 from xpnn.training import streaming
 
 M, N = 103, 7

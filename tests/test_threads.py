@@ -8,9 +8,9 @@ import pytest
 from threadpoolctl import ThreadpoolController
 
 import xpnn
-from xpnn.backends import numpy as numpy_backend
-from xpnn.backends import threads as backend_threads
-from xpnn.backends.threads import blas, one_thread
+from xpnn._backends import numpy as numpy_backend
+from xpnn._backends import threads as backend_threads
+from xpnn._backends.threads import blas, one_thread
 
 pytestmark = pytest.mark.thread_unsafe(reason="BLAS has one number of threads a process")
 

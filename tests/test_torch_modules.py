@@ -9,8 +9,8 @@ import pytest
 from conftest import read_only, to_numpy
 
 import xpnn
-from xpnn.backends.torch_modules import from_sequential, to_sequential
-from xpnn.errors import MissingLibraryError
+from xpnn.exceptions import MissingLibraryError
+from xpnn.interop.torch import from_sequential, to_sequential
 
 torch = pytest.importorskip("torch")
 nn = torch.nn

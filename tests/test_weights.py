@@ -12,10 +12,10 @@ from fake_ranks import on_ranks
 
 import xpnn
 from xpnn import optimizers
-from xpnn._boundary import in_units
 from xpnn.training.batches import Plan
 from xpnn.training.streaming import stays_on_host
 from xpnn.training.trainer import Trainer
+from xpnn.validation.columns import in_units
 
 M = 24
 _rng = np.random.default_rng(20261203)

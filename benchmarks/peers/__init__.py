@@ -8,7 +8,7 @@ starts, on the same data, in the same order of mini-batches. A worker process ca
 import numpy as np
 
 import xpnn
-from xpnn.backends import fused
+from xpnn._backends import fused
 from xpnn.bench import OPTIMIZERS
 
 fused.WORTH_COMPILING = 0  # Numba compiles in the warm-up, not between two rounds

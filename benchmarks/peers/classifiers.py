@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier as SklearnMLPClassifier
 
-from xpnn.backends.selection import resolve
+from xpnn._backends.selection import resolve
 from xpnn.estimators import MLPClassifier
 
 

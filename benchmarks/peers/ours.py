@@ -10,8 +10,8 @@ import numpy as np
 from workers import UnavailableError, available
 
 import xpnn
-from xpnn.backends import fused
-from xpnn.backends.selection import resolve
+from xpnn._backends import fused
+from xpnn._backends.selection import resolve
 from xpnn.bench import OPTIMIZERS, matmul_floor, training
 
 

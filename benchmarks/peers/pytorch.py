@@ -4,7 +4,7 @@ import itertools
 
 from workers import UnavailableError
 
-from xpnn.backends.selection import resolve
+from xpnn._backends.selection import resolve
 
 from . import epoch_means, learning_rate, orders, start
 

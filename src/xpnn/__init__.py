@@ -8,7 +8,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from . import data, distributed, graph, optimizers, plot, schedules
-from .backends import (
+from ._backends import (
     Audit,
     Backend,
     BackendStatus,
@@ -21,7 +21,7 @@ from .backends import (
 from .core.activations import Activation
 from .core.losses import Loss
 from .core.parameters import Layer
-from .errors import (
+from .exceptions import (
     ArgumentError,
     ArgumentTypeError,
     BackendError,

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-from .errors import MissingLibraryError, first_line
+from .exceptions import MissingLibraryError, first_line
 
 PIP_NAME = {"PIL": "pillow"}  # where it is not the name that is imported
 
@@ -31,7 +31,7 @@ def optional(module: str, purpose: str, extra: str) -> Any:
     >>> from xpnn._optional import optional
     >>> optional("h6py", "reading HDF6 files", "data")
     Traceback (most recent call last):
-    xpnn.errors.MissingLibraryError: reading HDF6 files needs h6py, which is not installed: ...
+    xpnn.exceptions.MissingLibraryError: reading HDF6 files needs h6py, which is not installed: ...
     """
     library = module.partition(".")[0]
     name = PIP_NAME.get(library, library)

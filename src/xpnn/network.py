@@ -7,17 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from . import _boundary as boundary
-from ._table import Table
+from ._backends import get_backend
+from ._backends.base import Backend
 from ._typing import Array, Namespace, Rng
-from .backends import get_backend
-from .backends.base import Backend
 from .core import parameters, propagation
 from .core.activations import ACTIVATIONS, Activation, activation
 from .core.losses import LOSS_OF_OUTPUT, LOSSES, Loss, loss
 from .core.parameters import Params
 from .core.propagation import Caches
-from .errors import ArgumentError, ArgumentTypeError, at_least_0, positive_int
+from .exceptions import ArgumentError, ArgumentTypeError
+from .rng import host_rng
+from .table import Table
+from .validation import columns as boundary
+from .validation.numbers import at_least_0, positive_int
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -326,18 +328,6 @@ def _missed(Y: Array, A: Array, xp: Namespace) -> Array:
     constant = xp.all(first == Y, axis=1)
     missed = xp.where(constant, xp.astype(residual > 0.0, Y.dtype), residual / total)
     return xp.mean(missed)
-
-
-def host_rng(rng: Rng) -> Any:
-    """Return a NumPy random generator for a seed; generators pass through."""
-    if isinstance(rng, np.random.Generator | np.random.RandomState):
-        return rng
-    if rng is None or (hasattr(rng, "__index__") and not isinstance(rng, bool) and rng >= 0):
-        return np.random.default_rng(rng)
-    raise ArgumentTypeError(
-        f"rng: expected an int of at least 0, a numpy Generator or RandomState, or None, "
-        f"found {rng!r}."
-    )
 
 
 def _check_sizes(sizes: Any) -> tuple[int, ...]:

@@ -28,9 +28,9 @@ from sklearn.exceptions import ConvergenceWarning
 import xpnn
 from xpnn.cli.reading import read
 from xpnn.data import read_h5, read_idx, read_image
-from xpnn.estimators.rows import ImageRows
-from xpnn.estimators.saving import save_pipeline
+from xpnn.estimators.persistence import save_pipeline
 from xpnn.files import container
+from xpnn.preprocessing.table import ImageRows
 
 Change = Callable[[bytes], bytes]
 

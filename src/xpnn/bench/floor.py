@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from .._backends.base import Backend, Carry
 from .._typing import Array
-from ..backends.base import Backend, Carry
 from ..training.trainer import largest_product
 from .workloads import Workload
 

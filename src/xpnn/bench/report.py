@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .._table import Table
+from ..table import Table
 from .conditions import gpus
 
 
@@ -85,7 +85,7 @@ def markdown(table: Table) -> str:
 
     Examples
     --------
-    >>> from xpnn._table import Table
+    >>> from xpnn.table import Table
     >>> from xpnn.bench import markdown
     >>> print(markdown(Table(("what", "ms"), [("dot", "1.5")])))
     | what | ms |

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.base import Backend
-from ..errors import OutOfMemoryError
+from .._backends.base import Backend
+from ..exceptions import OutOfMemoryError
 from .throughput import seconds
 
 SIZES = tuple(10**k for k in range(2, 9))

@@ -5,8 +5,8 @@ from statistics import median
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from ..backends import fused, use_backend
-from ..backends.base import Backend
+from .._backends import fused, use_backend
+from .._backends.base import Backend
 from ..core.optimizers import Optimizer
 from ..training.fit import fit
 from .floor import matmul_floor

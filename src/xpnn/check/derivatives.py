@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from .. import graph
+from .._backends import use_backend
+from .._backends.base import Backend
 from .._typing import Array, Namespace
-from ..backends import use_backend
-from ..backends.base import Backend
 from ..core import propagation
 from ..core.activations import ACTIVATIONS, Activation, sigmoid_derivative
 from ..core.losses import LOSSES, Loss

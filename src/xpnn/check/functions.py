@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..backends.base import Backend
+from .._backends.base import Backend
 from .finding import Finding
 
 ELEMENTWISE, PRODUCT = 64, 32  # times ε of the dtype

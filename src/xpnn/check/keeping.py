@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from ..backends.base import Backend
+from .._backends.base import Backend
 from ..core.parameters import to_vector
 from ..files import container
 from ..files.networks import KIND, read_network, save

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from ..backends import audit
-from ..backends.audit import READ, TO_DEVICE, TO_HOST, WAIT, Audit
-from ..backends.base import Backend
+from .._backends import audit
+from .._backends.audit import READ, TO_DEVICE, TO_HOST, WAIT, Audit
+from .._backends.base import Backend
 from ..core.parameters import Params
 from ..data import moons
 from .example import NET, trained

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from math import nan
 from typing import NamedTuple
 
-from ..backends import use_backend
-from ..backends.base import DTYPES, Backend
-from ..backends.selection import allow, resolve
-from ..errors import BackendError, first_line
+from .._backends import use_backend
+from .._backends.base import DTYPES, Backend
+from .._backends.selection import allow, resolve
+from ..exceptions import BackendError, first_line
 from .derivatives import derivatives
 from .finding import Finding
 from .functions import functions

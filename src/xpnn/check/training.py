@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backends import use_backend
-from ..backends.base import Backend
+from .._backends import use_backend
+from .._backends.base import Backend
 from ..core.optimizers import gradient_descent
 from ..core.parameters import Layer, to_vector
 from ..network import Network

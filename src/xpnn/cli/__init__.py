@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from .. import _signals
 from .._terminal import escaped
-from ..errors import XpnnError
+from ..exceptions import XpnnError
 from .streams import screens
 
 COMMANDS = {

@@ -2,8 +2,8 @@
 
 import argparse
 
-from .._table import Table
-from ..backends import backends
+from .._backends import backends
+from ..table import Table
 from .streams import say
 
 

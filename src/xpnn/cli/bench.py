@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from .. import demos
-from .._table import Table
-from ..backends.base import Backend
-from ..backends.selection import places, resolve
+from .._backends.base import Backend
+from .._backends.selection import places, resolve
 from ..bench import (
     SIZES,
     WORKLOADS,
@@ -24,6 +23,7 @@ from ..bench import (
 )
 from ..bench.sizes import OPERATIONS
 from ..plot._canvas import pyplot
+from ..table import Table
 from .outputs import check_writable
 from .streams import say
 

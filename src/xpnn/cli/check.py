@@ -7,11 +7,11 @@ from math import isfinite
 from time import perf_counter
 from typing import Any, TypeAlias
 
-from .._table import Table
-from ..backends import backends
-from ..backends.selection import places, resolve
+from .._backends import backends
+from .._backends.selection import places, resolve
 from ..bench import conditions
 from ..check import Finding, checked
+from ..table import Table
 from ..training.bar import progress_bar
 from .streams import beneath, say, say_json
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import demos
+from .._backends import set_backend
 from .._optional import optional
-from ..backends import set_backend
 from ..demos import Demonstration
-from ..errors import ArgumentError, unknown_name
+from ..exceptions import ArgumentError, unknown_name
 from .outputs import check_writable
 from .streams import say
 

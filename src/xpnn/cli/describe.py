@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from .._table import Table
 from .._typing import Array
-from ..estimators.rows import Column, TableRows
+from ..preprocessing.table import Column, TableRows
+from ..table import Table
 from .ranks import Ranks
 from .reading import Examples
 from .targets import REGRESSION

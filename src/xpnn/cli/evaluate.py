@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .._table import Table
-from ..errors import ArgumentError
+from ..exceptions import ArgumentError
+from ..table import Table
 from .models import Model
 from .streams import say, say_json
 from .targets import scores

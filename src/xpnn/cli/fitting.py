@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._typing import Array
-from ..errors import ArgumentError, DivergenceError
 from ..estimators import MLPClassifier, MLPRegressor
-from ..estimators.rows import ImageRows, TableRows, categories_of
+from ..exceptions import ArgumentError, DivergenceError
 from ..network import Network
+from ..preprocessing.table import ImageRows, TableRows, categories_of
 from .models import Model
 from .progress import Progress
 from .ranks import ALONE, Ranks

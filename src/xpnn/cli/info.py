@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .._table import Table
+from ..table import Table
 from .describe import some
 from .models import Model
 from .streams import say, say_json

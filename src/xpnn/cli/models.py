@@ -6,15 +6,15 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from .._backends.base import to_host
 from .._typing import Array
-from ..backends.base import to_host
-from ..errors import ArgumentError
 from ..estimators import load
 from ..estimators.base import NetworkEstimator
 from ..estimators.classifier import NetworkClassifier
-from ..estimators.rows import ImageRows, TableRows
-from ..estimators.saving import save_pipeline
+from ..estimators.persistence import save_pipeline
+from ..exceptions import ArgumentError
 from ..network import Network
+from ..preprocessing.table import ImageRows, TableRows
 from .describe import some
 from .formulas import is_formula
 from .ranks import ALONE, Ranks

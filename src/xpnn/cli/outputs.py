@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from ..errors import ArgumentError
+from ..exceptions import ArgumentError
 from ..files.atomic import writable
 
 LONGEST = 240

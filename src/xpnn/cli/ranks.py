@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from .. import _signals
+from .._backends import Backend, get_backend, set_backend
 from .._optional import optional
-from ..backends import Backend, get_backend, set_backend
 from ..data.files import check_fits
-from ..distributed import Communicator, exit_status
-from ..errors import ArgumentError
+from ..distributed.mpi import Communicator, exit_status
+from ..exceptions import ArgumentError
 from . import one_line
 
 BLOCK = 2**20  # bytes that are looked at together for the end of a line

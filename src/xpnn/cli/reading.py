@@ -21,7 +21,7 @@ from .._typing import Array
 from ..data.files import check_fits, existing_file, open_unpacked, refusing, rest, visible
 from ..data.idx import is_idx, labels_beside
 from ..data.images import image_endings, image_files, labelled_files
-from ..errors import ArgumentError, MissingLibraryError, unknown_name
+from ..exceptions import ArgumentError, MissingLibraryError, unknown_name
 from .ranks import ALONE, Ranks
 
 SIZE = (64, 64)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from .._typing import Array
-from ..errors import ArgumentError
+from ..exceptions import ArgumentError
 from .reading import Examples
 
 CLASSIFICATION, REGRESSION = "classification", "regression"

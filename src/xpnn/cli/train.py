@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from .. import _signals, plot
-from ..backends.selection import widest
+from .._backends.selection import widest
 from ..core.activations import ACTIVATIONS
-from ..distributed import communicator, several
-from ..errors import ArgumentError, XpnnError, at_least_0, positive_int, unknown_name
+from ..distributed.mpi import active_comm, communicator
+from ..exceptions import ArgumentError, XpnnError, unknown_name
 from ..training.checkpoint import Checkpoint
+from ..validation.numbers import at_least_0, positive_int
 from . import describe, fitting, one_line
 from .demo import check_picture
 from .outputs import check_distinct, check_file, kept
@@ -148,7 +149,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, and print what was done; return the exit status."""
     if not arguments.distributed:
         return _run(arguments, ALONE)
-    ranks = Ranks(several(communicator()))
+    ranks = Ranks(active_comm(communicator()))
     return ranks.run(lambda: _run(arguments, ranks))
 
 

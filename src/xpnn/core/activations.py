@@ -11,7 +11,8 @@ from typing import TypeAlias
 
 from .. import graph
 from .._typing import Array, Namespace
-from ..errors import check_function, function_name, unknown_name
+from ..exceptions import function_name, unknown_name
+from ..validation.functions import check_function
 
 G: TypeAlias = Callable[[Array, Namespace], Array]
 GPrime: TypeAlias = Callable[[Array, Array, Namespace], Array]

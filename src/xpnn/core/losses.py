@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from .._typing import Array, Namespace
-from ..errors import ArgumentError, check_function, function_name, unknown_name
+from ..exceptions import ArgumentError, function_name, unknown_name
+from ..validation.functions import check_function
 from .activations import activation
 
 ANY = float("inf")

@@ -41,7 +41,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from .._typing import Array, Namespace
-from ..errors import ArgumentError, at_least_0, real_number
+from ..exceptions import ArgumentError
+from ..validation.numbers import at_least_0, real_number
 from .schedules import Schedule
 
 State: TypeAlias = tuple[Array, ...]

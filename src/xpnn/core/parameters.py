@@ -11,7 +11,7 @@ from math import sqrt
 from typing import Any, NamedTuple, TypeAlias
 
 from .._typing import Array, Namespace
-from ..errors import unknown_name
+from ..exceptions import unknown_name
 
 
 class Layer(NamedTuple):

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from math import cos, pi
 from typing import TypeAlias
 
-from ..errors import positive_int
+from ..validation.numbers import positive_int
 
 Schedule: TypeAlias = Callable[[int], float]
 

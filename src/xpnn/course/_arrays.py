@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from .. import _boundary as boundary
+from .._backends import get_backend
+from .._backends.base import Backend
+from .._backends.numpy import NumpyBackend
+from .._backends.selection import backend_class_of, mixed
 from .._typing import Array, Rng
-from ..backends import get_backend
-from ..backends.base import Backend
-from ..backends.numpy import NumpyBackend
-from ..backends.selection import backend_class_of, mixed
 from ..core.losses import LOSSES
 from ..core.parameters import Params, initial_weights
 from ..data.rng import legacy_rng
-from ..errors import ArgumentError, ArgumentTypeError, positive_int, real_number, unknown_name
+from ..exceptions import ArgumentError, ArgumentTypeError, unknown_name
+from ..validation import columns as boundary
+from ..validation.numbers import positive_int, real_number
 
 CROSS_ENTROPY = LOSSES["binary_cross_entropy"]
 SCALES = {"small": "small", "sqrt": "lecun", "he": "he", "zeros": "zeros"}

@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .. import _boundary as boundary
+from .._backends.base import Backend
 from .._typing import Array
-from ..backends.base import Backend
 from ..core.optimizers import Optimizer, gradient_descent
 from ..core.parameters import Params
-from ..errors import positive_int
 from ..network import Network
 from ..training.step import joining
 from ..training.trainer import Trainer
+from ..validation import columns as boundary
+from ..validation.numbers import positive_int
 from ._arrays import by_layer, entries, together
 
 

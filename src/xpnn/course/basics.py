@@ -14,7 +14,7 @@ import numpy as np
 from .._typing import Array
 from ..core.activations import activation
 from ..core.activations import softmax as softmax_of_columns
-from ..errors import ArgumentError
+from ..exceptions import ArgumentError
 from ._arrays import together, together_as_they_are
 
 __all__ = [

@@ -11,16 +11,16 @@ examples is taken in dW and db.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .. import _boundary as boundary
+from .._backends.base import Backend
 from .._typing import Array, Rng
-from ..backends.base import Backend
 from ..core import propagation
 from ..core.activations import ACTIVATIONS, Activation
 from ..core.activations import activation as look_up
 from ..core.optimizers import gradient_descent
 from ..core.parameters import Layer, pairs
-from ..errors import ArgumentError
+from ..exceptions import ArgumentError
 from ..network import Network
+from ..validation import columns as boundary
 from ._arrays import (
     CROSS_ENTROPY,
     accuracy,

@@ -5,16 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from .. import _boundary as boundary
+from .._backends.base import to_host
 from .._typing import Array, Rng
-from ..backends.base import to_host
 from ..core import optimizers, propagation
 from ..core.activations import ACTIVATIONS
 from ..core.parameters import Layer, pairs
 from ..core.propagation import Cache
 from ..data.rng import legacy_rng
-from ..errors import ArgumentError, at_least_0, positive_int, real_number
+from ..exceptions import ArgumentError
 from ..training.gradient_check import central_differences, relative_difference
+from ..validation import columns as boundary
+from ..validation.numbers import at_least_0, positive_int, real_number
 from ._arrays import (
     CROSS_ENTROPY,
     by_layer,

@@ -3,13 +3,13 @@
 from math import exp, log1p
 from typing import Any
 
-from .. import _boundary as boundary
+from .._backends.base import Backend
 from .._typing import Array
-from ..backends.base import Backend
 from ..core import propagation
 from ..core.parameters import Layer, Params
-from ..errors import ArgumentTypeError
+from ..exceptions import ArgumentTypeError
 from ..network import Network
+from ..validation import columns as boundary
 from ._arrays import (
     accuracy,
     check_examples,

@@ -6,14 +6,14 @@ Z1 = W1 X + b1,  A1 = tanh(Z1),  Z2 = W2 A1 + b2,  A2 = σ(Z2)
 from collections.abc import Mapping
 from typing import Any
 
-from .. import _boundary as boundary
 from .._typing import Array, Rng
 from ..core import propagation
 from ..core.activations import ACTIVATIONS
 from ..core.parameters import Layer, Params, pairs
 from ..core.propagation import Cache
-from ..errors import ArgumentError
+from ..exceptions import ArgumentError
 from ..network import Network
+from ..validation import columns as boundary
 from ._arrays import (
     CROSS_ENTROPY,
     by_layer,

@@ -15,9 +15,9 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from .. import _boundary
 from .._typing import Array
-from ..errors import ArgumentError, ArgumentTypeError, XpnnError
+from ..exceptions import ArgumentError, ArgumentTypeError, XpnnError
+from ..validation import columns as boundary
 
 BLOCK = 2**20  # bytes that are unpacked at once
 MOST_UNPACKED = 1032
@@ -58,7 +58,7 @@ def open_unpacked(path: Path) -> BinaryIO:
 
 def check_fits(name: object, needed: int) -> None:
     """Raise unless the bytes that the data take fit into the memory of this machine."""
-    there = _boundary.host_memory()
+    there = boundary.host_memory()
     if needed > there:
         raise ArgumentError(
             f"{name}: expected data that fit into the memory at hand ({there / 1e9:.1f} GB), "

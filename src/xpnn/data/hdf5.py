@@ -16,7 +16,7 @@ import numpy as np
 
 from .._optional import optional
 from .._typing import Array
-from ..errors import ArgumentError
+from ..exceptions import ArgumentError
 from ._hdf5_child import REFUSED
 from .files import check_fits, existing_file, refusing
 from .images import Images

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from .._typing import Array
-from ..errors import ArgumentError
+from ..exceptions import ArgumentError
 from .files import existing_file, open_unpacked, refusing, rest
 
 DTYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}

@@ -15,7 +15,8 @@ import numpy as np
 from .._optional import optional
 from .._terminal import escaped
 from .._typing import Array
-from ..errors import ArgumentError, ArgumentTypeError, positive_int
+from ..exceptions import ArgumentError, ArgumentTypeError
+from ..validation.numbers import positive_int
 from ._layout import arranged
 from .files import MOST_UNPACKED, existing_file, path_of, refusing, visible
 

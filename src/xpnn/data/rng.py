@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from .._typing import Rng
-from ..errors import ArgumentTypeError
+from ..exceptions import ArgumentTypeError
 
 
 def legacy_rng(rng: Rng) -> Any:

@@ -9,7 +9,8 @@ from math import isfinite, pi
 import numpy as np
 
 from .._typing import Array, Rng
-from ..errors import ArgumentError, at_least_0, positive_int, real_number
+from ..exceptions import ArgumentError
+from ..validation.numbers import at_least_0, positive_int, real_number
 from ._layout import arranged
 from .rng import legacy_rng, random_state
 

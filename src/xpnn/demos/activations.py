@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import graph
-from .._table import Table
-from ..backends import get_backend
+from .._backends import get_backend
 from ..core.activations import ACTIVATIONS, Activation
 from ..plot._canvas import COLOURS, Figure, grid
+from ..table import Table
 from .demonstration import Demonstration
 
 Z = np.linspace(-5.0, 5.0, 1001)

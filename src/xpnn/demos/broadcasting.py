@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from .._table import Table
+from .._backends import Backend, get_backend
 from .._typing import Array
-from ..backends import Backend, get_backend
 from ..course import basics
-from ..errors import ArgumentError
+from ..exceptions import ArgumentError
 from ..network import Network
 from ..plot._canvas import COLOURS, SMALL, Axes, Figure, pyplot
+from ..table import Table
 from .demonstration import Demonstration
 
 FOODS = ("apples", "beef", "eggs", "potatoes")

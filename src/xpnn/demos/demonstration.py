@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .._table import Table
+from ..table import Table
 
 
 @dataclass(frozen=True, repr=False)

@@ -7,15 +7,15 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from .. import optimizers
-from .._table import Table
+from .._backends import get_backend
 from .._typing import Array
-from ..backends import get_backend
 from ..core.parameters import Layer
 from ..data import parity
-from ..errors import positive_int
 from ..network import Network
 from ..plot._canvas import COLOURS, MARKERS, Figure, new_axes
+from ..table import Table
 from ..training.fit import fit
+from ..validation.numbers import positive_int
 from .demonstration import Demonstration
 
 LEARNING_RATE = 0.05

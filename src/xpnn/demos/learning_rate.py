@@ -5,12 +5,13 @@ from itertools import cycle, pairwise
 from typing import NamedTuple
 
 from .. import optimizers, plot
-from .._table import Table
 from ..data import moons
-from ..errors import DivergenceError, positive_int
+from ..exceptions import DivergenceError
 from ..network import Network
 from ..plot._canvas import Figure, new_axes
+from ..table import Table
 from ..training.fit import fit
+from ..validation.numbers import positive_int
 from .demonstration import Demonstration
 
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)))

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from .. import optimizers, plot
-from .._table import Table
 from .._typing import Array
 from ..core.parameters import Params, count
 from ..data import flower
-from ..errors import positive_int
 from ..network import Network
+from ..table import Table
 from ..training.fit import fit
+from ..validation.numbers import positive_int
 from .demonstration import Demonstration
 
 LEARNING_RATE = 1.2

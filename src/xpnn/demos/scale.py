@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from .. import optimizers
-from .._table import Table
 from .._typing import Array
 from ..data import digits
-from ..errors import positive_int
 from ..network import Network
 from ..plot._canvas import COLOURS, MARKERS, Figure, new_axes
+from ..table import Table
 from ..training.fit import fit
+from ..validation.numbers import positive_int
 from .demonstration import Demonstration
 
 LEARNING_RATE = 3e-3

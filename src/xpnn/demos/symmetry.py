@@ -5,15 +5,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import optimizers
-from .._table import Table
-from ..backends import get_backend
+from .._backends import get_backend
 from ..core.parameters import Layer, Params
 from ..data import flower
-from ..errors import positive_int
 from ..network import Network
 from ..plot._canvas import COLOURS, Figure, pyplot
+from ..table import Table
 from ..training.fit import fit
 from ..training.history import Report
+from ..validation.numbers import positive_int
 from .demonstration import Demonstration
 
 LEARNING_RATE = 1.2

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._table import Table
-from ..backends import Backend
-from ..backends.selection import places, widest
+from .._backends import Backend
+from .._backends.selection import places, widest
 from ..course import basics, logistic
-from ..errors import positive_int
 from ..plot._canvas import COLOURS, SMALL, Figure, pyplot
+from ..table import Table
+from ..validation.numbers import positive_int
 from .demonstration import Demonstration
 
 REPEATS = 7

@@ -8,10 +8,10 @@
 One example is a row here. Importing this package imports scikit-learn; ``import xpnn`` does not.
 """
 
-from .convert import from_sklearn, from_torch
+from ..interop.sklearn import from_sklearn, from_torch
 from .logistic import LogisticRegression
 from .mlp import MLPClassifier, MLPRegressor
-from .saving import load
+from .persistence import load
 
 __all__ = [
     "LogisticRegression",

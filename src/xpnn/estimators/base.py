@@ -16,17 +16,17 @@ from sklearn.base import BaseEstimator
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
+from .._backends.base import Backend, to_host
+from .._backends.selection import backend_of, resolve, widest
 from .._typing import Array
-from ..backends.base import Backend, to_host
-from ..backends.selection import backend_of, resolve, widest
 from ..core import propagation
 from ..core.activations import Activation
 from ..core.parameters import Layer, Params, fold_standardization, to_vector
-from ..distributed import Communicator, raised_on_all
-from ..errors import ArgumentError, ArgumentTypeError, BackendError
+from ..distributed.mpi import Communicator, raised_on_all
+from ..exceptions import ArgumentError, ArgumentTypeError, BackendError
 from ..files.atomic import StrPath
 from ..network import Network
-from . import inputs
+from ..validation import rows as inputs
 
 CHUNK = 16_384
 """Rows that go through the network at once: the activations of more would not fit a cache."""
@@ -203,7 +203,7 @@ class NetworkEstimator(BaseEstimator):
         >>> loaded.predict([[2.0]])
         array(['yes'], dtype='<U3')
         """
-        from .saving import save_estimator
+        from .persistence import save_estimator
 
         check_is_fitted(self)
         save_estimator(self, path)
@@ -219,7 +219,7 @@ class NetworkEstimator(BaseEstimator):
         path : str or path
             By custom it ends in ``.onnx``.
         """
-        from ..files.onnx import write_onnx
+        from ..interop.onnx import write_onnx
 
         check_is_fitted(self)
         write_onnx(path, self._network(), self._params(self._place()), **self._onnx_labels())
@@ -233,8 +233,8 @@ class NetworkEstimator(BaseEstimator):
         On the CPU, in evaluation mode, in the dtype of the model, with the same weights: a
         classifier returns probabilities (one column for two classes), not labels.
         """
-        from ..backends.torch_modules import to_sequential
         from ..files.networks import activation_names
+        from ..interop.torch import to_sequential
 
         check_is_fitted(self)
         return to_sequential(activation_names(self._network()), self._params(self._place()))
@@ -247,7 +247,7 @@ class NetworkEstimator(BaseEstimator):
         ArgumentError
             If scikit-learn does not have its activation.
         """
-        from .convert import to_sklearn
+        from ..interop.sklearn import to_sklearn
 
         check_is_fitted(self)
         return to_sklearn(self)

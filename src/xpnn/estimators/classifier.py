@@ -8,10 +8,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 
+from .._backends.base import Backend
 from .._typing import Array, Namespace
-from ..backends.base import Backend
+from ..validation.rows import on_home, on_host, score_weights, send
 from .base import NetworkEstimator
-from .inputs import on_home, on_host, score_weights, send
 
 
 class NetworkClassifier(ClassifierMixin, NetworkEstimator):

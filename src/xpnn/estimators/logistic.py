@@ -17,24 +17,24 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 
-from .. import _boundary as boundary
+from .._backends.base import Backend
 from .._typing import Array
-from ..backends.base import Backend
 from ..core.activations import ACTIVATIONS
 from ..core.optimizers import sklearn_sgd
 from ..core.parameters import Params, count, fold_standardization
-from ..distributed import Communicator, raised_on_all, several, tells, training
-from ..errors import ArgumentError
+from ..distributed import agreement as together
+from ..distributed.mpi import Communicator, active_comm, is_root, raised_on_all, training
+from ..exceptions import ArgumentError
 from ..files.lock import Lock
 from ..network import Network
-from ..training import together
 from ..training.batches import Shuffle
 from ..training.checkpoint import Checkpoint
 from ..training.fit import check_callbacks
 from ..training.loop import Loop, interruptible
 from ..training.stopping import Stopping
 from ..training.trainer import Trainer
-from . import inputs
+from ..validation import columns as boundary
+from ..validation import rows as inputs
 from .classifier import NetworkClassifier
 from .many import compare_estimators, of_all_ranks
 from .parameters import WHERE_AND_HOW
@@ -199,16 +199,16 @@ class LogisticRegression(NetworkClassifier):
         DivergenceError
             If a learning rate of your own is too large; it is a ValueError too.
         """
-        ranks = several(self.communicator)
+        comm = active_comm(self.communicator)
         home = inputs.home_of(X)
-        with raised_on_all(ranks):
+        with raised_on_all(comm):
             check_callbacks(self.callbacks)
             X, y = inputs.fit_rows(self, X, y, reset=True, multi_output=False)
             y = column_or_1d(y, warn=True)
             check_classification_targets(y)
             backend = inputs.where(self, home, inputs.dtype_of(X))
             s = inputs.check_weights(sample_weight, X.shape[0])
-        self._label_binarizer = LabelBinarizer().fit(of_all_ranks(ranks, y))
+        self._label_binarizer = LabelBinarizer().fit(of_all_ranks(comm, y))
         self.classes_ = self._label_binarizer.classes_
         if len(self.classes_) < 2:
             raise ArgumentError(
@@ -216,13 +216,13 @@ class LogisticRegression(NetworkClassifier):
                 f"{self.classes_.tolist()[0]!r}; there is nothing to tell apart."
             )
         Y = self._one_hot(y)
-        compare_estimators(ranks, self, X, Y, sample_weight, backend)
-        with backend.kept(), backend.current(), backend.no_grad(), training(ranks):
+        compare_estimators(comm, self, X, Y, sample_weight, backend)
+        with backend.kept(), backend.current(), backend.no_grad(), training(comm):
             self._fitted_on = inputs.spec_of(home)
             X = inputs.move_rows(X, backend)
             Y = backend.asarray(Y, backend.dtype)
-            over_ranks = together.summing(ranks, backend)
-            mu = _means(X, _in_units(s, ranks, backend)[0], backend, over_ranks)
+            over_ranks = together.summing(comm, backend)
+            mu = _means(X, _in_units(s, comm, backend)[0], backend, over_ranks)
             params = self._descend(X if mu is None else X - mu.T, Y, s, backend, over_ranks)
             if mu is not None:
                 params = fold_standardization(params, mu, backend.xp.ones_like(mu))
@@ -231,10 +231,10 @@ class LogisticRegression(NetworkClassifier):
 
     def _descend(self, X: Array, Y: Array, s: Any, backend: Backend, over_ranks: Sum) -> Params:
         """Minimise the cost; return the parameters."""
-        ranks = several(self.communicator)
+        comm = active_comm(self.communicator)
         slope = 0.0
         with (
-            interruptible(ranks, self.checkpoint) as lock,
+            interruptible(comm, self.checkpoint) as lock,
             self._loop(X, Y, s, backend, over_ranks, lock) as loop,
         ):
             try:
@@ -242,10 +242,10 @@ class LogisticRegression(NetworkClassifier):
                 loop.finish()
             except KeyboardInterrupt:
                 loop.interrupt()
-        if loop.history.stopped == "interrupted" and tells(ranks):
+        if loop.history.stopped == "interrupted" and is_root(comm):
             warnings.warn("Training interrupted by user.", stacklevel=4)
         self.n_iter_, self.loss_curve_ = loop.done.epochs, loop.history.cost
-        if slope > self.tol and loop.history.stopped == "epochs" and tells(ranks):
+        if slope > self.tol and loop.history.stopped == "epochs" and is_root(comm):
             warnings.warn(
                 f"gradient descent has not converged after {self.n_iter_} iterations: an entry of "
                 f"the gradient is {slope:.1g}, tol is {self.tol:g}. Standardise X with "
@@ -259,8 +259,8 @@ class LogisticRegression(NetworkClassifier):
     def _loop(
         self, X: Array, Y: Array, s: Any, backend: Backend, over_ranks: Sum, lock: Lock
     ) -> Loop:
-        net, ranks = self._network(), several(self.communicator)
-        weights, unit = _in_units(s, ranks, backend)
+        net, comm = self._network(), active_comm(self.communicator)
+        weights, unit = _in_units(s, comm, backend)
         total = backend.number(_weight(X, weights, backend, over_ranks))
         rate: Any = self.learning_rate
         if rate == "auto":
@@ -273,7 +273,7 @@ class LogisticRegression(NetworkClassifier):
                 )
             rate = 1.0 / (bound * squared_norm / total + 1.0 / (self.C * total) / unit)
         optimizer = sklearn_sgd(rate, self.momentum, nesterov=True)
-        trainer = Trainer(net, backend, optimizer, 1.0 / self.C, X, Y, s, None, communicator=ranks)
+        trainer = Trainer(net, backend, optimizer, 1.0 / self.C, X, Y, s, None, communicator=comm)
         zeros = backend.xp.zeros(count(net.sizes), dtype=backend.dtype, device=backend.device)
         return Loop(
             trainer,
@@ -300,11 +300,11 @@ class LogisticRegression(NetworkClassifier):
         return slope
 
 
-def _in_units(s: Any, ranks: Communicator | None, backend: Backend) -> tuple[Array | None, float]:
+def _in_units(s: Any, comm: Communicator | None, backend: Backend) -> tuple[Array | None, float]:
     """Return weights on the backend in a unit that suits those of all ranks, and that unit."""
     if s is None:
         return None, 1.0
-    largest = s.max() if ranks is None else max(ranks.gather(s.max()))
+    largest = s.max() if comm is None else max(comm.gather(s.max()))
     s, unit = boundary.in_units(s, largest)
     return backend.asarray(s, backend.dtype), unit
 

@@ -4,18 +4,18 @@ from typing import Any
 
 import numpy as np
 
+from .._backends.base import Backend
 from .._typing import Array
-from ..backends.base import Backend
-from ..distributed import Communicator
-from ..errors import ArgumentError
-from ..training import together
+from ..distributed import agreement as together
+from ..distributed.mpi import Communicator
+from ..exceptions import ArgumentError
 
 EACH_ITS_OWN = {"backend", "device", "callbacks", "communicator", "verbose"}
 """Parameters that may differ from rank to rank."""
 
 
 def compare_estimators(
-    ranks: Communicator | None,
+    comm: Communicator | None,
     estimator: Any,
     X: Array,
     Y: Array,
@@ -23,7 +23,7 @@ def compare_estimators(
     backend: Backend,
 ) -> None:
     """Raise on every rank unless parameters, data and backend are of the same kind."""
-    if ranks is None:
+    if comm is None:
         return
     given = {
         name: value
@@ -39,19 +39,19 @@ def compare_estimators(
         "backend": backend.name,
         "dtype": backend.dtype_name,
     }
-    together.compare(ranks, **given | facts)
+    together.compare(comm, **given | facts)
 
 
-def of_all_ranks(ranks: Communicator | None, y: Array) -> Array:
+def of_all_ranks(comm: Communicator | None, y: Array) -> Array:
     """Return labels in which every label of every rank is; targets of two dimensions as they are.
 
     Without a communicator, y itself.
     """
-    if ranks is None:
+    if comm is None:
         return y
-    with ranks.on_all():
+    with comm.on_all():
         labels = np.unique(y) if y.ndim == 1 else None
-    everyone = ranks.gather(labels)
+    everyone = comm.gather(labels)
     if any((labels is None) != (y.ndim == 2) for labels in everyone):
         raise ArgumentError(
             "communicator: expected y of as many dimensions on every rank, found some of one and "

@@ -25,15 +25,14 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from .. import _boundary as boundary
+from .._backends.base import Backend
+from .._backends.selection import resolve
 from .._typing import Array
-from ..backends.base import Backend
-from ..backends.selection import resolve
 from ..core.activations import Activation
 from ..core.optimizers import Optimizer
 from ..core.parameters import Layer, Params
-from ..distributed import Communicator, raised_on_all, several, tells, training
-from ..errors import ArgumentError, DivergenceError
+from ..distributed.mpi import Communicator, active_comm, is_root, raised_on_all, training
+from ..exceptions import ArgumentError, DivergenceError
 from ..files.lock import Lock
 from ..network import Network
 from ..training.batches import Shuffle
@@ -42,7 +41,9 @@ from ..training.fit import check_callbacks
 from ..training.loop import Loop, interruptible
 from ..training.step import cutting
 from ..training.stopping import AdaptiveRate, Stopping
-from . import inputs, solvers
+from ..validation import columns as boundary
+from ..validation import rows as inputs
+from . import lbfgs as solvers
 from .base import NetworkEstimator, moments, outputs
 from .classifier import NetworkClassifier
 from .many import compare_estimators, of_all_ranks
@@ -166,10 +167,10 @@ class BaseMLP(NetworkEstimator):
         return True
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool) -> Self:
-        ranks = several(self.communicator)
+        comm = active_comm(self.communicator)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         home = inputs.home_of(X)
-        with raised_on_all(ranks):
+        with raised_on_all(comm):
             check_callbacks(self.callbacks)
             self._check_checkpoint(incremental=incremental)
             hidden_sizes = self._hidden_sizes()
@@ -179,8 +180,8 @@ class BaseMLP(NetworkEstimator):
             )
             s = inputs.check_weights(sample_weight, X.shape[0])
         Y = self._check_y(y, incremental=incremental)
-        self._check_ranks(ranks, X, Y, sample_weight, backend)
-        with raised_on_all(ranks):
+        self._check_ranks(comm, X, Y, sample_weight, backend)
+        with raised_on_all(comm):
             inputs.check_finite("y", Y, backend)
             if not first and Y.shape[1] != self.n_outputs_:
                 raise ArgumentError(
@@ -189,9 +190,9 @@ class BaseMLP(NetworkEstimator):
                 )
         self.n_outputs_ = Y.shape[1]
         self._random_state = check_random_state(self.random_state)
-        if ranks is not None and self.random_state is None:
+        if comm is not None and self.random_state is None:
             self._random_state = np.random.RandomState()  # its state becomes that of rank 0
-        with backend.kept(), backend.current(), backend.no_grad(), training(ranks):
+        with backend.kept(), backend.current(), backend.no_grad(), training(comm):
             if first:
                 self._initialize([X.shape[1], *hidden_sizes, self.n_outputs_], backend)
             self._fitted_on = inputs.spec_of(home)
@@ -229,16 +230,16 @@ class BaseMLP(NetworkEstimator):
 
     def _check_ranks(
         self,
-        ranks: Communicator | None,
+        comm: Communicator | None,
         X: Array,
         Y: Array,
         sample_weight: Any,
         backend: Backend,
     ) -> None:
         """Raise on every rank unless all are about the same training, and one for many."""
-        compare_estimators(ranks, self, X, Y, sample_weight, backend)
+        compare_estimators(comm, self, X, Y, sample_weight, backend)
         for name, value in (("solver", "lbfgs"), ("early_stopping", True)):
-            if ranks is not None and getattr(self, name) == value:
+            if comm is not None and getattr(self, name) == value:
                 raise ArgumentError(
                     f"communicator: expected another {name} than {value!r}, which is for a single "
                     "process."
@@ -315,9 +316,9 @@ class BaseMLP(NetworkEstimator):
             X, Y, s, score = self._split(X, Y, s, backend)
         verbose = self._verbose()
         trainer = self._trainer(X, Y, s, backend, verbose)
-        ranks = trainer.communicator
+        comm = trainer.communicator
         with (
-            interruptible(ranks, self.checkpoint) as lock,
+            interruptible(comm, self.checkpoint) as lock,
             self._loop(trainer, lock, score, verbose) as loop,
         ):
             try:
@@ -325,13 +326,13 @@ class BaseMLP(NetworkEstimator):
                 loop.finish()
             except KeyboardInterrupt:
                 loop.interrupt()
-        if loop.history.stopped == "interrupted" and tells(ranks):
+        if loop.history.stopped == "interrupted" and is_root(comm):
             warnings.warn("Training interrupted by user.", stacklevel=5)
         self._note(loop)
         if verbose:
             verbose.stopped(loop)
         at_last = loop.done.epochs == self.max_iter and loop.history.stopped == "epochs"
-        if at_last and not incremental and tells(ranks):
+        if at_last and not incremental and is_root(comm):
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
                 "optimization hasn't converged yet.",
@@ -343,8 +344,8 @@ class BaseMLP(NetworkEstimator):
     def _trainer(
         self, X: Array, Y: Any, s: Any, backend: Backend, verbose: Verbose | None
     ) -> solvers.MLPTrainer:
-        ranks = several(self.communicator)
-        m = X.shape[0] if ranks is None else sum(ranks.gather(X.shape[0]))
+        comm = active_comm(self.communicator)
+        m = X.shape[0] if comm is None else sum(comm.gather(X.shape[0]))
         return solvers.MLPTrainer(
             solvers.reported(self._network()),
             backend,
@@ -355,7 +356,7 @@ class BaseMLP(NetworkEstimator):
             s,
             self._batch_size(m),
             steps_before=self._optimizer.steps,
-            communicator=ranks,
+            communicator=comm,
         )
 
     def _loop(
@@ -384,7 +385,7 @@ class BaseMLP(NetworkEstimator):
         )
 
     def _verbose(self) -> Verbose | None:
-        if not (self.verbose and tells(self.communicator)):
+        if not (self.verbose and is_root(self.communicator)):
             return None
         return Verbose(
             early_stopping=self.early_stopping,
@@ -395,7 +396,7 @@ class BaseMLP(NetworkEstimator):
     def _batch_size(self, m: int) -> int:
         if isinstance(self.batch_size, str):  # "auto"
             return min(200, m)
-        if self.batch_size > m and tells(self.communicator):
+        if self.batch_size > m and is_root(self.communicator):
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. "
                 "It is going to be clipped",
@@ -491,12 +492,12 @@ class MLPClassifier(NetworkClassifier, BaseMLP):  # noqa: D101
     _y_checks: ClassVar[dict[str, Any]] = {"multi_output": True}
 
     def _check_y(self, y: Any, *, incremental: bool) -> Any:
-        ranks = several(self.communicator)
-        with raised_on_all(ranks):
+        comm = active_comm(self.communicator)
+        with raised_on_all(comm):
             if y.ndim == 2 and y.shape[1] == 1:
                 y = column_or_1d(y, warn=True)
-        labels = of_all_ranks(ranks, y)
-        with raised_on_all(ranks):
+        labels = of_all_ranks(comm, y)
+        with raised_on_all(comm):
             if not hasattr(self, "classes_") or not (self.warm_start or incremental):
                 self._label_binarizer = LabelBinarizer().fit(labels)
                 self.classes_ = self._label_binarizer.classes_
@@ -546,7 +547,7 @@ class MLPClassifier(NetworkClassifier, BaseMLP):  # noqa: D101
         -------
         self
         """
-        with raised_on_all(several(self.communicator)):
+        with raised_on_all(active_comm(self.communicator)):
             if _check_partial_fit_first_call(self, inputs.on_host(classes)):
                 multilabel = type_of_target(inputs.on_host(y)).startswith("multilabel")
                 self._label_binarizer = LabelBinarizer().fit(
@@ -662,7 +663,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # noqa: D101
         self.loss = loss
 
     def _check_y(self, y: Any, *, incremental: bool) -> Any:
-        with raised_on_all(several(self.communicator)):
+        with raised_on_all(active_comm(self.communicator)):
             if y.ndim == 2 and y.shape[1] == 1:
                 y = column_or_1d(y, warn=True)
         return y.reshape(-1, 1) if y.ndim == 1 else y

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from ..backends.base import DTYPES
+from .._backends.base import DTYPES
 from ..core.activations import ACTIVATIONS, Activation
 from ..core.optimizers import Optimizer
-from ..distributed import Communicator
+from ..distributed.mpi import Communicator
 from ..training.checkpoint import Checkpoint
 
 OUR_NAMES = {"logistic": "sigmoid"}  # of activations, where they are not scikit-learn's

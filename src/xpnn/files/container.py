@@ -22,9 +22,9 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from .._boundary import host_memory
 from .._typing import Array
-from ..errors import ArgumentError, ArgumentTypeError, FileFormatError, OutOfMemoryError
+from ..exceptions import ArgumentError, ArgumentTypeError, FileFormatError, OutOfMemoryError
+from ..validation.columns import host_memory
 from .atomic import StrPath, replacing
 from .plain import from_json, parse, shown, to_json
 

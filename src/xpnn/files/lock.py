@@ -17,7 +17,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO
 
-from ..errors import ArgumentError
+from ..exceptions import ArgumentError
 from .atomic import StrPath, hidden_prefix
 
 WORDS = re.compile(rb"(\d{1,10}) ([0-9a-f-]{1,36}) ([\w.-]{1,255})\n")

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from .. import _boundary as boundary
+from .._backends.base import Backend, to_host
 from .._typing import Array
-from ..backends.base import Backend, to_host
 from ..core.activations import ACTIVATIONS, Activation
 from ..core.losses import LOSSES, Loss
 from ..core.parameters import Layer, Params
-from ..errors import ArgumentTypeError, FileFormatError, XpnnError
+from ..exceptions import ArgumentTypeError, FileFormatError, XpnnError
 from ..network import Network
+from ..validation import columns as boundary
 from . import container
 from .atomic import StrPath
 from .plain import shown

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..errors import ArgumentTypeError, FileFormatError
+from ..exceptions import ArgumentTypeError, FileFormatError
 
 Hook: TypeAlias = Callable[[dict[str, Any]], Any]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from .._table import Table
+from ..table import Table
 from .functions import sqrt, sum
 from .gradients import differentiate
 from .node import Node, history, is_parent, namespace, plain, shape

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .._typing import Array
-from ..errors import ArgumentError, ArgumentTypeError
+from ..exceptions import ArgumentError, ArgumentTypeError
 from .functions import ones_like, zeros_like
 from .node import Node, backpropagate, level, namespace, new_level, plain, shape
 

@@ -9,7 +9,7 @@ from typing import Any
 from array_api_compat import array_namespace
 
 from .._typing import Namespace
-from ..errors import ArgumentTypeError
+from ..exceptions import ArgumentTypeError
 
 DERIVATIVES: dict[str, Any] = {}
 """name -> a derivative for each argument, None where there is none; filled by ``functions``"""

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.base import host_array
-from ..errors import ArgumentError, ArgumentTypeError
+from .._backends.base import host_array
+from ..exceptions import ArgumentError, ArgumentTypeError
 
 
 def host(name: str, x: Any) -> Any:

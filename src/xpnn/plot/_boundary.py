@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.selection import backend_class_of
-from ..errors import ArgumentError, ArgumentTypeError, positive_int
+from .._backends.selection import backend_class_of
+from ..exceptions import ArgumentError, ArgumentTypeError
+from ..validation.numbers import positive_int
 from ._arguments import class_labels, host
 from ._canvas import COLOURS, MARKERS, Axes, Figure, grid, new_axes, wrapped
 

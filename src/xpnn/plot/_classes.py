@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, positive_int
+from ..exceptions import ArgumentError
+from ..validation.numbers import positive_int
 from ._arguments import check_names, class_labels, host
 from ._canvas import SMALL, Axes, Figure, grid, new_axes, show_image
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ..errors import ArgumentError, ArgumentTypeError, positive_int
+from ..exceptions import ArgumentError, ArgumentTypeError
 from ..training.history import History
+from ..validation.numbers import positive_int
 from ._canvas import COLOURS, Axes, new_axes
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, positive_int
+from ..exceptions import ArgumentError
+from ..validation.numbers import positive_int
 from ._arguments import host
 from ._canvas import Figure, grid, show_image
 

@@ -17,9 +17,10 @@ import numpy as np
 
 from ..core.optimizers import Optimizer
 from ..core.schedules import Decay
-from ..errors import ArgumentError, ArgumentTypeError, FileFormatError, positive_int
+from ..exceptions import ArgumentError, ArgumentTypeError, FileFormatError
 from ..files import container
 from ..files.atomic import remove_leftovers
+from ..validation.numbers import positive_int
 from .functions import own_functions
 from .history import SERIES
 from .stopping import AdaptiveRate

@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from .. import _boundary as boundary
 from .._typing import Array, Rng
 from ..core import optimizers
 from ..core.optimizers import Optimizer
 from ..core.parameters import Params
-from ..distributed import Communicator, raised_on_all, several, tells, training
-from ..errors import ArgumentTypeError, at_least_0, positive_int
-from ..network import Network, host_rng
-from . import together
+from ..distributed import agreement as together
+from ..distributed.mpi import Communicator, active_comm, is_root, raised_on_all, training
+from ..exceptions import ArgumentTypeError
+from ..network import Network
+from ..rng import host_rng
+from ..validation import columns as boundary
+from ..validation.numbers import at_least_0, positive_int
 from .bar import progress_bar
 from .batches import Shuffle
 from .checkpoint import Checkpoint, check_checkpoint
@@ -123,8 +125,8 @@ def fit(
     >>> net.predict(params, X)
     array([[0, 1, 1, 0]])
     """
-    ranks = several(communicator)
-    with raised_on_all(ranks):
+    comm = active_comm(communicator)
+    with raised_on_all(comm):
         if optimizer is None:
             optimizer = optimizers.adam()
         if not isinstance(net, Network):
@@ -141,9 +143,9 @@ def fit(
         stopping = Stopping(tol, n_iter_no_change, higher_is_better=validation is not None)
         layers, backend = boundary.check_params(params, net.sizes)
         l2 = at_least_0("l2", l2)
-    if ranks is not None:
+    if comm is not None:
         together.compare(
-            ranks,
+            comm,
             features=np.shape(X)[:1],
             backend=backend.name,
             dtype=backend.dtype_name,
@@ -162,13 +164,13 @@ def fit(
             checkpoint=checkpoint is not None,
         )
 
-    with backend.kept(), backend.current(), backend.no_grad(), training(ranks):
-        streamed = stays_on_host(X, batch_size, backend, ranks)
+    with backend.kept(), backend.current(), backend.no_grad(), training(comm):
+        streamed = stays_on_host(X, batch_size, backend, comm)
         check = boundary.check_host_examples if streamed else boundary.check_examples
-        with raised_on_all(ranks):
+        with raised_on_all(comm):
             generator = host_rng(rng)
             X, Y, s = check(X, Y, sample_weight, net.sizes, net.activations, net.loss, backend)
-            if validation is not None and tells(ranks):
+            if validation is not None and is_root(comm):
                 validation = _check_validation(validation, net, backend)
         trainer = Trainer(
             net,
@@ -181,21 +183,21 @@ def fit(
             batch_size,
             columns=True,
             streamed=streamed,
-            communicator=ranks,
+            communicator=comm,
         )
         shuffle = Shuffle(trainer.plan.m, None if trainer.plan.full else generator, seed=rng)
-        with raised_on_all(ranks):
-            shown = _progress_bar(epochs, progress if tells(ranks) else False)
+        with raised_on_all(comm):
+            shown = _progress_bar(epochs, progress if is_root(comm) else False)
         with (
             shown as bar,
-            interruptible(ranks, checkpoint) as lock,
+            interruptible(comm, checkpoint) as lock,
             Loop(
                 trainer,
                 trainer.start(joining(backend)(layers)),
                 shuffle,
                 stopping,
                 lock,
-                score=None if validation is None else _scoring(validation, net, ranks),
+                score=None if validation is None else _scoring(validation, net, comm),
                 callbacks=callbacks,
                 bar=bar,
                 checkpoint=checkpoint,
@@ -239,14 +241,14 @@ def _check_validation(validation: Any, net: Network, backend: Any) -> tuple[Any,
 
 
 def _scoring(
-    validation: tuple[Array, Array], net: Network, ranks: Communicator | None
+    validation: tuple[Array, Array], net: Network, comm: Communicator | None
 ) -> Callable[[Params], float]:
     """Return the function that scores parameters; of several ranks rank 0 does it for all."""
 
     def score(params: Params) -> float:
-        if ranks is None:
+        if comm is None:
             return net.score(params, *validation)
-        return float(ranks.of_first(lambda: net.score(params, *validation)))
+        return float(comm.of_first(lambda: net.score(params, *validation)))
 
     return score
 

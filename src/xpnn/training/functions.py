@@ -19,7 +19,7 @@ from ..core.activations import ACTIVATIONS
 from ..core.losses import LOSSES
 from ..core.optimizers import Optimizer
 from ..core.schedules import Decay
-from ..errors import function_name
+from ..exceptions import function_name
 from ..network import Network
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None))

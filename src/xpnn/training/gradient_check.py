@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import _boundary as boundary
 from .._typing import Array
 from ..core import propagation
 from ..core.parameters import Layer, Params, entry_name, from_vector, to_vector
-from ..errors import ArgumentError, BackendError, real_number
+from ..exceptions import ArgumentError, BackendError
 from ..network import Network
+from ..validation import columns as boundary
+from ..validation.numbers import real_number
 
 
 @dataclass(frozen=True)

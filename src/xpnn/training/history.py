@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 from zlib import crc32
 
+from .._backends.base import Backend
 from .._typing import Array
-from ..backends.base import Backend
 from ..core.parameters import Params, from_vector
 
 SERIES = ("cost", "validation", "learning_rate", "seconds")

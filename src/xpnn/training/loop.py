@@ -7,11 +7,11 @@ from time import perf_counter
 from typing import Any, NamedTuple, Self
 
 from .. import _signals
+from .._backends.base import Carry
 from .._typing import Array
-from ..backends.base import Carry
 from ..core.parameters import Params
-from ..distributed import Communicator, raised_on_all, tells, told_later
-from ..errors import ArgumentError, DivergenceError
+from ..distributed.mpi import Communicator, is_root, raised_on_all, told_later
+from ..exceptions import ArgumentError, DivergenceError
 from ..files.lock import Lock
 from .batches import Shuffle
 from .checkpoint import Checkpoint, restore, state
@@ -24,7 +24,7 @@ GROWTH = 16
 
 
 @contextmanager
-def interruptible(ranks: Communicator | None, checkpoint: Checkpoint | None) -> Iterator[Lock]:
+def interruptible(comm: Communicator | None, checkpoint: Checkpoint | None) -> Iterator[Lock]:
     """Let Ctrl-C end a training in the block, on all ranks at the same step.
 
     With a checkpoint SIGTERM and SIGHUP end it likewise, and then the process that has written
@@ -33,8 +33,8 @@ def interruptible(ranks: Communicator | None, checkpoint: Checkpoint | None) -> 
     lock = Lock()
     signals: AbstractContextManager[None] = nullcontext()
     if checkpoint is not None:
-        signals = _signals.ending() if tells(ranks) else _signals.interrupting()
-    with signals, ranks.interruptible() if ranks is not None else nullcontext():
+        signals = _signals.ending() if is_root(comm) else _signals.interrupting()
+    with signals, comm.interruptible() if comm is not None else nullcontext():
         try:
             yield lock
         finally:
@@ -105,12 +105,12 @@ class Loop:
         given: bool = False,
     ) -> None:
         self.trainer, self.shuffle, self.stopping, self.lock = trainer, shuffle, stopping, lock
-        self.ranks = ranks = trainer.communicator
+        self.comm = comm = trainer.communicator
         # a bound method would make a cycle, which keeps alive a bar that Ctrl-C has left open
         shown = [partial(_show, bar)] if bar is not None else []
         callbacks = [*shown, *callbacks]
-        if ranks is not None:
-            callbacks = [ranks.calling(callbacks)]
+        if comm is not None:
+            callbacks = [comm.calling(callbacks)]
         self.score, self.callbacks, self.bar = score, callbacks, bar
         self.adaptive, self.checkpoint, self.given = adaptive, checkpoint, given
         self.origin: dict[str, Any] = {}
@@ -122,12 +122,12 @@ class Loop:
     def __enter__(self) -> Self:
         """Begin, at the checkpoint if one is to be gone on from."""
         try:
-            if self.ranks is not None:
-                self._begin_together(self.ranks)
+            if self.comm is not None:
+                self._begin_together(self.comm)
             elif self.checkpoint is not None:
                 self.checkpoint.begin(self)
             if self.bar is not None:
-                with told_later(self.ranks):
+                with told_later(self.comm):
                     self.bar.update(self.done.epochs)
             return self  # in here, too, a Ctrl-C that comes before it is caught
         except BaseException:
@@ -167,10 +167,10 @@ class Loop:
                 at_once = min(GROWTH * at_once, 1024, max(1, int(0.05 / max(seconds, 1e-9))))
             self.judged = self.done.epochs
             if self.checkpoint is not None and self.checkpoint.is_due(self.judged):
-                with told_later(self.ranks):
+                with told_later(self.comm):
                     self.checkpoint.write(self)
-            if self.ranks is not None:
-                self.ranks.stop_if_interrupted()
+            if self.comm is not None:
+                self.comm.stop_if_interrupted()
             else:
                 _signals.raise_if_arrived()
 
@@ -178,34 +178,34 @@ class Loop:
         """Write a last checkpoint, unless it has just been written."""
         due = self.checkpoint is not None and self.checkpoint.is_due(self.done.epochs)
         if self.checkpoint is not None and not due:
-            with told_later(self.ranks):
+            with told_later(self.comm):
                 self.checkpoint.write(self)
-        if self.ranks is not None:
-            self.ranks.finish()
+        if self.comm is not None:
+            self.comm.finish()
 
     def interrupt(self) -> None:
         """Keep what the last complete epoch had, after Ctrl-C."""
         self.history.stopped = "interrupted"
         self.history.truncate(self.done.epochs)
-        with raised_on_all(self.ranks):
+        with raised_on_all(self.comm):
             if self.checkpoint is not None and self.judged == self.done.epochs:
                 self.checkpoint.write(self)
 
-    def _begin_together(self, ranks: Communicator) -> None:
+    def _begin_together(self, comm: Communicator) -> None:
         """Begin as rank 0 does, which reads and writes the checkpoint."""
         if self.checkpoint is not None:
             self.trainer.sample  # noqa: B018  gathered from all now, written by rank 0 later
-        if ranks.rank > 0:
+        if comm.rank > 0:
             self.checkpoint = None
         found = None
-        with ranks.on_all():
+        with comm.on_all():
             if self.checkpoint is not None:
                 self.checkpoint.begin(self)
-            if ranks.rank == 0:
+            if comm.rank == 0:
                 found = state(self)
-        found = ranks.broadcast(found)
-        with ranks.told_later():
-            if ranks.rank > 0:
+        found = comm.broadcast(found)
+        with comm.told_later():
+            if comm.rank > 0:
                 restore(self, *found)
 
     def _advance(self, count: int) -> float:

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from .._backends.base import Backend, Carry, Run
 from .._typing import Array
-from ..backends.base import Backend, Carry, Run
 from ..core import propagation
 from ..core.optimizers import Update
 from ..core.parameters import Layer, Params, count, from_vector, pairs, to_vector
-from ..distributed import Communicator
+from ..distributed.mpi import Communicator
 from ..network import Network
 
 

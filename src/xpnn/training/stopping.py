@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from ..errors import ArgumentError, positive_int, real_number
+from ..exceptions import ArgumentError
+from ..validation.numbers import positive_int, real_number
 
 
 class Stopping:

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from .. import _boundary as boundary
+from .._backends.base import Backend, Carry
 from .._typing import Array
-from ..backends.base import Backend, Carry
 from ..core.optimizers import Optimizer
 from ..core.parameters import Params, from_vector, to_vector
 from ..core.propagation import backward, forward
-from ..distributed import Communicator
-from ..errors import DivergenceError
+from ..distributed.mpi import Communicator
+from ..exceptions import DivergenceError
 from ..network import Network
+from ..validation import columns as boundary
 from .batches import Batches, Plan
 from .step import cutting, make_run
 from .streaming import gathered, streaming
@@ -62,7 +62,7 @@ class Trainer:
     ) -> None:
         self.net, self.backend, self.optimizer, self.l2 = net, backend, optimizer, l2
         self.steps_before, self.streamed = steps_before, streamed
-        self.communicator, self.ranks = communicator, communicator.size if communicator else 1
+        self.communicator, self.comm = communicator, communicator.size if communicator else 1
         self.to_numpy = np.asarray if streamed else backend.to_numpy
         m, own, self.unit = X.shape[1] if columns else X.shape[0], None, 1.0
         if communicator is not None:
@@ -109,7 +109,7 @@ class Trainer:
         """
         totals = self.plan.totals(orders)
         batches = self._batches(epoch, rates, orders, totals)
-        with self.backend.threads_for(largest_product(self.net, self.plan.size // self.ranks)):
+        with self.backend.threads_for(largest_product(self.net, self.plan.size // self.comm)):
             new_carry, J = self.run_steps(carry, self.data, *batches)
         J = self.backend.to_numpy(J)[: len(rates) * self.plan.steps]
         J = J.astype(np.float64).reshape(len(rates), -1)
@@ -123,7 +123,7 @@ class Trainer:
         share = inverse.reshape(-1)
         t = np.arange(1, share.size + 1) + (self.steps_before + epoch * self.plan.steps)
         scalars = self.optimizer.scalars(np.repeat(rates, self.plan.steps), t)
-        decay = self.l2 / self.ranks * share / self.unit  # each rank adds its part
+        decay = self.l2 / self.comm * share / self.unit  # each rank adds its part
         columns = (share, decay, *scalars)
         numbers = np.empty((share.size, len(columns)))
         for i, column in enumerate(columns):
@@ -163,7 +163,7 @@ class Trainer:
             X, Y = X.T, Y.T
         share = shares[0] if shares else 1.0 / self.plan.m
         total = self.plan.totals([None]).item()
-        decay = self.l2 / total / self.ranks / self.unit if self.l2 else None
+        decay = self.l2 / total / self.comm / self.unit if self.l2 else None
         _, caches = forward(params, X, self.net.activations, xp)
         grads = backward(params, caches, Y, share, decay, self.net.activations, self.net.loss, xp)
         return to_vector(grads, xp)

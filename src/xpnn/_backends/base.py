@@ -22,7 +22,7 @@ from .._typing import Array, Namespace
 from ..core.activations import Activation
 from ..core.losses import Loss
 from ..core.optimizers import Update
-from ..errors import (
+from ..exceptions import (
     ArgumentError,
     ArgumentTypeError,
     BackendError,

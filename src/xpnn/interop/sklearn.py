@@ -8,13 +8,13 @@ import numpy as np
 from sklearn import linear_model, neural_network
 from sklearn.utils.validation import check_is_fitted
 
-from ..backends.base import to_host
-from ..errors import ArgumentError, ArgumentTypeError
-from .base import NetworkEstimator
-from .classifier import NetworkClassifier, binarizer
-from .logistic import LogisticRegression
-from .mlp import BaseMLP, MLPClassifier, MLPRegressor
-from .parameters import ITS_NAMES
+from .._backends.base import to_host
+from ..estimators.base import NetworkEstimator
+from ..estimators.classifier import NetworkClassifier, binarizer
+from ..estimators.logistic import LogisticRegression
+from ..estimators.mlp import BaseMLP, MLPClassifier, MLPRegressor
+from ..estimators.parameters import ITS_NAMES
+from ..exceptions import ArgumentError, ArgumentTypeError
 
 PAIRS: dict[type[NetworkEstimator], Any] = {
     MLPClassifier: neural_network.MLPClassifier,
@@ -213,7 +213,7 @@ def from_torch(
         For modules that have no counterpart, or that forward hooks change (pruning and norms
         until they are made permanent); names them, and the cure.
     """
-    from ..backends.torch_modules import from_sequential
+    from .torch import from_sequential
 
     sizes, names, params = from_sequential(sequential)
     *hidden, output = names

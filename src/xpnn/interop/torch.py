@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from .._backends.base import DTYPES, to_host
 from .._optional import optional
 from ..core.parameters import Layer, Params
-from ..errors import ArgumentError, ArgumentTypeError
-from .base import DTYPES, to_host
+from ..exceptions import ArgumentError, ArgumentTypeError
 
 MODULES: dict[str, tuple[str, dict[str, Any]]] = {
     # activation: its class in torch.nn, and what to make one with; identity has no module

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from traceback import clear_frames
 
-from ..errors import BackendError, OutOfMemoryError, XpnnError, first_line
+from ..exceptions import BackendError, OutOfMemoryError, XpnnError, first_line
 from .base import Backend
 
 FULL = (

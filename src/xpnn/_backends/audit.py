@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from threading import Lock
 
-from .._table import Table
+from ..table import Table
 
 TO_DEVICE = "to device"
 TO_HOST = "to host"
@@ -87,11 +87,11 @@ def audit() -> Iterator[Audit]:
     1
     >>> audit
     what       times  bytes  where
-    read       1      1      _boundary.py:... check_targets
-    read       2      2      _boundary.py:... check_finite
     read       1      1      training/trainer.py:... check_finite
-    to device  2      7200   _boundary.py:... place
+    read       1      1      validation/columns.py:... check_targets
+    read       2      2      validation/columns.py:... check_finite
     to device  1      2560   training/trainer.py:... run
+    to device  2      7200   validation/columns.py:... place
     to host    1      40     training/trainer.py:... run
     """
     found = Audit()

@@ -11,7 +11,7 @@ from typing import Any, Self, cast
 import numpy as np
 
 from .._typing import Array
-from ..errors import BackendError
+from ..exceptions import BackendError
 from .audit import READ, TO_DEVICE
 from .base import Backend, Carry, Reshape, Run, Step, power_of_2, same
 from .faults import explaining, forked

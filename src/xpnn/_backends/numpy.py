@@ -25,7 +25,7 @@ class NumpyBackend(Backend):
     """NumPy on the CPU."""
 
     name = "numpy"
-    module = "xpnn.backends.numpy_namespace"
+    module = "xpnn._backends.numpy_namespace"
     distributions = ("numpy",)
     cure = "pip install numpy"
     by_layer_from = 2**16  # a quarter of a megabyte in float32

@@ -6,20 +6,20 @@ from typing import Any
 
 import numpy as np
 
+from .._backends.base import Backend
 from .._typing import Array
-from ..backends.base import Backend
 from ..core.optimizers import Optimizer
-from ..distributed import Communicator
-from .checkpoint import describe
+from ..training.checkpoint import describe
+from .mpi import Communicator
 
 
-def compare(ranks: Communicator, **facts: Any) -> None:
+def compare(comm: Communicator, **facts: Any) -> None:
     """Raise on every rank, and name the difference, unless all are about the same training.
 
     What is neither a number, a text nor a list of these is compared by its type.
     """
     facts = {"version": version("xpnn"), **facts}
-    ranks.compare({name: _plain(value) for name, value in facts.items()})
+    comm.compare({name: _plain(value) for name, value in facts.items()})
 
 
 def _plain(value: Any) -> Any:
@@ -34,11 +34,11 @@ def _plain(value: Any) -> Any:
     return type(value).__name__
 
 
-def summing(ranks: Communicator | None, backend: Backend) -> Callable[[Array], Array]:
+def summing(comm: Communicator | None, backend: Backend) -> Callable[[Array], Array]:
     """Return the function that sums an array of the backend over the ranks."""
-    if ranks is None:
+    if comm is None:
         return lambda a: a
-    xp, of_vectors = backend.xp, backend.summing(ranks)
+    xp, of_vectors = backend.xp, backend.summing(comm)
 
     def total(a: Array) -> Array:
         flat = xp.reshape(a, (-1,))

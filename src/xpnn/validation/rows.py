@@ -15,12 +15,12 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from .. import _boundary as boundary
+from .._backends import selection
+from .._backends.base import Backend, is_masked, to_host
+from .._backends.numpy import NumpyBackend
 from .._typing import Array
-from ..backends import selection
-from ..backends.base import Backend, is_masked, to_host
-from ..backends.numpy import NumpyBackend
-from ..errors import ArgumentError, ArgumentTypeError
+from ..exceptions import ArgumentError, ArgumentTypeError
+from . import columns as boundary
 
 FLOATS = (np.float64, np.float32)
 DATES = ("date", "time", "duration")

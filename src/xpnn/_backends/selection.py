@@ -10,15 +10,15 @@ from threading import Lock
 from typing import Any
 
 from .._signals import EndedBySignal
-from ..errors import ArgumentError, ArgumentTypeError, BackendError, XpnnError, unknown_name
+from ..exceptions import ArgumentError, ArgumentTypeError, BackendError, XpnnError, unknown_name
 from .base import DTYPES, Backend, BackendStatus, asked
 
 BUILT_IN = {
-    "numpy": "xpnn.backends.numpy:NumpyBackend",
-    "cupy": "xpnn.backends.cupy:CupyBackend",
-    "torch": "xpnn.backends.torch:TorchBackend",
-    "jax": "xpnn.backends.jax:JaxBackend",
-    "array_api_strict": "xpnn.backends.strict:StrictBackend",
+    "numpy": "xpnn._backends.numpy:NumpyBackend",
+    "cupy": "xpnn._backends.cupy:CupyBackend",
+    "torch": "xpnn._backends.torch:TorchBackend",
+    "jax": "xpnn._backends.jax:JaxBackend",
+    "array_api_strict": "xpnn._backends.strict:StrictBackend",
 }
 
 GPU_BACKENDS = "'cupy', 'torch:cuda' or 'jax:gpu'"

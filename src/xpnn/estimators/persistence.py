@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from ..backends.selection import get_backend, widest
-from ..errors import ArgumentTypeError, FileFormatError
+from .._backends.selection import get_backend, widest
+from ..exceptions import ArgumentTypeError, FileFormatError
 from ..files import container, networks
 from ..files.atomic import StrPath
+from ..interop.sklearn import set_classes
 from ..network import Network
+from ..preprocessing.table import ImageRows, TableRows, rows_of
 from .base import NetworkEstimator
 from .classifier import NetworkClassifier
-from .convert import set_classes
 from .logistic import LogisticRegression
 from .mlp import MLPClassifier, MLPRegressor
 from .parameters import ITS_NAMES
-from .rows import ImageRows, TableRows, rows_of
 
 KIND = "estimator"
 PIPELINE = "pipeline"

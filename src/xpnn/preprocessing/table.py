@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._optional import optional
 from .._typing import Array
-from ..errors import ArgumentError, ArgumentTypeError, FileFormatError
+from ..exceptions import ArgumentError, ArgumentTypeError, FileFormatError
 from ..files import container
 
 NUMBERS = {"boolean", "decimal", "floating", "integer", "mixed-integer-float"}
@@ -78,7 +78,7 @@ class TableRows(TransformerMixin, BaseEstimator):
     Examples
     --------
     >>> import pandas as pd
-    >>> from xpnn.estimators.rows import TableRows
+    >>> from xpnn.preprocessing.table import TableRows
     >>> frame = pd.DataFrame({"colour": ["red", "blue", "red"], "weight": [1.5, None, 2.5]})
     >>> rows = TableRows(impute=True).fit(frame)
     >>> rows.get_feature_names_out().tolist()
@@ -248,7 +248,7 @@ class ImageRows(TransformerMixin, BaseEstimator):
     Examples
     --------
     >>> import numpy as np
-    >>> from xpnn.estimators.rows import ImageRows
+    >>> from xpnn.preprocessing.table import ImageRows
     >>> ImageRows((1, 2)).fit_transform(np.array([[[0, 255]], [[51, 0]]], dtype=np.uint8))
     array([[0. , 1. ],
            [0.2, 0. ]], dtype=float32)

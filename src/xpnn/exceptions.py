@@ -1,14 +1,10 @@
-"""The exceptions of the library, and helpers that check and word them.
+"""The exceptions of the library, and helpers that word them.
 
 Every message says what was expected, what was found, and what cures it.
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
 from difflib import get_close_matches
-from inspect import signature
-from numbers import Real
-from operator import index
 
 from ._terminal import escaped_lines
 
@@ -65,52 +61,6 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> ArgumentError
     return ArgumentError(f"unknown {kind} {name!r}: expected one of {', '.join(names)}.{hint}")
 
 
-def real_number(name: str, value: object, expected: str) -> float:
-    """Return ``value`` as a float if it is a real number, or raise; ``expected`` words which."""
-    if isinstance(value, Real):
-        return float(value)
-    raise ArgumentTypeError(
-        f"{name}: expected {expected}, found {value!r} ({type(value).__name__})."
-    )
-
-
-def check_function(name: str, value: object, call: str) -> None:
-    """Raise unless ``value`` can be called as in ``call``, such as ``(Z, xp) -> A``."""
-    wanted = call.partition(")")[0].count(",") + 1
-    fits = callable(value)
-    if callable(value):
-        with suppress(ValueError):  # some built-in functions do not tell
-            try:
-                signature(value).bind(*[None] * wanted)
-            except TypeError:
-                fits = False
-    if not fits:
-        raise ArgumentTypeError(f"{name}: expected a function {call}, found {value!r}.")
-
-
-def at_least_0(name: str, value: object) -> float:
-    """Return ``value`` as a float if it is a finite number of at least 0, or raise."""
-    number = real_number(name, value, "a finite number of at least 0")
-    if not 0.0 <= number < float("inf"):
-        raise ArgumentError(f"{name}: expected a finite number of at least 0, found {value!r}.")
-    return number
-
-
 def function_name(function: object) -> str:
     """Return the name of a function, or of its type if it has none."""
     return getattr(function, "__name__", type(function).__name__)
-
-
-def positive_int(name: str, value: object) -> int:
-    """Return ``value`` as an int if it is a whole number of at least 1, or raise."""
-    try:
-        number = index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool):
-        raise ArgumentTypeError(
-            f"{name}: expected a positive integer, found {value!r} ({type(value).__name__})."
-        )
-    if number < 1:
-        raise ArgumentError(f"{name}: expected a positive integer, found {value!r}.")
-    return number

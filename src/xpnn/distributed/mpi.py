@@ -1,14 +1,4 @@
-"""Data-parallel training: processes that each hold some of the examples, joined by MPI.
-
-A program that is started several times, ``mpiexec -n 4 python program.py``, asks for its
-`communicator` and passes it to `xpnn.fit` or to an estimator, with its own share of the
-examples. Every process (a *rank*) computes the gradient of the part of each mini-batch that it
-holds; one sum over all ranks makes of these the gradient of the whole, and all make the same
-update. So the training is that of all the examples in one process, whatever their number.
-
-mpi4py does the work (``pip install 'xpnn[mpi]'`` brings it, and MPICH); on CuPy, NCCL moves the
-gradients.
-"""
+"""`Communicator`: the processes that train together, and what they exchange."""
 
 import atexit
 import os
@@ -28,13 +18,11 @@ from typing import Any, NoReturn, Self
 
 import numpy as np
 
-from . import _signals
-from ._optional import optional
-from ._typing import Array
-from .backends.threads import limit_threads
-from .errors import ArgumentError, ArgumentTypeError, MissingLibraryError, XpnnError
-
-__all__ = ["communicator", "Communicator"]
+from .. import _signals
+from .._backends.threads import limit_threads
+from .._optional import optional
+from .._typing import Array
+from ..exceptions import ArgumentError, ArgumentTypeError, MissingLibraryError, XpnnError
 
 GRACE = 0.5
 """Seconds in which the same Ctrl-C has come to all ranks."""
@@ -488,7 +476,7 @@ def exit_status(error: BaseException) -> int:
     return code if isinstance(code, int) else int(code is not None)
 
 
-def several(found: Any) -> Communicator | None:
+def active_comm(found: Any) -> Communicator | None:
     """Return a communicator if there are several processes, None for one; raise for others."""
     if not (found is None or isinstance(found, Communicator)):
         raise ArgumentTypeError(
@@ -512,7 +500,7 @@ def training(found: Communicator | None) -> AbstractContextManager[None]:
     return found.training() if found is not None else nullcontext()
 
 
-def tells(found: Communicator | None) -> bool:
+def is_root(found: Communicator | None) -> bool:
     """Whether this process is the one that prints and warns: rank 0, or the only one."""
     return found is None or found.rank == 0
 
@@ -543,14 +531,14 @@ def _check_started_alone() -> None:
             )
 
 
-def _end_all_on_error(ranks: Communicator) -> None:
+def _end_all_on_error(comm: Communicator) -> None:
     """Let an exception that nothing catches end all ranks, after telling whose it is."""
 
     def tell_and_abort(kind: Any, error: Any, trace: Any) -> None:
         try:
-            ranks.tell("\n" + "".join(traceback.format_exception(kind, error, trace)))
+            comm.tell("\n" + "".join(traceback.format_exception(kind, error, trace)))
         finally:
-            ranks.abort(1)
+            comm.abort(1)
 
     sys.excepthook = tell_and_abort
 

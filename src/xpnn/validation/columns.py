@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from ._typing import Array
-from .backends.base import DTYPES, Backend
-from .backends.numpy import NumpyBackend
-from .backends.selection import backend_class_of, backend_of, mixed, resolve
-from .core.activations import ACTIVATIONS, Activation
-from .core.losses import LOSSES, Loss
-from .core.parameters import Layer, Params, count
-from .errors import ArgumentError, ArgumentTypeError
+from .._backends.base import DTYPES, Backend
+from .._backends.numpy import NumpyBackend
+from .._backends.selection import backend_class_of, backend_of, mixed, resolve
+from .._typing import Array
+from ..core.activations import ACTIVATIONS, Activation
+from ..core.losses import LOSSES, Loss
+from ..core.parameters import Layer, Params, count
+from ..exceptions import ArgumentError, ArgumentTypeError
 
 HOST_COLUMNS = 2**14  # so many examples of data that stay on the host are looked at together
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import _boundary as boundary
 from .._optional import optional
 from .._typing import Array
 from ..core.parameters import Params, count
-from ..errors import ArgumentError, ArgumentTypeError
+from ..exceptions import ArgumentError, ArgumentTypeError
+from ..files.atomic import StrPath, write_atomically
+from ..files.networks import activation_names, tensors_of
 from ..network import Network
-from .atomic import StrPath, write_atomically
-from .networks import activation_names, tensors_of
+from ..validation import columns as boundary
 
 LARGEST = 2**31 - 2**20  # a protobuf message is smaller than 2 GiB
 OPSET, IR_VERSION = 17, 8  # what onnxruntime runs since 1.12
@@ -77,7 +77,7 @@ def write_onnx(
     Examples
     --------
     >>> import onnx, tempfile, xpnn
-    >>> from xpnn.files import write_onnx
+    >>> from xpnn.interop.onnx import write_onnx
     >>> net = xpnn.Network([4, 3], output="softmax")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_onnx(f"{folder}/iris.onnx", net, net.init(rng=0), classes=["a", "b", "c"])

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .. import _boundary as boundary
+from .._backends.base import Backend, to_host
 from .._typing import Array, Namespace
-from ..backends.base import Backend, to_host
 from ..core import propagation
 from ..core.losses import Loss, poisson, poisson_dA, poisson_of_logits, squared_error_dA
 from ..core.optimizers import OPTIMIZERS, Optimizer, sklearn_adam, sklearn_sgd
@@ -26,6 +25,7 @@ from ..network import Network
 from ..training.history import Callback, Report
 from ..training.stopping import AdaptiveRate
 from ..training.trainer import Trainer, largest_product
+from ..validation import columns as boundary
 
 # ---- losses -----------------------------------------------------------------
 

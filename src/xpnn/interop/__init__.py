@@ -1,0 +1,1 @@
+"""Models of other libraries and for them: scikit-learn, PyTorch, ONNX."""

@@ -1,0 +1,1 @@
+"""Tables and pictures as rows of numbers that a network can learn from."""

@@ -1,0 +1,1 @@
+"""What users pass becomes checked values, or an error that says what is wrong."""
