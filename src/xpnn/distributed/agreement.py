@@ -9,7 +9,7 @@ import numpy as np
 from .._backends.base import Backend
 from .._typing import Array
 from ..core.optimizers import Optimizer
-from ..training.checkpoint import describe
+from ..training.functions import describe
 from .mpi import Communicator
 
 

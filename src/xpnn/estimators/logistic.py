@@ -25,12 +25,11 @@ from ..core.parameters import Params, count, fold_standardization
 from ..distributed import agreement as together
 from ..distributed.mpi import Communicator, active_comm, is_root, raised_on_all, training
 from ..exceptions import ArgumentError
-from ..files.lock import Lock
 from ..network import Network
 from ..training.batches import Shuffle
 from ..training.checkpoint import Checkpoint
 from ..training.fit import check_callbacks
-from ..training.loop import Loop, interruptible
+from ..training.loop import Loop, Watch, train
 from ..training.stopping import Stopping
 from ..training.trainer import Trainer
 from ..validation import columns as boundary
@@ -232,16 +231,8 @@ class LogisticRegression(NetworkClassifier):
     def _descend(self, X: Array, Y: Array, s: Any, backend: Backend, over_ranks: Sum) -> Params:
         """Minimise the cost; return the parameters."""
         comm = active_comm(self.communicator)
-        slope = 0.0
-        with (
-            interruptible(comm, self.checkpoint) as lock,
-            self._loop(X, Y, s, backend, over_ranks, lock) as loop,
-        ):
-            try:
-                slope = self._run(loop, over_ranks)
-                loop.finish()
-            except KeyboardInterrupt:
-                loop.interrupt()
+        loop = self._loop(X, Y, s, backend, over_ranks)
+        slope = train(loop, lambda: self._run(loop, over_ranks)) or 0.0
         if loop.history.stopped == "interrupted" and is_root(comm):
             warnings.warn("Training interrupted by user.", stacklevel=4)
         self.n_iter_, self.loss_curve_ = loop.done.epochs, loop.history.cost
@@ -256,9 +247,7 @@ class LogisticRegression(NetworkClassifier):
         loop.trainer.check_finite(loop.done.carry, self.n_iter_)
         return loop.trainer.params(loop.done.carry)
 
-    def _loop(
-        self, X: Array, Y: Array, s: Any, backend: Backend, over_ranks: Sum, lock: Lock
-    ) -> Loop:
+    def _loop(self, X: Array, Y: Array, s: Any, backend: Backend, over_ranks: Sum) -> Loop:
         net, comm = self._network(), active_comm(self.communicator)
         weights, unit = _in_units(s, comm, backend)
         total = backend.number(_weight(X, weights, backend, over_ranks))
@@ -280,8 +269,7 @@ class LogisticRegression(NetworkClassifier):
             trainer.start(zeros),
             Shuffle(trainer.plan.m, None),
             Stopping(None, 1, higher_is_better=False),
-            lock,
-            callbacks=self.callbacks,
+            Watch(callbacks=self.callbacks),
             checkpoint=self.checkpoint,
         )
 

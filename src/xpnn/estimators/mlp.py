@@ -33,14 +33,13 @@ from ..core.optimizers import Optimizer
 from ..core.parameters import Layer, Params
 from ..distributed.mpi import Communicator, active_comm, is_root, raised_on_all, training
 from ..exceptions import ArgumentError, DivergenceError
-from ..files.lock import Lock
 from ..network import Network
 from ..training.batches import Shuffle
 from ..training.checkpoint import Checkpoint
 from ..training.fit import check_callbacks
-from ..training.loop import Loop, interruptible
+from ..training.loop import Loop, Watch, train
 from ..training.step import cutting
-from ..training.stopping import AdaptiveRate, Stopping
+from ..training.stopping import Stopping
 from ..validation import columns as boundary
 from ..validation import rows as inputs
 from . import lbfgs as solvers
@@ -317,15 +316,8 @@ class BaseMLP(NetworkEstimator):
         verbose = self._verbose()
         trainer = self._trainer(X, Y, s, backend, verbose)
         comm = trainer.communicator
-        with (
-            interruptible(comm, self.checkpoint) as lock,
-            self._loop(trainer, lock, score, verbose) as loop,
-        ):
-            try:
-                loop.run(1 if incremental else self.max_iter)
-                loop.finish()
-            except KeyboardInterrupt:
-                loop.interrupt()
+        loop = self._loop(trainer, score, verbose)
+        train(loop, lambda: loop.run(1 if incremental else self.max_iter))
         if loop.history.stopped == "interrupted" and is_root(comm):
             warnings.warn("Training interrupted by user.", stacklevel=5)
         self._note(loop)
@@ -362,11 +354,10 @@ class BaseMLP(NetworkEstimator):
     def _loop(
         self,
         trainer: solvers.MLPTrainer,
-        lock: Lock,
         score: Callable[[Params], float] | None,
         verbose: Verbose | None,
     ) -> Loop:
-        backend, rate = trainer.backend, trainer.optimizer.learning_rate
+        backend = trainer.backend
         start = trainer.start(self._theta(backend))
         if self._optimizer.state is not None:
             moved = (backend.asarray(a, backend.dtype) for a in self._optimizer.state)
@@ -377,10 +368,7 @@ class BaseMLP(NetworkEstimator):
             start,
             Shuffle(trainer.plan.m, rng, cumulative=True, seed=self.random_state),
             self._stopping(),
-            lock,
-            score=score,
-            callbacks=[*([verbose] if verbose else []), *self.callbacks],
-            adaptive=rate if isinstance(rate, AdaptiveRate) else None,
+            Watch(score, [*([verbose] if verbose else []), *self.callbacks]),
             checkpoint=self.checkpoint,
         )
 
