@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from .._typing import Array
+from ..distributed.processes import Communicator
 from ..preprocessing.table import Column, TableRows
 from ..table import Table
-from .ranks import Ranks
 from .reading import Examples
 from .targets import REGRESSION
 
@@ -17,7 +17,7 @@ SHOWN = 20
 
 
 def understood(
-    examples: Examples, y: Array, task: str, rows: Any, train: int, test: int, ranks: Ranks
+    examples: Examples, y: Array, task: str, rows: Any, train: int, test: int, comm: Communicator
 ) -> dict[str, Any]:
     """Return what was understood of some data, as plain values; y is that of all ranks."""
     found: dict[str, Any] = {
@@ -36,7 +36,7 @@ def understood(
         found["classes"] = dict(zip(map(str, labels.tolist()), counts.tolist(), strict=True))
     found["outputs"] = 1 if y.ndim == 1 else y.shape[1]
     if isinstance(rows, TableRows):
-        columns = ranks.gather([_column(c, examples.X[c.name]) for c in rows.columns_])
+        columns = comm.gather([_column(c, examples.X[c.name]) for c in rows.columns_])
         found["columns"] = [_together(parts) for parts in zip(*columns, strict=True)]
         found["inputs"] = rows.n_features_out
     else:

@@ -2,12 +2,15 @@
 
 import warnings
 from dataclasses import replace
+from functools import partial
 from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._typing import Array
+from ..distributed.alone import ALONE
+from ..distributed.processes import Communicator
 from ..estimators import MLPClassifier, MLPRegressor
 from ..exceptions import ArgumentError, DivergenceError
 from ..network import Network
@@ -15,7 +18,7 @@ from ..preprocessing import ImageRows, TableRows
 from ..preprocessing.table import categories_of
 from .models import Model
 from .progress import Progress
-from .ranks import ALONE, Ranks
+from .ranks import gather_column
 from .reading import Examples
 from .targets import CLASSIFICATION, REGRESSION
 
@@ -38,14 +41,14 @@ class Fitted(NamedTuple):
     notes: list[str]
 
 
-def typed(examples: Examples, drop: list[str], ranks: Ranks) -> Examples:
+def typed(examples: Examples, drop: list[str], comm: Communicator) -> Examples:
     """Give columns of text the dtype ``category``: what a part lacks, the whole may have."""
     frame = examples.X.copy(deep=False)
     for name in frame.columns:
         if name == examples.target or name in drop:
             continue
-        numeric = all(ranks.gather(frame[name].dtype.kind in "iufb"))
-        categories = None if numeric else categories_of(name, ranks.whole(frame[name]))
+        numeric = all(comm.gather(frame[name].dtype.kind in "iufb"))
+        categories = None if numeric else categories_of(name, gather_column(comm, frame[name]))
         if categories is not None:
             texts = frame[name].astype(object).map(str, na_action="ignore")
             frame[name] = texts.astype("category").cat.set_categories(categories)
@@ -86,12 +89,12 @@ def split(y: Array, task: str, test_size: float, seed: int) -> tuple[Array, Arra
 
 
 def rows_for(
-    examples: Examples, train: Examples, drop: list[str], ranks: Ranks, *, impute: bool
+    examples: Examples, train: Examples, drop: list[str], comm: Communicator, *, impute: bool
 ) -> TableRows | ImageRows | None:
     """Return what turns the examples into rows; it imputes what those to train on tell."""
     if examples.kind == "table":
         return TableRows(examples.target, tuple(drop), impute).fit(
-            train.X if impute else examples.X, whole=ranks.whole
+            train.X if impute else examples.X, whole=partial(gather_column, comm)
         )
     return ImageRows(examples.X.shape[1:]) if examples.kind == "images" else None
 
@@ -138,15 +141,15 @@ def numbers(examples: Examples, rows: TableRows | ImageRows | None) -> Array:
     return X
 
 
-def _scaler(what: str, columns: Array, ranks: Ranks = ALONE) -> Any:
+def _scaler(what: str, columns: Array, comm: Communicator = ALONE) -> Any:
     """Return a fitted StandardScaler, or raise if numbers are too large to have a deviation."""
     from sklearn.preprocessing import StandardScaler
 
     with np.errstate(all="ignore"):
-        if ranks.size == 1:
+        if comm.size == 1:
             scaler = StandardScaler().fit(columns)
         else:
-            rows, m = _two_rows_like(columns, ranks)
+            rows, m = _two_rows_like(columns, comm)
             scaler = StandardScaler().fit(rows, sample_weight=[m / 2.0, m / 2.0])
     if not (np.isfinite(scaler.mean_).all() and np.isfinite(scaler.scale_).all()):
         raise ArgumentError(
@@ -156,11 +159,11 @@ def _scaler(what: str, columns: Array, ranks: Ranks = ALONE) -> Any:
     return scaler
 
 
-def _two_rows_like(columns: Array, ranks: Ranks) -> tuple[Array, int]:
+def _two_rows_like(columns: Array, comm: Communicator) -> tuple[Array, int]:
     """Return two rows that have the mean and the deviation of the m rows of all ranks, and m."""
-    m = sum(ranks.gather(len(columns)))
-    mean = sum(ranks.gather(columns.sum(axis=0, dtype=np.float64))) / m
-    squares = sum(ranks.gather(((columns - mean) ** 2).sum(axis=0)))
+    m = sum(comm.gather(len(columns)))
+    mean = sum(comm.gather(columns.sum(axis=0, dtype=np.float64))) / m
+    squares = sum(comm.gather(((columns - mean) ** 2).sum(axis=0)))
     deviation = np.sqrt(squares / m)
     return np.stack([mean - deviation, mean + deviation]), m
 
@@ -172,23 +175,23 @@ def fit(
     rows: TableRows | ImageRows | None,
     settings: dict[str, Any],
     progress: Progress,
-    ranks: Ranks,
+    comm: Communicator,
     *,
     standardize: bool,
 ) -> Fitted:
     """Train a network on rows of numbers; the model takes raw data and predicts raw targets."""
     scaler = target_scaler = None
     if standardize:
-        scaler = _scaler("the data", X, ranks)
+        scaler = _scaler("the data", X, comm)
         if isinstance(rows, TableRows):  # the 0s and 1s of categories stay what they are
             scaler.mean_[rows.n_numbers :], scaler.scale_[rows.n_numbers :] = 0.0, 1.0
         X = scaler.transform(X)
     if task == REGRESSION:
         columns = y.reshape(len(y), -1)
-        target_scaler = _scaler("the target", columns, ranks)
+        target_scaler = _scaler("the target", columns, comm)
         y = target_scaler.transform(columns).reshape(y.shape)
     kind = MLPRegressor if task == REGRESSION else MLPClassifier
-    estimator: Any = kind(**settings, callbacks=[progress], communicator=ranks.communicator)
+    estimator: Any = kind(**settings, callbacks=[progress], communicator=comm)
     with progress, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

@@ -8,6 +8,8 @@ import numpy as np
 
 from .._backends.base import to_host
 from .._typing import Array
+from ..distributed.alone import ALONE
+from ..distributed.processes import Communicator
 from ..estimators import load
 from ..estimators.base import NetworkEstimator
 from ..estimators.classifier import NetworkClassifier
@@ -17,7 +19,6 @@ from ..network import Network
 from ..preprocessing import ImageRows, TableRows
 from .describe import some
 from .formulas import is_formula
-from .ranks import ALONE, Ranks
 from .reading import Examples, read_for
 from .targets import CLASSIFICATION, REGRESSION, classes_or_numbers, scores
 
@@ -181,10 +182,10 @@ class Model(NamedTuple):
             )
         return y
 
-    def scores(self, examples: Examples, ranks: Ranks = ALONE) -> dict[str, Any]:
+    def scores(self, examples: Examples, comm: Communicator = ALONE) -> dict[str, Any]:
         """Return how well it predicts the labels of examples, those of all ranks together."""
         here = (self.labels(examples), *self.predict(examples)) if len(examples) else None
-        parts = [part for part in ranks.gather(here) if part is not None]
+        parts = [part for part in comm.gather(here) if part is not None]
         y, predicted, P = (
             None if each[0] is None else np.concatenate(each) for each in zip(*parts, strict=True)
         )

@@ -21,8 +21,10 @@ from .._typing import Array
 from ..data.files import check_fits, existing_file, open_unpacked, refusing, rest, visible
 from ..data.idx import is_idx, labels_beside
 from ..data.images import image_endings, image_files, labelled_files
+from ..distributed.alone import ALONE
+from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError, MissingLibraryError, unknown_name
-from .ranks import ALONE, Ranks
+from .ranks import read_lines, read_row_groups
 
 SIZE = (64, 64)
 """Of images whose size nobody says."""
@@ -161,7 +163,7 @@ def read(
     labels: str | None = None,
     target: str | None = None,
     size: tuple[int, int] | None = None,
-    ranks: Ranks = ALONE,
+    comm: Communicator = ALONE,
 ) -> Examples:
     """Read DATA, with what is to be learnt from it; of several ranks each its part.
 
@@ -191,7 +193,7 @@ def read(
             f"--image-size: expected none, as {where} is no folder of images, found {size}."
         )
     if kind in TABLES:
-        return _of_frame(path.name, _table_of_ranks(path, kind, ranks), target)
+        return _of_frame(path.name, _table_of_ranks(path, kind, comm), target)
     if kind in {".npy", "idx"}:
         found = _pair(path, kind, labels)
     elif kind == "sklearn":
@@ -200,7 +202,7 @@ def read(
         found = _folder(path, (*(size or SIZE), 3))
     else:
         found = READERS[kind](path)
-    return found if ranks.size == 1 else found.part(ranks.share(len(found)))
+    return found if comm.size == 1 else found.part(comm.shard(len(found)))
 
 
 def with_target(examples: Examples) -> Examples:
@@ -303,29 +305,29 @@ def _of_frame(name: str, frame: Any, target: str | None) -> Examples:
     return Examples(name, "table", frame, frame[target], target)
 
 
-def _table_of_ranks(path: Path, kind: str, ranks: Ranks) -> Any:
+def _table_of_ranks(path: Path, kind: str, comm: Communicator) -> Any:
     """Return a table; of several ranks each its rows, a column being text on all or on none."""
-    frame = _table(path, kind, (), ranks)
-    if ranks.size == 1:
+    frame = _table(path, kind, (), comm)
+    if comm.size == 1:
         return frame
     infer = optional("pandas", "reading tables", "data").api.types.infer_dtype
     texts = {name for name in frame if infer(frame[name], skipna=True) == "string"}
-    everyone = ranks.gather(texts)
+    everyone = comm.gather(texts)
     anywhere = set.union(*everyone)
     if kind != ".parquet" and any(found != anywhere for found in everyone):
-        frame = _table(path, kind, anywhere, ranks)
-    frame.index += ranks.place(len(frame)).start  # an error names the row of the whole
+        frame = _table(path, kind, anywhere, comm)
+    frame.index += comm.locate(len(frame))[0].start  # an error names the row of the whole
     return frame
 
 
-def _table(path: Path, kind: str, texts: Iterable[str] = (), ranks: Ranks = ALONE) -> Any:
+def _table(path: Path, kind: str, texts: Iterable[str] = (), comm: Communicator = ALONE) -> Any:
     """Return a table as a pandas frame; what its columns ``texts`` hold is text, whatever it is."""
     pandas = optional("pandas", "reading tables", "data")
     with refusing(path, "a table that can be read"):
         if kind == ".parquet":
-            frame = ranks.row_groups(path)
+            frame = read_row_groups(comm, path)
         else:
-            frame = _of_text(path, "\t" if kind == ".tsv" else ",", texts, ranks)
+            frame = _of_text(path, "\t" if kind == ".tsv" else ",", texts, comm)
     frame.columns = [str(name) for name in frame.columns]
     if kind != ".parquet" and not isinstance(frame.index, pandas.RangeIndex):
         raise ArgumentError(
@@ -334,7 +336,7 @@ def _table(path: Path, kind: str, texts: Iterable[str] = (), ranks: Ranks = ALON
             "separator."
         )
     if not len(frame):
-        found = "a header without any" if ranks.size == 1 else "none for one of the ranks"
+        found = "a header without any" if comm.size == 1 else "none for one of the ranks"
         raise ArgumentError(f"{path}: expected rows of data, found {found}.")
     if kind != ".parquet" and all(map(_is_number, frame.columns)):
         raise ArgumentError(
@@ -356,10 +358,10 @@ def _listed(names: Iterable[str]) -> str:
     return shorten(", ".join(names), 500, placeholder=" …")
 
 
-def _of_text(path: Path, separator: str, texts: Iterable[str], ranks: Ranks) -> Any:
+def _of_text(path: Path, separator: str, texts: Iterable[str], comm: Communicator) -> Any:
     """Return a table of text as a pandas frame, which gets an open file: a name may be a URL."""
     pandas = optional("pandas", "reading tables", "data")
-    with open_unpacked(path) if ranks.size == 1 else ranks.lines(path) as file:
+    with open_unpacked(path) if comm.size == 1 else read_lines(comm, path) as file:
         _check_cells(path, file, separator.encode())
         try:
             return pandas.read_csv(

@@ -15,15 +15,16 @@ import numpy as np
 from .. import _signals, plot
 from .._backends.selection import widest
 from ..core.activations import ACTIVATIONS
-from ..distributed.mpi import active_comm, communicator
+from ..distributed.alone import ALONE, active_comm
+from ..distributed.processes import Communicator
+from ..distributed.startup import communicator
 from ..exceptions import ArgumentError, XpnnError, unknown_name
 from ..training.checkpoint import Checkpoint
 from ..validation.numbers import at_least_0, positive_int
-from . import describe, fitting, one_line
+from . import describe, fitting, one_line, ranks
 from .demo import check_picture
 from .outputs import check_distinct, check_file, kept
 from .progress import Progress
-from .ranks import ALONE, Ranks
 from .reading import MADE, OF_SKLEARN, Examples, read, with_target
 from .streams import say, say_json
 from .targets import CLASSIFICATION, REGRESSION, classes_or_numbers, task_of
@@ -149,22 +150,22 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, and print what was done; return the exit status."""
     if not arguments.distributed:
         return _run(arguments, ALONE)
-    ranks = Ranks(active_comm(communicator()))
-    return ranks.run(lambda: _run(arguments, ranks))
+    comm = active_comm(communicator())
+    return ranks.run(comm, lambda: _run(arguments, comm))
 
 
-def _run(arguments: argparse.Namespace, ranks: Ranks) -> int:
+def _run(arguments: argparse.Namespace, comm: Communicator) -> int:
     settings = _settings(arguments)
     output = _output(arguments)
-    if ranks.rank == 0:
+    if comm.is_root:
         _check_files(arguments, output)
-    backend = ranks.backend(arguments.backend)
-    examples, y, task = _read(arguments, ranks)
+    backend = ranks.select_backend(comm, arguments.backend)
+    examples, y, task = _read(arguments, comm)
     everywhere = fitting.split(y, task, arguments.test_size, arguments.seed)
-    train, test = (examples.take(ranks.own(rows, len(examples))) for rows in everywhere)
+    train, test = (examples.take(ranks.own_rows(comm, rows, len(examples))) for rows in everywhere)
     if not len(train):
-        raise ArgumentError(f"expected rows to train on for each of {ranks.size} ranks, found none")
-    rows = fitting.rows_for(examples, train, arguments.drop, ranks, impute=arguments.impute)
+        raise ArgumentError(f"expected rows to train on for each of {comm.size} ranks, found none")
+    rows = fitting.rows_for(examples, train, arguments.drop, comm, impute=arguments.impute)
     X = fitting.numbers(train, rows)
     if len(test) and examples.kind != "images":  # of which each is read already
         fitting.numbers(test, rows)  # whatever is wrong with a row is told before the training
@@ -172,21 +173,21 @@ def _run(arguments: argparse.Namespace, ranks: Ranks) -> int:
     net = fitting.network(train, rows, y, task, arguments.hidden, arguments.activation)
     m, m_test = map(len, everywhere)
     settings["batch_size"] = min(settings["batch_size"], m)
-    report = describe.understood(examples, y, task, rows, m, m_test, ranks)
+    report = describe.understood(examples, y, task, rows, m, m_test, comm)
     report |= {
         "standardize": arguments.standardize,
         "backend": place.spec,
         "dtype": place.dtype_name,
         "sizes": list(net.sizes),
-        "ranks": ranks.size,
+        "ranks": comm.size,
     }
     if not arguments.json:
         say(*describe.lines(report), "", net.table(settings["batch_size"]), "")
 
-    progress = Progress(arguments.epochs, lines=not arguments.json, shown=ranks.rank == 0)
+    progress = Progress(arguments.epochs, lines=not arguments.json, shown=comm.is_root)
     began = perf_counter()
     fitted = fitting.fit(
-        X, train.y, task, rows, settings, progress, ranks, standardize=arguments.standardize
+        X, train.y, task, rows, settings, progress, comm, standardize=arguments.standardize
     )
     report |= {
         "epochs": len(fitted.costs),
@@ -198,11 +199,11 @@ def _run(arguments: argparse.Namespace, ranks: Ranks) -> int:
     problem = None
     if fitted.costs:
         model, where = fitted.model, output
-        if ranks.rank == 0:  # before the scores, for which a scheduler may not leave the time
+        if comm.is_root:  # before the scores, for which a scheduler may not leave the time
             where, problem = kept(model.save, output)
         report |= {
-            "train": model.scores(train, ranks),
-            "test": model.scores(test, ranks) if m_test else None,
+            "train": model.scores(train, comm),
+            "test": model.scores(test, comm) if m_test else None,
             "model": str(where),
         }
     if arguments.json:
@@ -213,26 +214,26 @@ def _run(arguments: argparse.Namespace, ranks: Ranks) -> int:
         raise XpnnError(
             f"{output}: the model cannot be written there ({one_line(problem)}); it is in {where}."
         ) from problem
-    if fitted.costs and arguments.plot and ranks.rank == 0:
+    if fitted.costs and arguments.plot and comm.is_root:
         plot.cost_curve(fitted.costs).figure.savefig(arguments.plot)
     return _signals.status() if fitted.interrupted else 0
 
 
-def _read(arguments: argparse.Namespace, ranks: Ranks) -> tuple[Examples, Any, str]:
+def _read(arguments: argparse.Namespace, comm: Communicator) -> tuple[Examples, Any, str]:
     """Return this rank's examples, what is to be learnt of all as an array, and the task."""
     where = arguments.data
-    found = read(where, arguments.labels, arguments.target, arguments.image_size, ranks)
+    found = read(where, arguments.labels, arguments.target, arguments.image_size, comm)
     examples = with_target(found)
-    whole = replace(examples, y=ranks.whole(examples.y))
+    whole = replace(examples, y=ranks.gather_column(comm, examples.y))
     task = task_of(whole, arguments.task)
     y = classes_or_numbers(whole, task)
     if task == CLASSIFICATION and y.ndim == 1 and len(np.unique(y)) < 2:
         raise ArgumentError(
             f"{where}: expected at least two classes, found only {y.tolist()[0]!r}."
         )
-    examples = replace(examples, y=y[ranks.place(len(examples))])
+    examples = replace(examples, y=y[comm.locate(len(examples))[0]])
     if examples.kind == "table":
-        return fitting.typed(examples, arguments.drop, ranks), y, task
+        return fitting.typed(examples, arguments.drop, comm), y, task
     for name in ("drop", "impute"):
         if getattr(arguments, name):
             raise ArgumentError(f"--{name}: expected a table, found {where}.")

@@ -31,7 +31,8 @@ from .._typing import Array
 from ..core.activations import Activation
 from ..core.optimizers import Optimizer
 from ..core.parameters import Layer, Params
-from ..distributed.mpi import Communicator, active_comm, is_root, raised_on_all, training
+from ..distributed.alone import active_comm
+from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError, DivergenceError
 from ..files.lock import Lock
 from ..network import Network
@@ -170,7 +171,7 @@ class BaseMLP(NetworkEstimator):
         comm = active_comm(self.communicator)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         home = inputs.home_of(X)
-        with raised_on_all(comm):
+        with comm.on_all():
             check_callbacks(self.callbacks)
             self._check_checkpoint(incremental=incremental)
             hidden_sizes = self._hidden_sizes()
@@ -181,7 +182,7 @@ class BaseMLP(NetworkEstimator):
             s = inputs.check_weights(sample_weight, X.shape[0])
         Y = self._check_y(y, incremental=incremental)
         self._check_ranks(comm, X, Y, sample_weight, backend)
-        with raised_on_all(comm):
+        with comm.on_all():
             inputs.check_finite("y", Y, backend)
             if not first and Y.shape[1] != self.n_outputs_:
                 raise ArgumentError(
@@ -190,9 +191,9 @@ class BaseMLP(NetworkEstimator):
                 )
         self.n_outputs_ = Y.shape[1]
         self._random_state = check_random_state(self.random_state)
-        if comm is not None and self.random_state is None:
+        if comm.size > 1 and self.random_state is None:
             self._random_state = np.random.RandomState()  # its state becomes that of rank 0
-        with backend.restoring_settings(), backend.current(), backend.no_grad(), training(comm):
+        with backend.restoring_settings(), backend.current(), backend.no_grad(), comm.training():
             if first:
                 self._initialize([X.shape[1], *hidden_sizes, self.n_outputs_], backend)
             self._fitted_on = inputs.spec_of(home)
@@ -230,7 +231,7 @@ class BaseMLP(NetworkEstimator):
 
     def _check_ranks(
         self,
-        comm: Communicator | None,
+        comm: Communicator,
         X: Array,
         Y: Array,
         sample_weight: Any,
@@ -239,7 +240,7 @@ class BaseMLP(NetworkEstimator):
         """Raise on every rank unless all are about the same training, and one for many."""
         compare_estimators(comm, self, X, Y, sample_weight, backend)
         for name, value in (("solver", "lbfgs"), ("early_stopping", True)):
-            if comm is not None and getattr(self, name) == value:
+            if comm.size > 1 and getattr(self, name) == value:
                 raise ArgumentError(
                     f"communicator: expected another {name} than {value!r}, which is for a single "
                     "process."
@@ -316,7 +317,7 @@ class BaseMLP(NetworkEstimator):
             X, Y, s, score = self._split(X, Y, s, backend)
         verbose = self._verbose()
         trainer = self._trainer(X, Y, s, backend, verbose)
-        comm = trainer.communicator
+        comm = trainer.comm
         with (
             interruptible(comm, self.checkpoint) as lock,
             self._loop(trainer, lock, score, verbose) as loop,
@@ -326,13 +327,13 @@ class BaseMLP(NetworkEstimator):
                 loop.finish()
             except KeyboardInterrupt:
                 loop.interrupt()
-        if loop.history.stopped == "interrupted" and is_root(comm):
+        if loop.history.stopped == "interrupted" and comm.is_root:
             warnings.warn("Training interrupted by user.", stacklevel=5)
         self._note(loop)
         if verbose:
             verbose.stopped(loop)
         at_last = loop.done.epochs == self.max_iter and loop.history.stopped == "epochs"
-        if at_last and not incremental and is_root(comm):
+        if at_last and not incremental and comm.is_root:
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
                 "optimization hasn't converged yet.",
@@ -345,7 +346,7 @@ class BaseMLP(NetworkEstimator):
         self, X: Array, Y: Any, s: Any, backend: Backend, verbose: Verbose | None
     ) -> solvers.MLPTrainer:
         comm = active_comm(self.communicator)
-        m = X.shape[0] if comm is None else sum(comm.gather(X.shape[0]))
+        m = sum(comm.gather(X.shape[0]))
         return solvers.MLPTrainer(
             solvers.reported(self._network()),
             backend,
@@ -356,7 +357,7 @@ class BaseMLP(NetworkEstimator):
             s,
             self._batch_size(m),
             steps_before=self._optimizer.steps,
-            communicator=comm,
+            comm=comm,
         )
 
     def _loop(
@@ -385,7 +386,7 @@ class BaseMLP(NetworkEstimator):
         )
 
     def _verbose(self) -> Verbose | None:
-        if not (self.verbose and is_root(self.communicator)):
+        if not (self.verbose and active_comm(self.communicator).is_root):
             return None
         return Verbose(
             early_stopping=self.early_stopping,
@@ -396,7 +397,7 @@ class BaseMLP(NetworkEstimator):
     def _batch_size(self, m: int) -> int:
         if isinstance(self.batch_size, str):  # "auto"
             return min(200, m)
-        if self.batch_size > m and is_root(self.communicator):
+        if self.batch_size > m and active_comm(self.communicator).is_root:
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. "
                 "It is going to be clipped",
@@ -493,11 +494,11 @@ class MLPClassifier(NetworkClassifier, BaseMLP):  # noqa: D101
 
     def _check_y(self, y: Any, *, incremental: bool) -> Any:
         comm = active_comm(self.communicator)
-        with raised_on_all(comm):
+        with comm.on_all():
             if y.ndim == 2 and y.shape[1] == 1:
                 y = column_or_1d(y, warn=True)
         labels = of_all_ranks(comm, y)
-        with raised_on_all(comm):
+        with comm.on_all():
             if not hasattr(self, "classes_") or not (self.warm_start or incremental):
                 self._label_binarizer = LabelBinarizer().fit(labels)
                 self.classes_ = self._label_binarizer.classes_
@@ -547,7 +548,7 @@ class MLPClassifier(NetworkClassifier, BaseMLP):  # noqa: D101
         -------
         self
         """
-        with raised_on_all(active_comm(self.communicator)):
+        with active_comm(self.communicator).on_all():
             if _check_partial_fit_first_call(self, inputs.on_host(classes)):
                 multilabel = type_of_target(inputs.on_host(y)).startswith("multilabel")
                 self._label_binarizer = LabelBinarizer().fit(
@@ -663,7 +664,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # noqa: D101
         self.loss = loss
 
     def _check_y(self, y: Any, *, incremental: bool) -> Any:
-        with raised_on_all(active_comm(self.communicator)):
+        with active_comm(self.communicator).on_all():
             if y.ndim == 2 and y.shape[1] == 1:
                 y = column_or_1d(y, warn=True)
         return y.reshape(-1, 1) if y.ndim == 1 else y

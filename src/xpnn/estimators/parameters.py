@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from .._backends.base import DTYPES
 from ..core.activations import ACTIVATIONS, Activation
 from ..core.optimizers import Optimizer
-from ..distributed.mpi import Communicator
+from ..distributed.processes import Communicator
 from ..training.checkpoint import Checkpoint
 
 OUR_NAMES = {"logistic": "sigmoid"}  # of activations, where they are not scikit-learn's
@@ -115,7 +115,7 @@ PARAMETERS = """\
     checkpoint : Checkpoint, optional
         Where to write the state down every so many epochs; not for ``lbfgs``.
     communicator : Communicator, optional
-        `xpnn.distributed.communicator`: X and y are this process's share of the examples, and the
+        `xpnn.distributed.communicator`: X and y are this process's shard of the examples, and the
         model is that of all the shares together. Not for ``lbfgs`` or ``early_stopping``.
 """
 ATTRIBUTES = """\
