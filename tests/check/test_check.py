@@ -85,15 +85,15 @@ def test_a_wrong_derivative_of_a_cost_is_found(name, capsys, monkeypatch):
     loss = LOSSES[name]
 
     def wrong(A, Y, xp):
-        return loss.dA(A, Y, xp) * 1.001
+        return loss.derivative(A, Y, xp) * 1.001
 
-    monkeypatch.setitem(LOSSES, name, replace(loss, dA=wrong))
+    monkeypatch.setitem(LOSSES, name, replace(loss, derivative=wrong))
     assert set(failures(capsys)) == gradients_of(name)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_derivative_that_is_nan_is_found(name, capsys, monkeypatch):
-    monkeypatch.setitem(LOSSES, name, replace(LOSSES[name], dA=lambda A, Y, xp: A * np.nan))
+    monkeypatch.setitem(LOSSES, name, replace(LOSSES[name], derivative=lambda A, Y, xp: A * np.nan))
     failed = failures(capsys)
     assert set(failed) == {*gradients_of(name), f"gradient of {name}, float32"}
     assert {finding["found"] for finding in failed.values()} == {None}
@@ -141,14 +141,14 @@ def test_reading_each_cost_is_found(capsys, monkeypatch):
 
 @needs_strict
 def test_more_moves_than_needed_are_found(capsys, monkeypatch):
-    rows = StrictBackend.rows
+    scan_input = StrictBackend.rows
 
     def again(self, a):
         for _ in range(3):
-            rows(self, a)
-        return rows(self, a)
+            scan_input(self, a)
+        return scan_input(self, a)
 
-    monkeypatch.setattr(StrictBackend, "rows", again)
+    monkeypatch.setattr(StrictBackend, "scan_input", again)
     (finding,) = failures(capsys, "array_api_strict").values()
     assert (finding["check"], finding["found"]) == ("moves to the device, an epoch", 4)
 
@@ -222,7 +222,7 @@ def test_a_device_that_does_not_open_fails_and_the_others_are_checked(capsys, mo
     monkeypatch.setattr(StrictBackend, "create", classmethod(broken))
     selection._made.cache_clear()
     monkeypatch.setattr(
-        "xpnn.cli.check.places", lambda testing: ["array_api_strict:CPU_DEVICE", "numpy:cpu"]
+        "xpnn.cli.check.usable_specs", lambda testing: ["array_api_strict:CPU_DEVICE", "numpy:cpu"]
     )
     try:
         assert main(["check"]) == 1
@@ -240,7 +240,7 @@ def test_an_installed_library_that_does_not_work_is_named(capsys, monkeypatch):
     broken = xpnn.BackendStatus("torch", "2.0", False, (), "no driver")
     absent = xpnn.BackendStatus("cupy", None, False, (), "not installed")
     monkeypatch.setattr("xpnn.cli.check.backends", lambda: (broken, absent))
-    monkeypatch.setattr("xpnn.cli.check.places", lambda testing: ["numpy:cpu"])
+    monkeypatch.setattr("xpnn.cli.check.usable_specs", lambda testing: ["numpy:cpu"])
     assert main(["check", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["left_out"] == ["torch: no driver"]
     assert main(["check"]) == 0
@@ -273,7 +273,7 @@ def test_a_check_that_raises_fails_alone(capsys, monkeypatch):
 
 def test_the_table_names_what_failed_and_the_remedy(capsys, monkeypatch):
     poisson = LOSSES["poisson"]
-    monkeypatch.setitem(LOSSES, "poisson", replace(poisson, dA=lambda A, Y, xp: A))
+    monkeypatch.setitem(LOSSES, "poisson", replace(poisson, derivative=lambda A, Y, xp: A))
     assert main(["check", "--backend", "numpy"]) == 1
     out = capsys.readouterr().out
     (row,) = [line for line in out.splitlines() if line.startswith("gradient of poisson, by diff")]
