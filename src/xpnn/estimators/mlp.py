@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from sklearn import neural_network
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
@@ -47,7 +48,8 @@ from . import lbfgs as solvers
 from .base import NetworkEstimator, moments, outputs
 from .classifier import NetworkClassifier
 from .many import compare_estimators, of_all_ranks
-from .parameters import ATTRIBUTES, CONSTRAINTS, NOTES, OUR_NAMES, PARAMETERS
+from .parameters import ATTRIBUTES, CONSTRAINTS, NOTES, PARAMETERS
+from .registry import ITS_NAMES, OUR_NAMES
 from .verbose import Verbose
 
 
@@ -56,6 +58,7 @@ class BaseMLP(NetworkEstimator):
 
     loss: str
     n_outputs_: int
+    _counted: ClassVar[set[str]] = {"n_iter_", "t_", "_no_improvement_count"}
     _y_checks: ClassVar[dict[str, Any]]
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
 
@@ -86,7 +89,6 @@ class BaseMLP(NetworkEstimator):
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         backend: str | None = None,
-        device: str | None = None,
         dtype: str | None = None,
         callbacks: Any = (),
         checkpoint: Checkpoint | None = None,
@@ -116,7 +118,6 @@ class BaseMLP(NetworkEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
         self.backend = backend
-        self.device = device
         self.dtype = dtype
         self.callbacks = callbacks
         self.checkpoint = checkpoint
@@ -269,7 +270,6 @@ class BaseMLP(NetworkEstimator):
         )
 
     def _start_counting(self) -> None:
-        """Set the attributes that tell of a training to those of one that has not begun."""
         self.n_iter_ = self.t_ = self._no_improvement_count = 0
         if self.solver != "lbfgs":
             self.loss_curve_: list[float] = []
@@ -284,6 +284,11 @@ class BaseMLP(NetworkEstimator):
             hidden = OUR_NAMES.get(hidden, hidden)
         output = OUR_NAMES.get(self.out_activation_, self.out_activation_)
         return Network(sizes, hidden, output)
+
+    def _set_network(self, net: Network) -> None:
+        super()._set_network(net)
+        self.n_outputs_, self.n_layers_ = net.sizes[-1], len(net.sizes)
+        self.out_activation_ = ITS_NAMES.get(net.output, net.output)
 
     def _fit_lbfgs(self, X: Array, Y: Any, s: Any, backend: Backend) -> Array:
         net = self._network()
@@ -462,7 +467,9 @@ class BaseMLP(NetworkEstimator):
             self.best_loss_ = -loop.stopping.best
 
 
-class MLPClassifier(NetworkClassifier, BaseMLP):  # noqa: D101
+class MLPClassifier(  # noqa: D101
+    NetworkClassifier, BaseMLP, counterpart=neural_network.MLPClassifier
+):
     __doc__ = f"""Multi-layer perceptron for classes, with the face of scikit-learn's.
 
     The last layer is a sigmoid unit for two classes, softmax for more, and a sigmoid unit a label
@@ -561,7 +568,9 @@ class MLPClassifier(NetworkClassifier, BaseMLP):  # noqa: D101
         return tags
 
 
-class MLPRegressor(RegressorMixin, BaseMLP):  # noqa: D101
+class MLPRegressor(  # noqa: D101
+    RegressorMixin, BaseMLP, counterpart=neural_network.MLPRegressor
+):
     __doc__ = f"""Multi-layer perceptron for numbers, with the face of scikit-learn's.
 
     Parameters
@@ -623,7 +632,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # noqa: D101
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         backend: str | None = None,
-        device: str | None = None,
         dtype: str | None = None,
         callbacks: Any = (),
         checkpoint: Checkpoint | None = None,
@@ -654,7 +662,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # noqa: D101
             n_iter_no_change=n_iter_no_change,
             max_fun=max_fun,
             backend=backend,
-            device=device,
             dtype=dtype,
             callbacks=callbacks,
             checkpoint=checkpoint,
