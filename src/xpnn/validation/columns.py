@@ -18,7 +18,7 @@ import numpy as np
 
 from .._backends.base import DTYPES, Backend
 from .._backends.numpy import NumpyBackend
-from .._backends.selection import backend_class_of, backend_of, mixed, resolve
+from .._backends.selection import backend_class_of, backend_mismatch, backend_of, resolve
 from .._typing import Array
 from ..core.activations import ACTIVATIONS, Activation
 from ..core.losses import LOSSES, Loss
@@ -114,8 +114,8 @@ def place(name: str, x: Any, backend: Backend, dtype: Any = None) -> Array:
     owner = backend_class_of(x)
     if owner is not None and owner is not NumpyBackend:
         found = owner.at(x)
-        if not found.same_place(backend):
-            raise mixed(name, found, "params", backend)
+        if not found.same_device(backend):
+            raise backend_mismatch(name, found, "params", backend)
     try:
         return backend.asarray(x, dtype)
     except (ArgumentError, ArgumentTypeError) as error:
@@ -194,9 +194,9 @@ def check_targets(Y: Array, loss: Loss, backend: Backend) -> None:
     low, high = loss.target_range
     if not backend.all_true((low <= Y) & (high >= Y)):
         raise ArgumentError(
-            f"Y: expected targets from {low:g} to {high:g} for cost {loss.name!r}, found values "
+            f"Y: expected targets from {low:g} to {high:g} for loss {loss.name!r}, found values "
             f"from {float(xp.min(Y)):g} to {float(xp.max(Y)):g}; "
-            "rescale them, or choose another cost."
+            "rescale them, or choose another loss."
         )
     sums_to_1 = xp.abs(xp.sum(Y, axis=0) - 1.0) < 1e-3
     if loss.canonical == "softmax" and not backend.all_true(sums_to_1):
@@ -266,7 +266,7 @@ def check_own_functions(
 
     for n, g in zip(sizes[1:], activations, strict=True):
         if g not in ACTIVATIONS.values():
-            found = tuple(getattr(g.g(halves(n), xp), "shape", ()))
+            found = tuple(getattr(g.value(halves(n), xp), "shape", ()))
             if found != (n, n + 2):
                 raise ArgumentError(
                     f"activation {g.name!r}: expected an array of the shape of Z, ({n}, m), found "
@@ -274,10 +274,10 @@ def check_own_functions(
                 )
     if loss not in LOSSES.values():
         n = sizes[-1]
-        found = tuple(getattr(loss.of_output(halves(n), halves(n), xp), "shape", ()))
+        found = tuple(getattr(loss.value(halves(n), halves(n), xp), "shape", ()))
         if found not in ((n, n + 2), (1, n + 2)):
             raise ArgumentError(
-                f"cost {loss.name!r}: expected an array of shape ({n}, m) or (1, m), the loss of "
+                f"loss {loss.name!r}: expected an array of shape ({n}, m) or (1, m), the loss of "
                 f"each example, found shape {found} for m = {n + 2}; the mean over the examples "
                 "is taken afterwards."
             )
