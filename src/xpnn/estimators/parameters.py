@@ -139,3 +139,10 @@ NOTES = """\
     clipped to [ε, 1 − ε] of the dtype. Long runs of ``lbfgs`` part from its own at rounding
     errors, which that method amplifies.
 """
+
+
+def set_parameters(estimator: Any, given: dict[str, Any]) -> None:
+    """Set the parameters of an estimator to the ``locals()`` of its ``__init__``."""
+    for name, value in given.items():
+        if name != "self":
+            setattr(estimator, name, value)
