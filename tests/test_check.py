@@ -141,14 +141,14 @@ def test_reading_each_cost_is_found(capsys, monkeypatch):
 
 @needs_strict
 def test_more_moves_than_needed_are_found(capsys, monkeypatch):
-    rows = StrictBackend.rows
+    scan_input = StrictBackend.scan_input
 
     def again(self, a):
         for _ in range(3):
-            rows(self, a)
-        return rows(self, a)
+            scan_input(self, a)
+        return scan_input(self, a)
 
-    monkeypatch.setattr(StrictBackend, "rows", again)
+    monkeypatch.setattr(StrictBackend, "scan_input", again)
     (finding,) = failures(capsys, "array_api_strict").values()
     assert (finding["check"], finding["found"]) == ("moves to the device, an epoch", 4)
 
@@ -222,7 +222,7 @@ def test_a_device_that_does_not_open_fails_and_the_others_are_checked(capsys, mo
     monkeypatch.setattr(StrictBackend, "create", classmethod(broken))
     selection._made.cache_clear()
     monkeypatch.setattr(
-        "xpnn.cli.check.places", lambda testing: ["array_api_strict:CPU_DEVICE", "numpy:cpu"]
+        "xpnn.cli.check.usable_specs", lambda testing: ["array_api_strict:CPU_DEVICE", "numpy:cpu"]
     )
     try:
         assert main(["check"]) == 1
@@ -240,7 +240,7 @@ def test_an_installed_library_that_does_not_work_is_named(capsys, monkeypatch):
     broken = xpnn.BackendStatus("torch", "2.0", False, (), "no driver")
     absent = xpnn.BackendStatus("cupy", None, False, (), "not installed")
     monkeypatch.setattr("xpnn.cli.check.backends", lambda: (broken, absent))
-    monkeypatch.setattr("xpnn.cli.check.places", lambda testing: ["numpy:cpu"])
+    monkeypatch.setattr("xpnn.cli.check.usable_specs", lambda testing: ["numpy:cpu"])
     assert main(["check", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["left_out"] == ["torch: no driver"]
     assert main(["check"]) == 0

@@ -553,14 +553,14 @@ def test_results_come_back_where_X_came_from(device_arrays, estimator):
         expected = make(estimator).fit(X, y)
 
         weights = [model.coef_] if estimator is LogisticRegression else model.coefs_
-        assert all(there.same_place(there.of(a)) for a in weights)
+        assert all(there.same_device(there.of(a)) for a in weights)
         for method in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
             if not hasattr(expected, method):
                 assert not hasattr(model, method)
                 continue
             found, host = getattr(model, method)(dX), getattr(expected, method)(X)
             assert there.owns(found), method
-            assert there.same_place(there.of(found)), method
+            assert there.same_device(there.of(found)), method
             np.testing.assert_allclose(there.to_numpy(found), host, rtol=1e-6, atol=1e-8)
         assert type(model.score(dX, dy)) is float
         assert model.score(dX, dy) == pytest.approx(expected.score(X, y), rel=1e-6)
@@ -587,14 +587,14 @@ def test_y_and_weights_follow_X(device_arrays):
 def test_dtype_follows_X(device_arrays, dtype):
     there = device_arrays
     X, y = data()
-    expected = there.dtype_named("float32" if dtype == "float32" else "float64")
+    expected = there.resolve_dtype("float32" if dtype == "float32" else "float64")
     with there.current():
-        dX = there.asarray((X * 10.0).astype(dtype), there.dtype_named(dtype))
+        dX = there.asarray((X * 10.0).astype(dtype), there.resolve_dtype(dtype))
         model = ours().fit(dX, y)
         assert all(a.dtype == expected for a in model.coefs_ + model.intercepts_)
         assert model.predict_proba(dX).dtype == expected
         model = ours(dtype="float32").fit(dX, y)
-        assert model.coefs_[0].dtype == there.dtype_named("float32")
+        assert model.coefs_[0].dtype == there.resolve_dtype("float32")
 
 
 WHOLE = {
@@ -619,8 +619,8 @@ def test_whole_numbers_are_answered_by_floats(device_arrays, estimator, kind):
             if hasattr(model, method):
                 found = getattr(model, method)(dX)
                 expected = getattr(model, method)(X.astype("float64"))
-                assert there.same_place(there.of(found)), method
-                assert found.dtype == there.dtype_named("float64"), method
+                assert there.same_device(there.of(found)), method
+                assert found.dtype == there.resolve_dtype("float64"), method
                 np.testing.assert_array_equal(there.to_numpy(found), expected, err_msg=method)
 
 
@@ -656,7 +656,7 @@ def test_a_told_backend_takes_and_gives_back_arrays_of_any_library(device_arrays
     X, y = data(estimator)
     model = make(estimator, backend=there.spec).fit(X, y)  # host data, elsewhere trained
     weights = [model.coef_] if estimator is LogisticRegression else model.coefs_
-    assert all(there.same_place(there.of(a)) for a in weights)
+    assert all(there.same_device(there.of(a)) for a in weights)
     assert type(model.predict(X)) is np.ndarray
     on_numpy = make(estimator, backend="numpy")
     with there.current():
@@ -677,7 +677,7 @@ def test_host_data_and_device_data_meet_on_the_device(device_arrays, estimator):
         dX = there.asarray(X)
         on_device = make(estimator).fit(dX, there.asarray(y))
         found = on_host.predict(dX)
-        assert there.same_place(there.of(found))
+        assert there.same_device(there.of(found))
     for predicted in (on_device.predict(X), there.to_numpy(found)):
         assert type(predicted) is np.ndarray
         np.testing.assert_allclose(predicted, expected, rtol=1e-6, atol=1e-8)
@@ -694,7 +694,7 @@ def test_a_model_is_moved(device_arrays, estimator):
         return [model.coef_] if estimator is LogisticRegression else model.coefs_
 
     assert model.to(there.spec) is model
-    assert all(there.same_place(there.of(a)) for a in weights())
+    assert all(there.same_device(there.of(a)) for a in weights())
     np.testing.assert_allclose(model.predict(X), expected, rtol=1e-6, atol=1e-8)
     assert model.to("numpy") is model
     assert all(type(a) is np.ndarray for a in weights())
@@ -838,7 +838,7 @@ def test_training_goes_on_where_a_model_was_moved(device_arrays, solver):
 def test_host_data_run_on_the_selected_backend(backend64):
     X, y = data()
     model = ours().fit(X, y)
-    assert all(backend64.same_place(backend64.of(a)) for a in model.coefs_)
+    assert all(backend64.same_device(backend64.of(a)) for a in model.coefs_)
     assert type(model.predict(X)) is np.ndarray
     assert type(model.predict_proba(X)) is np.ndarray
 

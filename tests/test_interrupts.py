@@ -41,7 +41,7 @@ def test_the_last_lines_of_a_training():
 
 def test_the_tests_see_what_is_left(monkeypatch):
     """Without what a training puts back, some line of its end leaves NumPy's errors unseen."""
-    monkeypatch.setattr(NumpyBackend, "kept", Backend.no_grad)
+    monkeypatch.setattr(NumpyBackend, "restoring_settings", Backend.no_grad)
     lines, _ = interrupt(SCENARIOS["fit"], 2**60)
     with np.errstate():
         found = [interrupt(SCENARIOS["fit"], line)[1] for line in range(lines - 40, lines)]

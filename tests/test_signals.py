@@ -136,7 +136,7 @@ def test_other_commands_end_at_once(command, number, monkeypatch, capsys):
     assert main(["train", "moons", "--hidden", "2", "--epochs", "1"]) == 0
     monkeypatch.setattr("xpnn.cli.predict.csv.writer", lambda *a, **k: send(number))
     monkeypatch.setattr(Loop, "_advance", lambda self, count: send(number))
-    monkeypatch.setattr("xpnn.cli.bench.places", lambda: send(number))
+    monkeypatch.setattr("xpnn.cli.bench.usable_specs", lambda: send(number))
     capsys.readouterr()
     assert main(command.split()) == 128 + number
     assert capsys.readouterr().err == ""

@@ -291,7 +291,7 @@ class NetworkEstimator(BaseEstimator):
                 f"and the same device as those passed to fit(): expected {fitted_on}, found "
                 f"{found}. Move X, or the model with model.to({found!r})."
             )
-        if home is None or here.same_place(home):
+        if home is None or here.same_device(home):
             return here
         if here.name == "numpy":
             return widest(home.spec, here.dtype_name)

@@ -210,7 +210,7 @@ class Trainer:
         """Return rows of X on the device."""
         if self.streamed:
             return self.backend.asarray(gathered(X, indices, self.backend))
-        return self.backend.take_rows(X, self.backend.rows(indices))
+        return self.backend.take_rows(X, self.backend.scan_input(indices))
 
     def _first_bad_layer(self, params: Params) -> int:
         is_finite = self.backend.all_finite

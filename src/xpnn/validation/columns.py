@@ -18,7 +18,7 @@ import numpy as np
 
 from .._backends.base import DTYPES, Backend
 from .._backends.numpy import NumpyBackend
-from .._backends.selection import backend_class_of, backend_of, mixed, resolve
+from .._backends.selection import backend_class_of, backend_mismatch, backend_of, resolve
 from .._typing import Array
 from ..core.activations import ACTIVATIONS, Activation
 from ..core.losses import LOSSES, Loss
@@ -114,8 +114,8 @@ def place(name: str, x: Any, backend: Backend, dtype: Any = None) -> Array:
     owner = backend_class_of(x)
     if owner is not None and owner is not NumpyBackend:
         found = owner.at(x)
-        if not found.same_place(backend):
-            raise mixed(name, found, "params", backend)
+        if not found.same_device(backend):
+            raise backend_mismatch(name, found, "params", backend)
     try:
         return backend.asarray(x, dtype)
     except (ArgumentError, ArgumentTypeError) as error:
