@@ -40,7 +40,7 @@ def g_of(backend, name, z):
     """Return g(z) and g′(z) on the host; z is any array_like."""
     z = backend.asarray(z, backend.dtype)
     g = ACTIVATIONS[name]
-    a = g.g(z, backend.xp)
+    a = g.value(z, backend.xp)
     return backend.to_numpy(a), backend.to_numpy(g.derivative(z, a, backend.xp))
 
 
@@ -60,13 +60,13 @@ def test_only_softmax_has_no_elementwise_derivative():
 
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
 def test_values_in_float32(backend, name):
-    A = ACTIVATIONS[name].g(backend.asarray(Z), backend.xp)
+    A = ACTIVATIONS[name].value(backend.asarray(Z), backend.xp)
     assert_values(backend, A, ORACLES[name])
 
 
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
 def test_values_in_float64(backend64, name):
-    A = ACTIVATIONS[name].g(backend64.asarray(Z), backend64.xp)
+    A = ACTIVATIONS[name].value(backend64.asarray(Z), backend64.xp)
     assert_values(backend64, A, ORACLES[name])
 
 
@@ -74,9 +74,9 @@ def test_values_in_float64(backend64, name):
 def test_derivative_is_a_central_difference_in_float64(backend64, name):
     xp, g, h = backend64.xp, ACTIVATIONS[name], 1e-6
     z = backend64.asarray(Z)
-    actual = g.derivative(z, g.g(z, xp), xp)
+    actual = g.derivative(z, g.value(z, xp), xp)
     assert type(backend64).of(actual) == backend64
-    above, below = g.g(z + h, xp), g.g(z - h, xp)
+    above, below = g.value(z + h, xp), g.value(z - h, xp)
     expected = (backend64.to_numpy(above) - backend64.to_numpy(below)) / (2.0 * h)
     # truncation h²/6·g‴ ≈ 3e-12, rounding ε|g|/h ≈ 2e-9 for |g| ≤ e^2.5
     np.testing.assert_allclose(backend64.to_numpy(actual), expected, rtol=1e-8, atol=1e-9)
@@ -86,7 +86,7 @@ def test_derivative_is_a_central_difference_in_float64(backend64, name):
 def test_derivative_in_float32_is_that_of_float64(backend, name):
     z = backend.asarray(Z)
     g = ACTIVATIONS[name]
-    actual = g.derivative(z, g.g(z, backend.xp), backend.xp)
+    actual = g.derivative(z, g.value(z, backend.xp), backend.xp)
     with xpnn.use_backend("numpy", "float64") as reference:
         _, expected = g_of(reference, name, Z)
     assert type(backend).of(actual) == backend
@@ -137,13 +137,13 @@ def test_leaky_relu_slope_above_zero_is_exactly_1(backend):
 
 def test_softmax_of_huge_logits(backend):
     z = backend.asarray([[1000.0, -1000.0, 3e38], [1000.0, 1000.0, -3e38], [-1000.0, 0.0, 0.0]])
-    A = backend.to_numpy(ACTIVATIONS["softmax"].g(z, backend.xp))
+    A = backend.to_numpy(ACTIVATIONS["softmax"].value(z, backend.xp))
     # columns: two equal logits far above the third; one far above the others, twice
     assert A.tolist() == [[0.5, 0.0, 1.0], [0.5, 1.0, 0.0], [0.0, 0.0, 0.0]]
 
 
 def test_softmax_columns_sum_to_1_and_ignore_a_shift(backend64):
-    softmax, xp = ACTIVATIONS["softmax"].g, backend64.xp
+    softmax, xp = ACTIVATIONS["softmax"].value, backend64.xp
     A = backend64.to_numpy(softmax(backend64.asarray(Z), xp))
     shifted = backend64.to_numpy(softmax(backend64.asarray(Z + 100.0), xp))
     np.testing.assert_allclose(A.sum(axis=0), 1.0, rtol=1e-15)
@@ -154,7 +154,7 @@ def test_softmax_columns_sum_to_1_and_ignore_a_shift(backend64):
 def test_inputs_are_not_altered(backend, name):
     g = ACTIVATIONS[name]
     z = backend.asarray(read_only(Z, "float32"))  # NumPy shares the read-only memory
-    a = g.g(z, backend.xp)
+    a = g.value(z, backend.xp)
     a_before = backend.to_numpy(a).copy()
     if g.derivative is not None:
         g.derivative(z, a, backend.xp)

@@ -795,8 +795,8 @@ def own(g, name="relu"):
     return lambda: {"hidden": xpnn.Activation(g(), name=name)}
 
 
-def cost(of_output, name=""):
-    return lambda: {"output": "identity", "cost": xpnn.Loss(of_output, name=name)}
+def cost(value, name=""):
+    return lambda: {"output": "identity", "cost": xpnn.Loss(value, name=name)}
 
 
 def rated(make):
@@ -808,7 +808,7 @@ OWN_FUNCTIONS = {  # two that differ, and what the refusal says
     "relu for own": (own(lambda: silu(1.0)), lambda: {"hidden": "relu"}, "activation 'relu'"),
     "tanh for relu": (
         lambda: {"hidden": "relu"},
-        lambda: {"hidden": xpnn.Activation(activation("tanh").g, name="relu")},
+        lambda: {"hidden": xpnn.Activation(activation("tanh").value, name="relu")},
         "activation 'relu'",
     ),
     "closure": (own(lambda: silu(1.0)), own(lambda: silu(2.0)), "activation 'relu' of layer 1"),

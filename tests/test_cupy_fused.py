@@ -94,7 +94,7 @@ def test_the_kernels_of_a_step(fusing):
     assert fusing[: len(fusing) // 3] == [
         "xpnn_tanh",
         "xpnn_sigmoid",
-        "xpnn_binary_cross_entropy_of_logits",
+        "xpnn_binary_cross_entropy_from_logits",
         "xpnn_tanh_derivative",
         "xpnn_adam_update",
     ]
@@ -117,17 +117,19 @@ def test_what_may_not_go_entry_by_entry_is_left_alone():
     loss = losses.Loss(lambda A, Y, xp: (A - Y) ** 2)
     assert cupy_fused.fused_loss(loss) == loss
     softmax = losses.LOSSES["categorical_cross_entropy"]
-    assert cupy_fused.fused_loss(softmax).of_logits is softmax.of_logits
+    assert cupy_fused.fused_loss(softmax).from_logits is softmax.from_logits
     half_own = activations.Activation(activations.tanh, lambda Z, A, xp: 1.0 - A * A)
     assert cupy_fused.fused_activation(half_own) is half_own
     for loss in (
-        losses.Loss(losses.squared_error, losses.squared_error_dA),
+        losses.Loss(losses.squared_error, losses.squared_error_derivative),
         losses.Loss(losses.squared_error, canonical="identity"),
-        losses.Loss(losses.squared_error, dA=lambda A, Y, xp: A - Y),
+        losses.Loss(losses.squared_error, derivative=lambda A, Y, xp: A - Y),
     ):
         fused = cupy_fused.fused_loss(loss)
-        assert (fused.dA is loss.dA) == (loss.dA is not losses.squared_error_dA)
-        assert fused.of_logits is None
+        assert (fused.derivative is loss.derivative) == (
+            loss.derivative is not losses.squared_error_derivative
+        )
+        assert fused.from_logits is None
 
     def update(theta, g, state, scalars, xp):
         return theta - g / xp.max(xp.abs(g)), state
@@ -202,7 +204,7 @@ def test_cupy_makes_one_kernel_of_a_loss(trace, dtype, name):
 
     loss = cupy_fused.fused_loss(losses.LOSSES[name])
     A = on_no_device((3, 4), dtype)
-    functions = [loss.of_output, loss.dA, *([loss.of_logits] if "cat" not in name else [])]
+    functions = [loss.value, loss.derivative, *([loss.from_logits] if "cat" not in name else [])]
     for function in functions:
         function(A, A, xp)
     assert [len(kernel.out_params) for kernel in trace] == [1] * len(functions)

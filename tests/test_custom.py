@@ -129,25 +129,25 @@ def brier(A, Y, xp):
     return (A - Y) ** 2
 
 
-every_loss = pytest.mark.parametrize("of_output", [log_cosh, huber, distance], **by_name)
+every_loss = pytest.mark.parametrize("loss", [log_cosh, huber, distance], **by_name)
 
 
 @every_loss
 @pytest.mark.parametrize("output", ["identity", "tanh", xpnn.Activation(silu)])
-def test_central_differences_of_losses(of_output, output):
-    net, params, X, Y = problem("tanh", output, xpnn.Loss(of_output))
+def test_central_differences_of_losses(loss, output):
+    net, params, X, Y = problem("tanh", output, xpnn.Loss(loss))
     check(net, params, X, 3.0 * Y, l2=0.7, sample_weight=S)
 
 
-@pytest.mark.parametrize("of_output", [brier, distance], **by_name)
-def test_softmax_without_its_cross_entropy(backend64, of_output):
+@pytest.mark.parametrize("loss", [brier, distance], **by_name)
+def test_softmax_without_its_cross_entropy(backend64, loss):
     """Its Jacobian, ∂a_j/∂z_k = a_j (δ_jk − a_k), is the graph's; here it is written out."""
-    net, params, X, _ = problem("tanh", "softmax", xpnn.Loss(of_output), (3, 4, 3))
+    net, params, X, _ = problem("tanh", "softmax", xpnn.Loss(loss), (3, 4, 3))
     Y = read_only(np.eye(3)[:, [0, 2, 1, 1, 0, 2]])
     check(net, params, X, Y, l2=0.7, sample_weight=S)
     params = on(backend64, params)
     A = backend64.to_numpy(net.forward(params, X)[0])
-    dA = 2.0 * (A - Y) if of_output is brier else (A - Y) / distance(A, Y, np)
+    dA = 2.0 * (A - Y) if loss is brier else (A - Y) / distance(A, Y, np)
     dZ = A * (dA - np.sum(dA * A, axis=0, keepdims=True)) / Y.shape[1]
     db = backend64.to_numpy(net.gradients(params, X, Y)[-1].b)
     np.testing.assert_allclose(db, np.sum(dZ, axis=1, keepdims=True), rtol=1e-12, atol=1e-15)
@@ -192,8 +192,8 @@ def curve(X):
 def networks():
     for g in (softplus, silu, gelu, centred):
         yield xpnn.Network([3, 5, 3], hidden=xpnn.Activation(g)), classes
-    for of_output in (log_cosh, huber, distance):
-        yield xpnn.Network([3, 5, 2], "tanh", "identity", xpnn.Loss(of_output)), curve
+    for loss in (log_cosh, huber, distance):
+        yield xpnn.Network([3, 5, 2], "tanh", "identity", xpnn.Loss(loss)), curve
 
 
 NETWORKS = list(networks())
@@ -298,7 +298,7 @@ def test_the_functions_of_a_name_are_the_named_ones():
         (
             lambda: xpnn.Activation("relu"),
             xpnn.ArgumentTypeError,
-            r"g: expected a function \(Z, xp\) -> A, found 'relu'",
+            r"value: expected a function \(Z, xp\) -> A, found 'relu'",
         ),
         (
             lambda: xpnn.Activation(silu, "relu"),
@@ -308,12 +308,12 @@ def test_the_functions_of_a_name_are_the_named_ones():
         (
             lambda: xpnn.Loss(3),
             xpnn.ArgumentTypeError,
-            r"of_output: expected a function \(A, Y, xp\).*found 3",
+            r"value: expected a function \(A, Y, xp\).*found 3",
         ),
         (
-            lambda: xpnn.Loss(huber, dA=3),
+            lambda: xpnn.Loss(huber, derivative=3),
             xpnn.ArgumentTypeError,
-            r"dA: expected a function \(A, Y, xp\).*found 3",
+            r"derivative: expected a function \(A, Y, xp\).*found 3",
         ),
     ],
 )
@@ -363,11 +363,14 @@ def test_an_activation_of_another_shape_is_refused():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: xpnn.Activation(lambda Z: Z), r"g: expected a function \(Z, xp\) -> A"),
-        (lambda: xpnn.Loss(lambda A, Y: A), r"of_output: expected a function \(A, Y, xp\)"),
+        (lambda: xpnn.Activation(lambda Z: Z), r"value: expected a function \(Z, xp\) -> A"),
+        (lambda: xpnn.Loss(lambda A, Y: A), r"value: expected a function \(A, Y, xp\)"),
         (lambda: xpnn.Loss(max, canonical="sigmiod"), "Did you mean 'sigmoid'"),
-        (lambda: xpnn.Loss(max, of_logits=max), "of_logits: expected canonical="),
-        (lambda: xpnn.Loss(max, canonical="sigmoid", of_logits=3), "of_logits: expected a func"),
+        (lambda: xpnn.Loss(max, from_logits=max), "from_logits: expected canonical="),
+        (
+            lambda: xpnn.Loss(max, canonical="sigmoid", from_logits=3),
+            "from_logits: expected a func",
+        ),
         (lambda: xpnn.Network([1, 2, 1], hidden=max), r"wrap it: xpnn.Activation\(g\)"),
         (lambda: xpnn.Network([1, 1], "relu", "identity", cost=max), r"wrap it: xpnn.Loss\("),
     ],

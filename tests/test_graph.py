@@ -19,7 +19,7 @@ from test_propagation import HIDDEN, OUTPUTS, M, on, problem
 import xpnn
 from xpnn import graph
 from xpnn.core import propagation
-from xpnn.core.parameters import from_vector, to_vector
+from xpnn.core.parameters import ravel, unravel
 from xpnn.graph.functions import embed, put
 from xpnn.graph.gradients import differentiate
 from xpnn.graph.node import DERIVATIVES, history
@@ -434,11 +434,11 @@ def test_a_composite_as_others_do(library):
 def test_theta_is_one_vector(backend64):
     net, *arrays = problem("tanh", "softmax", "categorical_cross_entropy")
     params, X, Y = moved(backend64, *arrays)
-    J, theta = cost_of(net, X, Y), to_vector(params, backend64.xp)
-    found = graph.grad(lambda theta: J(from_vector(theta, net.sizes, graph)))(theta)
-    assert_close(backend64, found, to_vector(net.gradients(params, X, Y), backend64.xp))
-    found = graph.grad(lambda params: graph.sum(to_vector(params, graph) ** 3))(params)
-    assert_close(backend64, to_vector(found, backend64.xp), 3.0 * theta * theta)
+    J, theta = cost_of(net, X, Y), ravel(params, backend64.xp)
+    found = graph.grad(lambda theta: J(unravel(theta, net.sizes, graph)))(theta)
+    assert_close(backend64, found, ravel(net.gradients(params, X, Y), backend64.xp))
+    found = graph.grad(lambda params: graph.sum(ravel(params, graph) ** 3))(params)
+    assert_close(backend64, ravel(found, backend64.xp), 3.0 * theta * theta)
 
 
 # ---- derivatives of derivatives --------------------------------------------------------------

@@ -39,53 +39,53 @@ def oracle(name, z, y):
 
 
 def canonical_output(backend, name, z):
-    return ACTIVATIONS[LOSSES[name].canonical].g(z, backend.xp)
+    return ACTIVATIONS[LOSSES[name].canonical].value(z, backend.xp)
 
 
-def of_logits(backend, name, z, y):
+def from_logits(backend, name, z, y):
     """Return the losses of the examples on the host: the terms summed over the units."""
-    terms = LOSSES[name].of_logits(backend.asarray(z), backend.asarray(y), backend.xp)
+    terms = LOSSES[name].from_logits(backend.asarray(z), backend.asarray(y), backend.xp)
     assert type(backend).of(terms) == backend
     assert tuple(terms.shape) == np.shape(z)
     return backend.to_numpy(terms).sum(axis=0)
 
 
-def of_output(backend, name, a, y):
-    terms = LOSSES[name].of_output(backend.asarray(a), backend.asarray(y), backend.xp)
+def from_output(backend, name, a, y):
+    terms = LOSSES[name].value(backend.asarray(a), backend.asarray(y), backend.xp)
     assert type(backend).of(terms) == backend
     return backend.to_numpy(terms).sum(axis=0)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_of_logits_in_float32(backend, name):
-    actual = of_logits(backend, name, Z, Y[name])
+def test_from_logits_in_float32(backend, name):
+    actual = from_logits(backend, name, Z, Y[name])
     np.testing.assert_allclose(actual, oracle(name, Z, Y[name]), rtol=2e-6)  # ε = 1.2e-7
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_of_logits_in_float64(backend64, name):
-    actual = of_logits(backend64, name, Z, Y[name])
+def test_from_logits_in_float64(backend64, name):
+    actual = from_logits(backend64, name, Z, Y[name])
     np.testing.assert_allclose(actual, oracle(name, Z, Y[name]), rtol=1e-13)
 
 
 @pytest.mark.parametrize("name", ["binary_cross_entropy", "categorical_cross_entropy"])
 def test_targets_may_be_probabilities(backend64, name):
-    actual = of_logits(backend64, name, Z, SOFT)
+    actual = from_logits(backend64, name, Z, SOFT)
     np.testing.assert_allclose(actual, oracle(name, Z, SOFT), rtol=1e-13)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_of_output_in_float32_is_of_logits(backend, name):
+def test_value_in_float32_is_from_logits(backend, name):
     a = backend.to_numpy(canonical_output(backend, name, backend.asarray(Z)))
-    actual = of_output(backend, name, a, Y[name])
+    actual = from_output(backend, name, a, Y[name])
     # log(1 − a) at a ≈ 0.88: a few times ε / 0.12
     np.testing.assert_allclose(actual, oracle(name, Z, Y[name]), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_of_output_in_float64_is_of_logits(backend64, name):
+def test_value_in_float64_is_from_logits(backend64, name):
     a = backend64.to_numpy(canonical_output(backend64, name, backend64.asarray(Z)))
-    actual = of_output(backend64, name, a, Y[name])
+    actual = from_output(backend64, name, a, Y[name])
     np.testing.assert_allclose(actual, oracle(name, Z, Y[name]), rtol=1e-12)
 
 
@@ -103,19 +103,19 @@ def test_of_output_in_float64_is_of_logits(backend64, name):
         ("poisson", 2.0, 3.0, 2.0 - 3.0 * math.log(2)),
     ],
 )
-def test_of_output_by_hand(backend, name, a, y, expected):
-    np.testing.assert_allclose(of_output(backend, name, [[a]], [[y]]), [expected], rtol=1e-6)
+def test_value_by_hand(backend, name, a, y, expected):
+    np.testing.assert_allclose(from_output(backend, name, [[a]], [[y]]), [expected], rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_dA_is_a_central_difference_of_of_output(backend64, name):
+def test_derivative_is_a_central_difference_of_value(backend64, name):
     xp, h = backend64.xp, 1e-6
     a = canonical_output(backend64, name, backend64.asarray(Z))
     y = backend64.asarray(Y[name])
-    actual = LOSSES[name].dA(a, y, xp)
+    actual = LOSSES[name].derivative(a, y, xp)
     assert type(backend64).of(actual) == backend64
-    above = backend64.to_numpy(LOSSES[name].of_output(a + h, y, xp))
-    below = backend64.to_numpy(LOSSES[name].of_output(a - h, y, xp))
+    above = backend64.to_numpy(LOSSES[name].value(a + h, y, xp))
+    below = backend64.to_numpy(LOSSES[name].value(a - h, y, xp))
     # truncation h²/6·ℓ‴, ℓ‴ ≤ 2/a³ ≈ 1e4 → 2e-9; rounding ε|ℓ|/h ≈ 1e-9
     expected = (above - below) / (2.0 * h)
     np.testing.assert_allclose(backend64.to_numpy(actual), expected, rtol=1e-7, atol=5e-9)
@@ -129,16 +129,16 @@ def test_canonical_dZ_is_A_minus_Y(backend64, name):
         step = np.zeros_like(Z)
         step[k] = h
         above, below = (
-            of_logits(backend64, name, Z + step, y),
-            of_logits(backend64, name, Z - step, y),
+            from_logits(backend64, name, Z + step, y),
+            from_logits(backend64, name, Z - step, y),
         )
         np.testing.assert_allclose((above - below) / (2.0 * h), (a - y)[k], rtol=1e-7, atol=5e-9)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_dA_in_float32_keeps_dtype_and_device(backend, name):
+def test_derivative_in_float32_keeps_dtype_and_device(backend, name):
     a = canonical_output(backend, name, backend.asarray(Z))
-    actual = LOSSES[name].dA(a, backend.asarray(Y[name]), backend.xp)
+    actual = LOSSES[name].derivative(a, backend.asarray(Y[name]), backend.xp)
     assert type(backend).of(actual) == backend
 
 
@@ -156,18 +156,18 @@ def test_dA_in_float32_keeps_dtype_and_device(backend, name):
     ],
 )
 def test_logits_of_1000_are_exact(backend, name, z, y, expected):
-    assert of_logits(backend, name, z, y).tolist() == expected
+    assert from_logits(backend, name, z, y).tolist() == expected
 
 
 def test_equal_logits_of_1000_cost_log_2(backend):
     z, y = [[1000.0], [1000.0]], [[1.0], [0.0]]
-    actual = of_logits(backend, "categorical_cross_entropy", z, y)
+    actual = from_logits(backend, "categorical_cross_entropy", z, y)
     np.testing.assert_allclose(actual, [math.log(2)], rtol=2e-7)
 
 
 def test_small_losses_keep_their_digits(backend):
-    # log(1 + e^−20) = e^−20 − e^−40/2 …; 1 − σ(20) is 0 in float32, so of_output would give 0
-    actual = of_logits(backend, "binary_cross_entropy", [[20.0]], [[1.0]])
+    # log(1 + e^−20) = e^−20 − e^−40/2 …; 1 − σ(20) is 0 in float32, so value would give 0
+    actual = from_logits(backend, "binary_cross_entropy", [[20.0]], [[1.0]])
     np.testing.assert_allclose(actual, [math.exp(-20.0)], rtol=2e-6)
 
 
@@ -176,9 +176,9 @@ def test_inputs_are_not_altered(backend, name):
     a = read_only(backend.to_numpy(canonical_output(backend, name, backend.asarray(Z))))
     z32, y32 = read_only(Z, "float32"), read_only(Y[name], "float32")
     A, z, y = backend.asarray(a), backend.asarray(z32), backend.asarray(y32)
-    LOSSES[name].of_output(A, y, backend.xp)
-    LOSSES[name].dA(A, y, backend.xp)
-    LOSSES[name].of_logits(z, y, backend.xp)
+    LOSSES[name].value(A, y, backend.xp)
+    LOSSES[name].derivative(A, y, backend.xp)
+    LOSSES[name].from_logits(z, y, backend.xp)
     for array, before in ((A, a), (z, z32), (y, y32)):
         np.testing.assert_array_equal(backend.to_numpy(array), before)
 

@@ -8,7 +8,7 @@ import scipy.stats
 from conftest import SPECS, to_numpy, unusable
 
 import xpnn
-from xpnn.core.parameters import INITIALIZERS, Layer, count, from_vector, initial_weights, to_vector
+from xpnn.core.parameters import INITIALIZERS, Layer, count, initial_weights, ravel, unravel
 
 SIZES = [(3, 1), (1, 1), (2, 4, 1), (5, 3, 3, 2)]
 WEIGHTS = sorted(INITIALIZERS)
@@ -44,7 +44,7 @@ def test_count(sizes, expected):
 
 @pytest.mark.parametrize("sizes", SIZES)
 def test_theta_lists_layer_by_layer_row_by_row(backend, sizes):
-    theta = to_vector(params_of_ranges(backend, sizes), backend.xp)
+    theta = ravel(params_of_ranges(backend, sizes), backend.xp)
     assert type(backend).of(theta) == backend
     assert backend.to_numpy(theta).tolist() == list(range(count(sizes)))
 
@@ -52,7 +52,7 @@ def test_theta_lists_layer_by_layer_row_by_row(backend, sizes):
 @pytest.mark.parametrize("sizes", SIZES)
 def test_round_trip(backend, sizes):
     params = params_of_ranges(backend, sizes)
-    again = from_vector(to_vector(params, backend.xp), sizes, backend.xp)
+    again = unravel(ravel(params, backend.xp), sizes, backend.xp)
     assert len(again) == len(sizes) - 1
     for layer, expected in zip(again, params, strict=True):
         assert isinstance(layer, Layer)
@@ -62,26 +62,26 @@ def test_round_trip(backend, sizes):
             np.testing.assert_array_equal(backend.to_numpy(a), backend.to_numpy(b))
 
 
-def test_to_vector_copies(backend):
+def test_ravel_copies(backend):
     params = params_of_ranges(backend, (1, 1))
-    theta = to_vector(params, backend.xp)
+    theta = ravel(params, backend.xp)
     theta += 1.0
     np.testing.assert_array_equal(backend.to_numpy(params[0].W), [[0.0]])
 
 
-def test_from_vector_gives_windows_on_numpy():
+def test_unravel_gives_windows_on_numpy():
     sizes = (5, 3, 2)
     theta = np.zeros(count(sizes))
-    for part in (part for layer in from_vector(theta, sizes, np) for part in layer):
+    for part in (part for layer in unravel(theta, sizes, np) for part in layer):
         assert np.shares_memory(part, theta)
         part[...] += 1.0
     assert theta.tolist() == [1.0] * count(sizes)
 
 
-def test_from_vector_gives_windows_on_torch():
+def test_unravel_gives_windows_on_torch():
     torch = pytest.importorskip("torch")
     theta = torch.zeros(count((5, 3, 2)))
-    for part in (part for layer in from_vector(theta, (5, 3, 2), torch) for part in layer):
+    for part in (part for layer in unravel(theta, (5, 3, 2), torch) for part in layer):
         part[...] += 1.0
     assert theta.tolist() == [1.0] * count((5, 3, 2))
 
@@ -92,7 +92,7 @@ def test_gradients_have_the_tree_of_the_parameters(backend):
     grads = net.gradients(params, np.ones((3, 5)), np.zeros((1, 5), int))
     shapes = [[tuple(part.shape) for part in layer] for layer in grads]
     assert shapes == [[(4, 3), (4, 1)], [(2, 4), (2, 1)]]
-    assert to_vector(grads, backend.xp).shape == to_vector(params, backend.xp).shape
+    assert ravel(grads, backend.xp).shape == ravel(params, backend.xp).shape
 
 
 # ---- first values ----------------------------------------------------------------------------

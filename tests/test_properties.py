@@ -16,7 +16,7 @@ from xpnn import graph
 from xpnn.core import propagation
 from xpnn.core.activations import ACTIVATIONS
 from xpnn.core.losses import LOSSES
-from xpnn.core.parameters import from_vector
+from xpnn.core.parameters import unravel
 from xpnn.training.gradient_check import central_differences
 
 HIDDEN = sorted(set(ACTIVATIONS) - {"softmax"})
@@ -129,7 +129,7 @@ def test_gradients_are_central_differences(problem):
     def J(i, shift):
         moved = theta.copy()
         moved[i] += shift
-        return float(net.cost(from_vector(moved, net.sizes, np), X, Y, l2))
+        return float(net.cost(unravel(moved, net.sizes, np), X, Y, l2))
 
     numeric = central_differences(J, theta.size, 1e-6)
     np.testing.assert_allclose(g, numeric, rtol=1e-4, atol=1e-5 * max(1.0, np.abs(g).max()))

@@ -11,7 +11,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 import xpnn
 from xpnn.estimators.persistence import save_pipeline
-from xpnn.preprocessing.table import ImageRows, TableRows, rows_of
+from xpnn.preprocessing import ImageRows, TableRows, rows_of
 
 
 @pytest.fixture
