@@ -36,7 +36,7 @@ from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
 from xpnn import ArgumentError, LogisticRegression, MLPClassifier, MLPRegressor
-from xpnn._backends.base import to_host
+from xpnn._backends.host import to_host
 
 SKLEARN = tuple(map(int, version("scikit-learn").split(".")[:2]))
 EXTRA = {"backend", "device", "dtype", "callbacks", "checkpoint", "communicator"}

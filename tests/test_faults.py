@@ -26,7 +26,7 @@ from conftest import unusable
 from test_backends import FakeDevice, fake_cupy, fresh_caches, plug_in
 
 import xpnn
-from xpnn._backends import selection
+from xpnn._backends import registry, selection
 from xpnn._backends.cupy import CupyBackend
 from xpnn._backends.jax import JaxBackend
 from xpnn._backends.numpy import NumpyBackend
@@ -295,7 +295,7 @@ def test_a_plug_in_that_does_not_load_is_tried_once(monkeypatch):
             raise ImportError("after a second")
 
     plug_in(monkeypatch)
-    monkeypatch.setattr(selection, "_plugins", lambda: {"slow": Slow()})
+    monkeypatch.setattr(registry, "_plugins", lambda: {"slow": Slow()})
     for _ in range(5):
         NET.predict(NET.init(rng=0), X)
     with pytest.raises(xpnn.BackendError, match="after a second"):
