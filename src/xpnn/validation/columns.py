@@ -193,9 +193,9 @@ def check_targets(Y: Array, loss: Loss, backend: Backend) -> None:
     low, high = loss.target_range
     if not backend.all_true((low <= Y) & (high >= Y)):
         raise ArgumentError(
-            f"Y: expected targets from {low:g} to {high:g} for cost {loss.name!r}, found values "
+            f"Y: expected targets from {low:g} to {high:g} for loss {loss.name!r}, found values "
             f"from {float(xp.min(Y)):g} to {float(xp.max(Y)):g}; "
-            "rescale them, or choose another cost."
+            "rescale them, or choose another loss."
         )
     sums_to_1 = xp.abs(xp.sum(Y, axis=0) - 1.0) < 1e-3
     if loss.canonical == "softmax" and not backend.all_true(sums_to_1):
@@ -276,7 +276,7 @@ def check_own_functions(
         found = tuple(getattr(loss.value(halves(n), halves(n), xp), "shape", ()))
         if found not in ((n, n + 2), (1, n + 2)):
             raise ArgumentError(
-                f"cost {loss.name!r}: expected an array of shape ({n}, m) or (1, m), the loss of "
+                f"loss {loss.name!r}: expected an array of shape ({n}, m) or (1, m), the loss of "
                 f"each example, found shape {found} for m = {n + 2}; the mean over the examples "
                 "is taken afterwards."
             )
