@@ -30,7 +30,7 @@ from xpnn.cli.reading import read
 from xpnn.data import read_h5, read_idx, read_image
 from xpnn.estimators.persistence import save_pipeline
 from xpnn.files import container
-from xpnn.preprocessing.table import ImageRows
+from xpnn.preprocessing import ImageRows
 
 Change = Callable[[bytes], bytes]
 

@@ -146,7 +146,7 @@ class Backend:
     @classmethod
     def at(cls, array: Array) -> Self:
         """Return `of`; raise `BackendError` whatever the library, or a plug-in, raises there."""
-        return asked(f"backend {cls.name!r} does not know its own array", cls.of, array)
+        return translate_errors(f"backend {cls.name!r} does not know its own array", cls.of, array)
 
     @classmethod
     def status(cls) -> BackendStatus:
@@ -250,7 +250,7 @@ class Backend:
         """``float32`` or ``float64``."""
         return _name_of(self.name, self.dtype)
 
-    def same_place(self, other: "Backend") -> bool:
+    def same_device(self, other: "Backend") -> bool:
         """Whether library and device are the same; a device that is being traced may be any."""
         traced = None in (self.device, other.device)
         return self.name == other.name and (traced or self.device_name == other.device_name)
@@ -298,12 +298,12 @@ class Backend:
         array([0.5, 1.5], dtype=float32)
         """
         if isinstance(dtype, str):
-            dtype = self.dtype_named(dtype)
+            dtype = self.resolve_dtype(dtype)
         if isinstance(x, np.ndarray) or not self.owns(x):
             x = host_array(x)
             if dtype is None:
                 dtype = self.dtype if x.dtype.kind == "f" else self.integer_dtype(x)
-            self.note(TO_DEVICE, x.nbytes)
+            self.record(TO_DEVICE, x.nbytes)
             with np.errstate(all="ignore"):  # a number too large becomes infinite, on all alike
                 return self.from_host(x, dtype, copy)
         check_real(x.dtype, self.xp.isdtype(x.dtype, ("bool", "integral", "real floating")))
@@ -311,7 +311,7 @@ class Backend:
             dtype = self.dtype
         return self.xp.asarray(x, dtype=dtype, device=self.device, copy=copy)
 
-    def dtype_named(self, name: str) -> Any:
+    def resolve_dtype(self, name: str) -> Any:
         """Return the dtype object of this device with a name such as ``float32``."""
         info = self.xp.__array_namespace_info__()
         supported = info.dtypes(device=self.device)
@@ -366,7 +366,7 @@ class Backend:
     def to_numpy(self, a: Array) -> Any:
         """Return an array of this backend as a NumPy array, which may share its memory."""
         host = self.fetch(a)
-        self.note(TO_HOST, host.nbytes)
+        self.record(TO_HOST, host.nbytes)
         return host
 
     def fetch(self, a: Array) -> Any:
@@ -375,7 +375,7 @@ class Backend:
 
     def number(self, a: Array) -> float:
         """Read a 0-d array on the host."""
-        self.note(READ, 8)
+        self.record(READ, 8)
         return float(a)
 
     @classmethod
@@ -388,7 +388,7 @@ class Backend:
         """The integer dtype that ``xp.take`` wants."""
         return self.xp.__array_namespace_info__().default_dtypes(device=self.device)["indexing"]
 
-    def note(self, kind: str, nbytes: int) -> None:
+    def record(self, kind: str, nbytes: int) -> None:
         """Tell `xpnn.audit` of what crosses between host and device."""
         record(kind, nbytes)
 
@@ -402,14 +402,14 @@ class Backend:
         """Return a context in which the library records nothing for its own differentiation."""
         return nullcontext()
 
-    def kept(self) -> ExitStack:
+    def restoring_settings(self) -> ExitStack:
         """Return a context, the outermost, that puts the settings of the process and thread back.
 
         The contexts inside put back what they set, unless Ctrl-C comes between two lines of that.
         """
-        kept = ExitStack()
-        kept.callback(np.seterr, **np.geterr())
-        return kept
+        stack = ExitStack()
+        stack.callback(np.seterr, **np.geterr())
+        return stack
 
     def threads_for(self, multiplications: int) -> AbstractContextManager[Any]:
         """Return a context with as many threads as matrix products of that size deserve."""
@@ -420,7 +420,7 @@ class Backend:
 
     def synchronize(self) -> None:
         """Wait until everything asked of the device is done."""
-        self.note(WAIT, 0)
+        self.record(WAIT, 0)
         self.wait()
 
     def wait(self) -> None:
@@ -458,7 +458,7 @@ class Backend:
 
     def all_true(self, condition: Array) -> bool:
         """Read ``all(condition)`` on the host."""
-        self.note(READ, 1)
+        self.record(READ, 1)
         return bool(self.xp.all(condition))
 
     def all_finite(self, a: Array) -> bool:
@@ -473,7 +473,7 @@ class Backend:
         """Gather rows of ``a``, shape (m, n), into a new array, shape (k, n)."""
         return self.xp.take(a, indices, axis=0)
 
-    def rows(self, a: Any) -> Array:
+    def scan_input(self, a: Any) -> Array:
         """Move a host array of indices or numbers for `scan` to the device."""
         return self.asarray(a, self.index_dtype if a.dtype.kind == "i" else self.dtype)
 
@@ -511,7 +511,7 @@ class Backend:
             numbers: Any,
         ) -> tuple[Carry, Array]:
             carry = split(tuple(xp.asarray(a, copy=True) for a in carry))
-            moved = [self.rows(a) for a in arrays]
+            moved = [self.scan_input(a) for a in arrays]
             outputs = []
             for i, (n, row) in enumerate(zip(widths, numbers.tolist(), strict=True)):
                 rows = tuple(a[i, ..., :n] for a in moved)
@@ -522,7 +522,7 @@ class Backend:
         return run
 
 
-def asked(failure: str, function: Callable[..., T], *arguments: Any) -> T:
+def translate_errors(failure: str, function: Callable[..., T], *arguments: Any) -> T:
     """Return what a function of a library or plug-in returns, or raise `BackendError`.
 
     Whatever the function raises: a plug-in that calls ``sys.exit`` does not end the process.

@@ -14,7 +14,7 @@ from .._typing import Array
 from ..exceptions import BackendError
 from .audit import READ, TO_DEVICE
 from .base import Backend, Carry, Reshape, Run, Step, power_of_2, same
-from .faults import explaining, forked
+from .faults import forked, translate_device_errors
 from .numpy import quiet
 
 
@@ -81,7 +81,10 @@ class JaxBackend(Backend):
     @contextmanager
     def current(self) -> Iterator[None]:
         check_not_forked()
-        with explaining(self), quiet():  # of Python's numbers that NumPy casts to float32
+        with (
+            translate_device_errors(self),
+            quiet(),
+        ):  # of Python's numbers that NumPy casts to float32
             yield
 
     def from_host(self, x: Any, dtype: Any, copy: bool | None) -> Array:
@@ -123,13 +126,13 @@ class JaxBackend(Backend):
             return True
         if not self._shares_host_memory(condition):
             return super().all_true(condition)
-        self.note(READ, 1)
+        self.record(READ, 1)
         return bool(np.asarray(condition).all())
 
     def all_finite(self, a: Array) -> bool:
         if not self._shares_host_memory(a):
             return super().all_finite(a)
-        self.note(READ, 1)
+        self.record(READ, 1)
         return bool(np.isfinite(np.asarray(a)).all())
 
     def _shares_host_memory(self, a: Array) -> bool:
@@ -181,7 +184,7 @@ class JaxBackend(Backend):
                 for a in host
             )
             for a in rows:
-                self.note(TO_DEVICE, a.nbytes)
+                self.record(TO_DEVICE, a.nbytes)
             return cast(tuple[Carry, Array], compiled(carry, data, rows, steps))
 
         return run

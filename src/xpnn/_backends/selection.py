@@ -11,7 +11,7 @@ from typing import Any
 
 from .._signals import EndedBySignal
 from ..exceptions import ArgumentError, ArgumentTypeError, BackendError, XpnnError, unknown_name
-from .base import DTYPES, Backend, BackendStatus, asked
+from .base import DTYPES, Backend, BackendStatus, translate_errors
 
 BUILT_IN = {
     "numpy": "xpnn._backends.numpy:NumpyBackend",
@@ -150,7 +150,7 @@ def backends() -> tuple[BackendStatus, ...]:
     return tuple(_status(name) for name in known_names())
 
 
-def places(*, testing: bool = False) -> list[str]:
+def usable_specs(*, testing: bool = False) -> list[str]:
     """Name the first device of each kind of every usable backend.
 
     array-api-strict, whose devices are make-believe and slow, is one of them for testing only.
@@ -169,7 +169,7 @@ def places(*, testing: bool = False) -> list[str]:
 
 def _status(name: str) -> BackendStatus:
     try:
-        return asked(_no_plug_in(name), lambda: backend_class(name).status())
+        return translate_errors(_no_plug_in(name), lambda: backend_class(name).status())
     except XpnnError as error:
         return BackendStatus(name, None, False, (), str(error))
 
@@ -203,8 +203,8 @@ def _made(name: str, dtype: str) -> Backend:
         raise ArgumentError(f"unknown backend {name!r}: did you mean {MISTAKEN[library]}?")
     if library not in known_names():
         raise unknown_name("backend", name, ("auto", *known_names()))
-    found = asked(_no_plug_in(library), backend_class, library)
-    return asked(f"backend {library!r} cannot be used", found.create, device, dtype)
+    found = translate_errors(_no_plug_in(library), backend_class, library)
+    return translate_errors(f"backend {library!r} cannot be used", found.create, device, dtype)
 
 
 def _no_plug_in(name: str) -> str:
@@ -273,8 +273,8 @@ def backend_class_of(x: Any) -> type[Backend] | None:
         if name in BUILT_IN or name in _in_use or _is_foreign_array(x):
             # a plug-in that does not load, or a broken CuPy, owns nothing
             with suppress(XpnnError):
-                found = asked(name, backend_class, name)
-                if asked(name, found.owns, x):
+                found = translate_errors(name, backend_class, name)
+                if translate_errors(name, found.owns, x):
                     return found
     return None
 
@@ -304,13 +304,15 @@ def backend_of(arrays: dict[str, Any]) -> Backend:
         found[argument] = owner.at(x)
     first, *others = found
     for other in others:
-        same_place = found[other].same_place(found[first])
-        if not (same_place and found[other].dtype == found[first].dtype):
-            raise mixed(other, found[other], first, found[first])
+        same_device = found[other].same_device(found[first])
+        if not (same_device and found[other].dtype == found[first].dtype):
+            raise backend_mismatch(other, found[other], first, found[first])
     return found[first]
 
 
-def mixed(name: str, backend: Backend, other: str, expected: Backend) -> ArgumentTypeError:
+def backend_mismatch(
+    name: str, backend: Backend, other: str, expected: Backend
+) -> ArgumentTypeError:
     """Word the error for arrays of two libraries, devices or dtypes."""
     return ArgumentTypeError(
         f"{name} is on {backend.spec} ({backend.dtype_name}), but {other} on {expected.spec} "

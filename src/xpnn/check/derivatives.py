@@ -12,7 +12,7 @@ from .._typing import Array, Namespace
 from ..core import propagation
 from ..core.activations import ACTIVATIONS, Activation, sigmoid_derivative
 from ..core.losses import LOSSES, Loss
-from ..core.parameters import Params, to_vector
+from ..core.parameters import Params, ravel
 from ..network import Network
 from ..training.gradient_check import gradient_check, relative_difference
 from .finding import Finding
@@ -42,7 +42,7 @@ def derivatives(backend: Backend) -> Iterator[Finding]:
 def _with_activation(name: str) -> Network:
     """Return a network in which backward propagation needs the derivative of an activation."""
     if name == "softmax":  # its own cost would cancel its derivative
-        return Network([3, 3], output=name, cost=Loss(LOSSES["squared_error"].of_output))
+        return Network([3, 3], output=name, cost=Loss(LOSSES["squared_error"].value))
     return Network([3, 4, 3], name, "softmax")
 
 
@@ -72,7 +72,7 @@ def _cost_and_gradient(net: Network, backend: Backend) -> Any:
     """Return J and dJ/dθ, one after the other, on the host."""
     params, X, Y = _examples(net, backend)
     J, grads = net.cost(params, X, Y), net.gradients(params, X, Y)
-    return np.append(backend.to_numpy(to_vector(grads, backend.xp)), backend.number(J))
+    return np.append(backend.to_numpy(ravel(grads, backend.xp)), backend.number(J))
 
 
 def _by_itself(what: str, nets: list[Network], backend: Backend) -> Iterator[Finding]:
@@ -108,5 +108,5 @@ def _difference_from_graph(
 
     with backend.no_grad():
         found = (net.gradients(params, X, Y), graph.grad(J)(params))
-        vectors = (backend.to_numpy(to_vector(grads, backend.xp)) for grads in found)
+        vectors = (backend.to_numpy(ravel(grads, backend.xp)) for grads in found)
         return relative_difference(*vectors)

@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any, TypeAlias
 
 from .._backends import backends
-from .._backends.selection import places, resolve
+from .._backends.selection import resolve, usable_specs
 from ..bench import conditions
 from ..check import Finding, checked
 from ..table import Table
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Check, print what was found, and return 1 if anything is wrong."""
     began = perf_counter()
     chosen = arguments.backend
-    specs = places(testing=True) if chosen is None else [resolve(chosen, "float32").spec]
+    specs = usable_specs(testing=True) if chosen is None else [resolve(chosen, "float32").spec]
     found: Found = []
     left_out = _unusable() if chosen is None else []
     steps = checked(specs)

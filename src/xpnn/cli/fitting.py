@@ -11,7 +11,8 @@ from .._typing import Array
 from ..estimators import MLPClassifier, MLPRegressor
 from ..exceptions import ArgumentError, DivergenceError
 from ..network import Network
-from ..preprocessing.table import ImageRows, TableRows, categories_of
+from ..preprocessing import ImageRows, TableRows
+from ..preprocessing.table import categories_of
 from .models import Model
 from .progress import Progress
 from .ranks import ALONE, Ranks

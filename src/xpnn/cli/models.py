@@ -14,7 +14,7 @@ from ..estimators.classifier import NetworkClassifier
 from ..estimators.persistence import save_pipeline
 from ..exceptions import ArgumentError
 from ..network import Network
-from ..preprocessing.table import ImageRows, TableRows
+from ..preprocessing import ImageRows, TableRows
 from .describe import some
 from .formulas import is_formula
 from .ranks import ALONE, Ranks

@@ -12,7 +12,7 @@ import numpy as np
 from .._backends import get_backend
 from .._backends.base import Backend
 from .._backends.numpy import NumpyBackend
-from .._backends.selection import backend_class_of, mixed
+from .._backends.selection import backend_class_of, backend_mismatch
 from .._typing import Array, Rng
 from ..core.losses import LOSSES
 from ..core.parameters import Params, initial_weights
@@ -58,8 +58,8 @@ def meeting_place(found: Mapping[str, Backend]) -> Backend:
     on_devices = {name: b for name, b in found.items() if not isinstance(b, NumpyBackend)}
     for name, backend in on_devices.items():
         first, *_ = on_devices
-        if not backend.same_place(on_devices[first]):
-            raise mixed(name, backend, first, on_devices[first])
+        if not backend.same_device(on_devices[first]):
+            raise backend_mismatch(name, backend, first, on_devices[first])
     there = on_devices or found
     deciding = [b for name, b in there.items() if name[:1] not in "Yy"] or list(there.values())
     floating = {b.dtype_name for b in deciding if b.xp.isdtype(b.dtype, "real floating")}
@@ -91,7 +91,7 @@ def on_one_device(**named: Any) -> Iterator[tuple[Any, ...]]:
 def _moved(name: str, x: Any, found: Backend | None, backend: Backend) -> Array:
     if found is None:
         return to_backend(name, x, with_dtype(backend, "float64"))
-    if found.same_place(backend) and _is_plain(x):
+    if found.same_device(backend) and _is_plain(x):
         return x
     return to_backend(name, x, with_dtype(backend, found.dtype_name))
 

@@ -85,7 +85,7 @@ def sigmoid_derivative(z: Any) -> Array:
     with on_one_backend(z=z) as (backend, z):
         g = activation("sigmoid")
         assert g.derivative is not None
-        return g.derivative(z, g.g(z, backend.xp), backend.xp)
+        return g.derivative(z, g.value(z, backend.xp), backend.xp)
 
 
 def relu(z: Any) -> Array:
@@ -154,7 +154,7 @@ def softmax(x: Any) -> Array:
 
 def _g(name: str, z: Any) -> Array:
     with on_one_backend(z=z) as (backend, z):
-        return activation(name).g(z, backend.xp)
+        return activation(name).value(z, backend.xp)
 
 
 # ---- arrays of examples -----------------------------------------------------

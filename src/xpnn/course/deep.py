@@ -215,7 +215,7 @@ def compute_cost(AL: Any, Y: Any) -> float:
     """
     with on_one_backend(AL=AL, Y=Y) as (backend, AL, Y):
         check_output(AL, Y, backend)
-        losses = CROSS_ENTROPY.of_output(AL, Y, backend.xp)
+        losses = CROSS_ENTROPY.value(AL, Y, backend.xp)
         return backend.number(backend.xp.sum(losses)) / int(AL.shape[1])
 
 
@@ -514,7 +514,7 @@ def _error(dA: Any, Z: Any, g: Activation) -> Array:
     """dZ = dA * g′(Z)."""
     with on_one_backend(dA=dA, Z=Z) as (backend, dA, Z):
         check_shape("dA", dA, tuple(Z.shape))
-        return g.backward(1.0 * dA, Z, g.g(Z, backend.xp), backend.xp)
+        return g.backward(1.0 * dA, Z, g.value(Z, backend.xp), backend.xp)
 
 
 def _unpacked(cache: Any, *names: str) -> Any:

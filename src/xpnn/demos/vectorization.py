@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._backends import Backend
-from .._backends.selection import places, widest
+from .._backends.selection import usable_specs, widest
 from ..course import basics, logistic
 from ..plot._canvas import COLOURS, SMALL, Figure, pyplot
 from ..table import Table
@@ -118,7 +118,7 @@ def computations(n: int) -> tuple[Computation, ...]:
 
 def _places() -> Iterator[tuple[str, Backend]]:
     """Yield what is timed, and its name with the dtype."""
-    for spec in places():
+    for spec in usable_specs():
         backend = widest(spec, "float64")
         name, _, kind = spec.partition(":")
         yield f"{name if kind == 'cpu' else spec} {backend.dtype_name}", backend

@@ -21,7 +21,7 @@ from .._backends.selection import backend_of, resolve, widest
 from .._typing import Array
 from ..core import propagation
 from ..core.activations import Activation
-from ..core.parameters import Layer, Params, fold_standardization, to_vector
+from ..core.parameters import Layer, Params, fold_standardization, ravel
 from ..distributed.mpi import Communicator, raised_on_all
 from ..exceptions import ArgumentError, ArgumentTypeError, BackendError
 from ..files.atomic import StrPath
@@ -80,7 +80,7 @@ class NetworkEstimator(BaseEstimator):
         """Return θ on a backend, put together where the parameters are: one array moves."""
         here = self._place()
         with here.current():
-            theta = to_vector(self._params(here), here.xp)
+            theta = ravel(self._params(here), here.xp)
         return backend.asarray(theta, backend.dtype)
 
     def _keep(self, params: Params, backend: Backend) -> None:
@@ -291,7 +291,7 @@ class NetworkEstimator(BaseEstimator):
                 f"and the same device as those passed to fit(): expected {fitted_on}, found "
                 f"{found}. Move X, or the model with model.to({found!r})."
             )
-        if home is None or here.same_place(home):
+        if home is None or here.same_device(home):
             return here
         if here.name == "numpy":
             return widest(home.spec, here.dtype_name)

@@ -17,9 +17,15 @@ from sklearn.exceptions import ConvergenceWarning
 from .._backends.base import Backend, to_host
 from .._typing import Array, Namespace
 from ..core import propagation
-from ..core.losses import Loss, poisson, poisson_dA, poisson_of_logits, squared_error_dA
+from ..core.losses import (
+    Loss,
+    poisson,
+    poisson_derivative,
+    poisson_from_logits,
+    squared_error_derivative,
+)
 from ..core.optimizers import OPTIMIZERS, Optimizer, sklearn_adam, sklearn_sgd
-from ..core.parameters import from_vector, to_vector
+from ..core.parameters import ravel, unravel
 from ..core.schedules import Decay
 from ..network import Network
 from ..training.history import Callback, Report
@@ -40,8 +46,8 @@ def _half_deviance(A: Array, Y: Array, xp: Namespace) -> Array:
     return poisson(A, Y, xp) + _saturated(Y, xp)
 
 
-def _half_deviance_of_logits(Z: Array, Y: Array, xp: Namespace) -> Array:
-    return poisson_of_logits(Z, Y, xp) + _saturated(Y, xp)
+def _half_deviance_from_logits(Z: Array, Y: Array, xp: Namespace) -> Array:
+    return poisson_from_logits(Z, Y, xp) + _saturated(Y, xp)
 
 
 def _saturated(Y: Array, xp: Namespace) -> Array:
@@ -75,14 +81,14 @@ REPORTED = {
     "binary_cross_entropy": Loss(_binary_log_loss, canonical="sigmoid"),
     "squared_error": Loss(
         _mean_squared_error,
-        squared_error_dA,
+        squared_error_derivative,
         _mean_squared_error,
         canonical="identity",
     ),
     "poisson": Loss(
         _half_deviance,
-        poisson_dA,
-        _half_deviance_of_logits,
+        poisson_derivative,
+        _half_deviance_from_logits,
         canonical="exp",
     ),
 }
@@ -191,11 +197,11 @@ def _evaluation(net: Network, backend: Backend, l2: bool) -> Callable[..., tuple
     def cost_and_gradient(
         theta: Array, X: Array, Y: Array, share: Any, decay: Any
     ) -> tuple[Array, Array]:
-        layers = from_vector(theta, net.sizes, xp)
+        layers = unravel(theta, net.sizes, xp)
         common = (share, decay if l2 else None, activations, loss, xp)
         _, caches = propagation.forward(layers, X.T, activations, xp)
         J = propagation.cost(layers, caches, Y.T, *common)
-        return J, to_vector(propagation.backward(layers, caches, Y.T, *common), xp)
+        return J, ravel(propagation.backward(layers, caches, Y.T, *common), xp)
 
     return backend.compile_like_steps(cost_and_gradient)
 

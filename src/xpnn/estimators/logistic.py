@@ -216,7 +216,7 @@ class LogisticRegression(NetworkClassifier):
             )
         Y = self._one_hot(y)
         compare_estimators(comm, self, X, Y, sample_weight, backend)
-        with backend.kept(), backend.current(), backend.no_grad(), training(comm):
+        with backend.restoring_settings(), backend.current(), backend.no_grad(), training(comm):
             self._fitted_on = spec_of(home)
             X = move_rows(X, backend)
             Y = backend.asarray(Y, backend.dtype)

@@ -192,7 +192,7 @@ class BaseMLP(NetworkEstimator):
         self._random_state = check_random_state(self.random_state)
         if comm is not None and self.random_state is None:
             self._random_state = np.random.RandomState()  # its state becomes that of rank 0
-        with backend.kept(), backend.current(), backend.no_grad(), training(comm):
+        with backend.restoring_settings(), backend.current(), backend.no_grad(), training(comm):
             if first:
                 self._initialize([X.shape[1], *hidden_sizes, self.n_outputs_], backend)
             self._fitted_on = spec_of(home)

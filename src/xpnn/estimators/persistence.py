@@ -16,7 +16,7 @@ from ..files import container, networks
 from ..files.atomic import StrPath
 from ..interop.sklearn import set_classes
 from ..network import Network
-from ..preprocessing.table import ImageRows, TableRows, rows_of
+from ..preprocessing import ImageRows, TableRows, rows_of
 from .base import NetworkEstimator
 from .classifier import NetworkClassifier
 from .logistic import LogisticRegression

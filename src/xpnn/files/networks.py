@@ -163,7 +163,7 @@ def params_of(tensors: Mapping[str, Array], net: Network, backend: Backend) -> P
     FileFormatError
         If an array is missing, or its shape or dtype is not that of the network.
     """
-    with backend.kept(), backend.current():
+    with backend.restoring_settings(), backend.current():
         return tuple(
             Layer(
                 backend.asarray(_parameter(tensors, f"W{l}", (n, n_prev)), backend.dtype),

@@ -1,15 +1,8 @@
-"""From raw data to the rows of numbers that a network takes.
-
-`TableRows`   the columns of a pandas frame: numbers stay numbers, text becomes one-hot
-`ImageRows`   images of bytes: each becomes a row of numbers from 0 to 1
-
-Both are transformers of scikit-learn that a model file can hold (`describe`, `rows_of`): what
-`xpnn train` saves, `xpnn.load` returns as a Pipeline of one of them and an estimator.
-"""
+"""`TableRows`: tables as rows of numbers. Numbers stay numbers, text becomes one-hot."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from math import isfinite, prod
+from math import isfinite
 from typing import Any, Self
 
 import numpy as np
@@ -19,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._optional import optional
 from .._typing import Array
-from ..exceptions import ArgumentError, ArgumentTypeError, FileFormatError
+from ..exceptions import ArgumentError, ArgumentTypeError
 from ..files import container
 
 NUMBERS = {"boolean", "decimal", "floating", "integer", "mixed-integer-float"}
@@ -155,7 +148,7 @@ class TableRows(TransformerMixin, BaseEstimator):
         return sum(column.categories is None for column in self.columns_)
 
     def describe(self) -> dict[str, Any]:
-        """Return what `rows_of` makes it from, as plain values."""
+        """Return what `from_description` makes it from, as plain values."""
         return {
             "kind": self.kind,
             "target": self.target,
@@ -235,78 +228,6 @@ class TableRows(TransformerMixin, BaseEstimator):
             raise ArgumentError(
                 f"expected columns of different names, found {repeated[0]!r} twice."
             )
-
-
-class ImageRows(TransformerMixin, BaseEstimator):
-    """Images of bytes as rows of numbers from 0 to 1, float32: pixel by pixel, row by row.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        (h, w) for grey levels, (h, w, 3) for red, green and blue.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from xpnn.preprocessing.table import ImageRows
-    >>> ImageRows((1, 2)).fit_transform(np.array([[[0, 255]], [[51, 0]]], dtype=np.uint8))
-    array([[0. , 1. ],
-           [0.2, 0. ]], dtype=float32)
-    """
-
-    kind = "images"
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = shape
-
-    def fit(self, X: Any = None, y: Any = None) -> Self:
-        """Do nothing: there is nothing to learn."""
-        return self
-
-    def transform(self, X: Any) -> Array:
-        """Return images, shape (m, h, w) or (m, h, w, 3), as rows, shape (m, n_features)."""
-        X = np.asarray(X)
-        if X.dtype != np.uint8 or X.shape[1:] != tuple(self.shape):
-            raise ArgumentError(
-                f"expected images of bytes (uint8), shape (m, {', '.join(map(str, self.shape))}), "
-                f"found {X.dtype} of shape {X.shape}."
-            )
-        return X.reshape(len(X), -1) / np.float32(255.0)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    @property
-    def n_features_out(self) -> int:
-        """How many numbers a row has."""
-        return prod(self.shape)
-
-    def describe(self) -> dict[str, Any]:
-        """Return what `rows_of` makes it from, as plain values."""
-        return {"kind": self.kind, "shape": list(self.shape)}
-
-    @classmethod
-    def from_description(cls, described: dict[str, Any]) -> Self:
-        """Make it from what `describe` returned; trust nothing in it."""
-        container.expect("rows", described.keys() == {"kind", "shape"})
-        shape = described["shape"]
-        whole = isinstance(shape, list) and all(type(n) is int and n > 0 for n in shape)
-        container.expect("shape", whole and len(shape) in (2, 3))
-        return cls(tuple(shape))
-
-
-KINDS: dict[str, type[TableRows] | type[ImageRows]] = {
-    kind.kind: kind for kind in (TableRows, ImageRows)
-}
-
-
-def rows_of(described: Any) -> TableRows | ImageRows:
-    """Return what `describe` described, or raise `FileFormatError`."""
-    try:
-        return KINDS[described["kind"]].from_description(described)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        reason = f"damaged: it does not describe what its model is given ({error})."
-        raise FileFormatError(reason) from error
 
 
 def categories_of(name: str, values: Any) -> list[str] | None:

@@ -164,7 +164,7 @@ def fit(
             checkpoint=checkpoint is not None,
         )
 
-    with backend.kept(), backend.current(), backend.no_grad(), training(comm):
+    with backend.restoring_settings(), backend.current(), backend.no_grad(), training(comm):
         streamed = stays_on_host(X, batch_size, backend, comm)
         check = check_host_examples if streamed else check_examples
         with raised_on_all(comm):

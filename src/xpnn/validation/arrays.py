@@ -11,7 +11,7 @@ import numpy as np
 
 from .._backends.base import Backend, is_masked
 from .._backends.numpy import NumpyBackend
-from .._backends.selection import backend_class_of, mixed, resolve
+from .._backends.selection import backend_class_of, backend_mismatch, resolve
 from .._typing import Array
 from ..exceptions import ArgumentError, ArgumentTypeError
 
@@ -54,8 +54,8 @@ def check_place(name: str, x: Any, backend: Backend) -> None:
     owner = backend_class_of(x)
     if owner is not None and owner is not NumpyBackend:
         found = owner.at(x)
-        if not found.same_place(backend):
-            raise mixed(name, found, "params", backend)
+        if not found.same_device(backend):
+            raise backend_mismatch(name, found, "params", backend)
 
 
 def check_dense(name: str, x: Any) -> None:

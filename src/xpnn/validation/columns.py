@@ -165,7 +165,7 @@ def check_own_functions(
 
     for n, g in zip(sizes[1:], activations, strict=True):
         if g not in ACTIVATIONS.values():
-            found = tuple(getattr(g.g(halves(n), xp), "shape", ()))
+            found = tuple(getattr(g.value(halves(n), xp), "shape", ()))
             if found != (n, n + 2):
                 raise ArgumentError(
                     f"activation {g.name!r}: expected an array of the shape of Z, ({n}, m), found "
@@ -173,7 +173,7 @@ def check_own_functions(
                 )
     if loss not in LOSSES.values():
         n = sizes[-1]
-        found = tuple(getattr(loss.of_output(halves(n), halves(n), xp), "shape", ()))
+        found = tuple(getattr(loss.value(halves(n), halves(n), xp), "shape", ()))
         if found not in ((n, n + 2), (1, n + 2)):
             raise ArgumentError(
                 f"cost {loss.name!r}: expected an array of shape ({n}, m) or (1, m), the loss of "

@@ -205,7 +205,7 @@ def send(a: Array, backend: Backend, home: Backend | None) -> Any:
     if home is None:
         a = backend.to_numpy(a)
         return a if a.flags.writeable else a.copy()
-    if home.same_place(backend):
+    if home.same_device(backend):
         return a
     floating = backend.xp.isdtype(a.dtype, "real floating")
     return on_home(a, backend.dtype_name if floating else None, home)
