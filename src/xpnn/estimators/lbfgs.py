@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._backends.base import Backend, to_host
+from .._backends.base import Backend
+from .._backends.host import to_host
 from .._typing import Array, Namespace
 from ..core import propagation
 from ..core.losses import (
@@ -31,7 +32,7 @@ from ..network import Network
 from ..training.history import Callback, Report
 from ..training.stopping import AdaptiveRate
 from ..training.trainer import Trainer, largest_product
-from ..validation import columns as boundary
+from ..validation.weights import share_and_decay
 
 # ---- losses -----------------------------------------------------------------
 
@@ -226,7 +227,7 @@ def lbfgs(
     """
     from scipy.optimize import OptimizeResult, minimize
 
-    share, decay = boundary.share_and_decay(X.shape[0], s, l2, backend)
+    share, decay = share_and_decay(X.shape[0], s, l2, backend)
     evaluate = _evaluation(net, backend, bool(l2))
 
     def objective(theta: Any) -> tuple[float, Any]:

@@ -31,7 +31,9 @@ from ..distributed.mpi import Communicator, active_comm, raised_on_all
 from ..exceptions import ArgumentError
 from ..network import Network
 from ..training.checkpoint import Checkpoint
-from ..validation import rows as inputs
+from ..validation.arrays import on_host
+from ..validation.rows import send
+from ..validation.weights import score_weights
 from .base import moments
 from .classifier import NetworkClassifier
 from .many import of_all_ranks
@@ -204,11 +206,9 @@ class MLPClassifier(  # noqa: D101
         self
         """
         with raised_on_all(active_comm(self.communicator)):
-            if _check_partial_fit_first_call(self, inputs.on_host(classes)):
-                multilabel = type_of_target(inputs.on_host(y)).startswith("multilabel")
-                self._label_binarizer = LabelBinarizer().fit(
-                    inputs.on_host(y if multilabel else classes)
-                )
+            if _check_partial_fit_first_call(self, on_host(classes)):
+                multilabel = type_of_target(on_host(y)).startswith("multilabel")
+                self._label_binarizer = LabelBinarizer().fit(on_host(y if multilabel else classes))
         return self._fit(X, y, sample_weight, incremental=True)
 
     def __sklearn_tags__(self) -> Any:
@@ -315,7 +315,7 @@ class MLPRegressor(  # noqa: D101
         """
         A, backend, home = self._forward(X, "predict")
         with backend.current():
-            return inputs.send(A[:, 0] if A.shape[1] == 1 else A, backend, home)
+            return send(A[:, 0] if A.shape[1] == 1 else A, backend, home)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R² = 1 − Σ(y − a)²/Σ(y − ȳ)², averaged over the outputs.
@@ -326,12 +326,8 @@ class MLPRegressor(  # noqa: D101
         y : array, shape (m,) or (m, n_outputs)
         sample_weight : array, shape (m,), optional
         """
-        predicted = inputs.on_host(self.predict(X))
-        return float(
-            r2_score(
-                inputs.on_host(y), predicted, sample_weight=inputs.score_weights(sample_weight)
-            )
-        )
+        predicted = on_host(self.predict(X))
+        return float(r2_score(on_host(y), predicted, sample_weight=score_weights(sample_weight)))
 
     def fold_target_scaler(self, scaler: Any) -> Self:
         """Return a model of raw targets: what undoes the scaler's work moves into the last layer.

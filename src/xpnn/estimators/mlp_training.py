@@ -25,8 +25,10 @@ from ..training.fit import check_callbacks
 from ..training.loop import Loop, interruptible
 from ..training.step import cutting
 from ..training.stopping import AdaptiveRate, Stopping
-from ..validation import columns as boundary
-from ..validation import rows as inputs
+from ..validation.arrays import check_range
+from ..validation.memory import check_layers_fit
+from ..validation.rows import check_fit, move_rows, spec_of
+from ..validation.weights import score_weights
 from . import lbfgs as solvers
 from .base import NetworkEstimator, outputs
 from .classifier import NetworkClassifier
@@ -66,20 +68,18 @@ class MLPTraining(NetworkEstimator):
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool) -> Self:
         comm = active_comm(self.communicator)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        home = inputs.home_of(X)
         with raised_on_all(comm):
             check_callbacks(self.callbacks)
             self._check_checkpoint(incremental=incremental)
             hidden_sizes = self._hidden_sizes()
-            X, y = inputs.fit_rows(self, X, y, reset=first, **self._y_checks)
-            backend = inputs.where(
-                self, home, inputs.dtype_of(X) if first else self._place().dtype_name
+            dtype = None if first else self._place().dtype_name
+            X, y, s, backend, home = check_fit(
+                self, X, y, sample_weight, dtype, reset=first, **self._y_checks
             )
-            s = inputs.check_weights(sample_weight, X.shape[0])
         Y = self._check_y(y, incremental=incremental)
         self._check_ranks(comm, X, Y, sample_weight, backend)
         with raised_on_all(comm):
-            inputs.check_finite("y", Y, backend)
+            check_range("y", Y, backend.dtype_name)
             if not first and Y.shape[1] != self.n_outputs_:
                 raise ArgumentError(
                     f"y: expected {self.n_outputs_} outputs, as in the first call to fit, found "
@@ -92,8 +92,8 @@ class MLPTraining(NetworkEstimator):
         with backend.restoring_settings(), backend.current(), backend.no_grad(), training(comm):
             if first:
                 self._initialize([X.shape[1], *hidden_sizes, self.n_outputs_], backend)
-            self._fitted_on = inputs.spec_of(home)
-            X = inputs.move_rows(X, backend)
+            self._fitted_on = spec_of(home)
+            X = move_rows(X, backend)
             if self.solver == "lbfgs":
                 theta = self._fit_lbfgs(X, Y, s, backend)
             else:
@@ -151,7 +151,7 @@ class MLPTraining(NetworkEstimator):
 
     def _initialize(self, sizes: list[int], backend: Backend) -> None:
         """Draw the parameters on the host, U(−r, r), r² = 6/(n_prev + n), 2/… for sigmoid."""
-        boundary.check_memory("hidden_layer_sizes", sizes)
+        check_layers_fit("hidden_layer_sizes", sizes)
         self._start_counting()
         self.n_layers_ = len(sizes)
         self.out_activation_ = self._output()
@@ -314,7 +314,7 @@ class MLPTraining(NetworkEstimator):
 
         activations = self._network().activations
         X_held_out, Y_held_out = rows(held_out), Y[held_out]
-        s_held_out = None if s is None else inputs.score_weights(s[0, held_out])
+        s_held_out = None if s is None else score_weights(s[0, held_out])
 
         def score(params: Params) -> float:
             A = outputs(X_held_out, params, activations, backend)

@@ -8,7 +8,7 @@ from sklearn.base import is_classifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
-from .._backends.base import to_host
+from .._backends.host import to_host
 from ..estimators.registry import ESTIMATORS, ITS_NAMES
 from ..exceptions import ArgumentError, ArgumentTypeError
 
