@@ -1,6 +1,6 @@
 """Saved estimators: hyperparameters, classes and scores as plain values, parameters as arrays.
 
-With what turns raw data into rows before them, they are saved pipelines.
+Behind an encoder, which turns raw data into rows, they are saved pipelines.
 """
 
 from numbers import Integral
@@ -16,7 +16,7 @@ from ..files import container, networks
 from ..files.atomic import StrPath
 from ..interop.sklearn import set_classes
 from ..network import Network
-from ..preprocessing import ImageRows, TableRows, rows_of
+from ..preprocessing import ImageEncoder, TableEncoder, encoder_of
 from .base import NetworkEstimator
 from .classifier import NetworkClassifier
 from .logistic import LogisticRegression
@@ -56,10 +56,12 @@ def save_estimator(model: NetworkEstimator, path: StrPath) -> None:
     container.write(path, KIND, *_describe(model))
 
 
-def save_pipeline(rows: TableRows | ImageRows, model: NetworkEstimator, path: StrPath) -> None:
-    """Write a fitted estimator to a file together with what makes its rows."""
+def save_pipeline(
+    encoder: TableEncoder | ImageEncoder, model: NetworkEstimator, path: StrPath
+) -> None:
+    """Write a fitted estimator to a file, with the encoder that makes its rows."""
     content, tensors = _describe(model)
-    container.write(path, PIPELINE, content | {"rows": rows.describe()}, tensors)
+    container.write(path, PIPELINE, content | {"rows": encoder.describe()}, tensors)
 
 
 def _describe(model: NetworkEstimator) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -143,11 +145,11 @@ def load(path: StrPath, backend: str | None = None) -> Any:
         net, params = networks.read_network(contents, target)
         if contents.kind == networks.KIND:
             return net, params
-        rows = None
+        encoder = None
         if contents.kind == PIPELINE:
-            rows = rows_of(contents.content.pop("rows", None))
+            encoder = encoder_of(contents.content.pop("rows", None))
         try:
-            container.expect("rows", rows is None or rows.n_features_out == net.sizes[0])
+            container.expect("rows", encoder is None or encoder.n_features_out == net.sizes[0])
             model = _estimator(contents, net)
             with target.current():
                 model._keep(params, target)
@@ -158,7 +160,7 @@ def load(path: StrPath, backend: str | None = None) -> Any:
             raise FileFormatError(reason) from error
         if backend is not None:
             model.set_params(backend=backend)
-        return model if rows is None else Pipeline([("rows", rows), ("model", model)])
+        return model if encoder is None else Pipeline([("encoder", encoder), ("model", model)])
 
 
 def _plain_params(model: NetworkEstimator) -> dict[str, Any]:
