@@ -16,8 +16,9 @@ from sklearn.base import BaseEstimator
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
-from .._backends.base import Backend, to_host
-from .._backends.selection import backend_of, resolve, widest
+from .._backends.base import Backend
+from .._backends.host import to_host
+from .._backends.selection import common_backend, resolve, widest
 from .._typing import Array
 from ..core import propagation
 from ..core.activations import Activation
@@ -61,7 +62,7 @@ class NetworkEstimator(BaseEstimator):
 
     def _place(self) -> Backend:
         """Return where the parameters are."""
-        return backend_of(
+        return common_backend(
             {f"coefs_[{i}]": a for i, a in enumerate(self.coefs_)}
             | {f"intercepts_[{i}]": a for i, a in enumerate(self.intercepts_)}
         )

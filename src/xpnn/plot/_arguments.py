@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .._backends.base import host_array
+from .._backends.host import host_array
 from ..exceptions import ArgumentError, ArgumentTypeError
 
 

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from .._backends.base import DTYPES, Backend
+from .._backends.host import device_backend
 from .._backends.numpy import NumpyBackend
-from .._backends.selection import backend_class_of, backend_mismatch, backend_of, resolve
+from .._backends.selection import backend_mismatch, common_backend, resolve
 from .._typing import Array
 from ..core.activations import ACTIVATIONS, Activation
 from ..core.losses import LOSSES, Loss
@@ -52,7 +53,7 @@ def check_params(params: Any, sizes: tuple[int, ...]) -> tuple[Params, Backend]:
         for l, layer in enumerate(layers, 1)
         for symbol, array in zip("Wb", layer, strict=True)
     }
-    backend = backend_of(arrays)
+    backend = common_backend(arrays)
     for name, array in arrays.items():
         if isinstance(array, np.ma.MaskedArray | np.matrix):  # whose * is another
             cure = "numpy.asarray(x)" if isinstance(array, np.matrix) else "x.filled(0.0)"
@@ -111,11 +112,9 @@ def layers_of(weights: list[Any], backend: Backend) -> Params:
 def place(name: str, x: Any, backend: Backend, dtype: Any = None) -> Array:
     """Return ``x`` on the backend: host data are moved, arrays of other devices refused."""
     check_dense(name, x)
-    owner = backend_class_of(x)
-    if owner is not None and owner is not NumpyBackend:
-        found = owner.at(x)
-        if not found.same_device(backend):
-            raise backend_mismatch(name, found, "params", backend)
+    found = device_backend(x)
+    if found is not None and not found.same_device(backend):
+        raise backend_mismatch(name, found, "params", backend)
     try:
         return backend.asarray(x, dtype)
     except (ArgumentError, ArgumentTypeError) as error:
@@ -249,7 +248,7 @@ def check_host_examples(
 
 def on_host(name: str, x: Any, backend: Backend) -> Any:
     """Return arrays of the backend as NumPy arrays, and anything else as it is."""
-    if backend_class_of(x) in (None, NumpyBackend):
+    if device_backend(x) is None:
         return x
     wide = x.dtype if str(x.dtype).endswith("float64") else None  # keeps its digits and its range
     return backend.to_numpy(place(name, x, backend, wide))

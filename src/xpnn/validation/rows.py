@@ -16,7 +16,8 @@ from sklearn.utils.validation import (
 )
 
 from .._backends import selection
-from .._backends.base import Backend, is_masked, to_host
+from .._backends.base import Backend
+from .._backends.host import device_backend, is_masked, to_host
 from .._backends.numpy import NumpyBackend
 from .._typing import Array
 from ..exceptions import ArgumentError, ArgumentTypeError
@@ -29,8 +30,8 @@ DATES = ("date", "time", "duration")
 
 def home_of(X: Any) -> Backend | None:
     """Return the library and device that X is on; None for host data, frames and lists."""
-    owner = selection.backend_class_of(X)
-    return None if owner is None or owner is NumpyBackend else owner.at(X)
+    found: Backend | None = device_backend(X)
+    return found
 
 
 def spec_of(home: Backend | None) -> str:
@@ -81,7 +82,7 @@ def refuse_kinds(X: Any) -> None:
 
 def on_host(x: Any) -> Any:
     """Return an array of any library as a NumPy array; anything else as it is."""
-    return to_host(x) if selection.backend_class_of(x) is not None else x
+    return x if device_backend(x) is None else to_host(x)
 
 
 def where(estimator: Any, home: Backend | None, dtype: str) -> Backend:
@@ -95,8 +96,7 @@ def where(estimator: Any, home: Backend | None, dtype: str) -> Backend:
         name = f"{name.partition(':')[0]}:{estimator.device}"
     if estimator.dtype is None:
         return selection.widest(name, dtype)
-    selection.allow(name, estimator.dtype)
-    return selection.resolve(name, estimator.dtype)
+    return selection.resolve_for_process(name, estimator.dtype)
 
 
 def fit_rows(estimator: Any, X: Any, y: Any, *, reset: bool, **y_checks: Any) -> tuple[Any, Any]:
