@@ -37,24 +37,28 @@ class Network:
     hidden : str, Activation, or a sequence of them
         Activation of the hidden layers, one for all or one a layer: ``relu``, ``tanh``,
         ``sigmoid``, ``leaky_relu``, ``identity``, ``exp``, or an `Activation` of your own.
-    output : str or Activation
-        Activation of the output layer: one of these or ``softmax``.
-    cost : str or Loss, optional
+    output : str or Activation, optional
+        Activation of the output layer: one of these or ``softmax``. The default is the
+        canonical output of ``loss`` if you pass one that has it (``identity`` for
+        ``squared_error``), else ``sigmoid`` for one unit and ``softmax`` for more.
+    loss : str or Loss, optional
         ``binary_cross_entropy``, ``categorical_cross_entropy``, ``squared_error``,
-        ``poisson``, or a `Loss` of your own. It follows from the output unless given.
+        ``poisson``, or a `Loss` of your own. The default follows from the output.
+    cost : str or Loss, optional
+        Another name for ``loss``.
 
     Raises
     ------
     ArgumentError, ArgumentTypeError
         For sizes that are not positive integers, unknown names, and an output whose
-        range does not suit the cost.
+        range does not suit the loss.
 
     Examples
     --------
     >>> import xpnn
     >>> net = xpnn.Network([64, 32, 10], hidden="relu", output="softmax")
     >>> net
-    Network([64, 32, 10], hidden='relu', output='softmax', cost='categorical_cross_entropy')
+    Network([64, 32, 10], hidden='relu', output='softmax', loss='categorical_cross_entropy')
     >>> params = net.init(rng=0)
     >>> params[0].W.shape, params[0].b.shape
     ((32, 64), (32, 1))
@@ -68,14 +72,23 @@ class Network:
         self,
         sizes: Sequence[int],
         hidden: str | Activation | Sequence[str | Activation] = "relu",
-        output: str | Activation = "softmax",
+        output: str | Activation | None = None,
+        loss: str | Loss | None = None,
+        *,
         cost: str | Loss | None = None,
     ) -> None:
+        if cost is not None and loss is not None:
+            raise ArgumentError(
+                f"loss, cost: expected one of them, found loss={loss!r} and cost={cost!r}; "
+                "cost= is another name for loss=, so pass loss= alone."
+            )
         set_field = object.__setattr__  # frozen
         set_field(self, "sizes", _check_sizes(sizes))
-        activations = (*_hidden(hidden, len(self.sizes) - 2), _activation(output))
+        given = _given_loss(cost if loss is None else loss)
+        last = _output(output, given, self.sizes[-1])
+        activations = (*_hidden(hidden, len(self.sizes) - 2), last)
         set_field(self, "activations", activations)
-        set_field(self, "loss", _loss(cost, activations[-1]))
+        set_field(self, "loss", given or _loss_of_output(last))
         _check_pair(activations[-1], self.loss, self.sizes[-1])
 
     @property
@@ -94,7 +107,7 @@ class Network:
             hidden = hidden[0]
         return (
             f"Network({list(self.sizes)}, hidden={hidden!r}, output={self.output!r}, "
-            f"cost={self.loss.name!r})"
+            f"loss={self.loss.name!r})"
         )
 
     # ---- parameters ---------------------------------------------------------
@@ -373,27 +386,40 @@ def _hidden(hidden: Any, layers: int) -> tuple[Activation, ...]:
     return found
 
 
-def _loss(cost: str | Loss | None, output: Activation) -> Loss:
-    if isinstance(cost, Loss):
-        return cost
-    if callable(cost):
+def _given_loss(given: str | Loss | None) -> Loss | None:
+    if given is None or isinstance(given, Loss):
+        return given
+    if callable(given):
         raise ArgumentTypeError(
-            f"cost: expected the name of a cost or an xpnn.Loss, found the function {cost!r}; "
-            "wrap it: xpnn.Loss(cost), with cost(A, Y, xp) -> ℓ."
+            f"loss: expected the name of a loss or an xpnn.Loss, found the function {given!r}; "
+            "wrap it: xpnn.Loss(loss), with loss(A, Y, xp) -> ℓ."
         )
-    if cost is None and output not in ACTIVATIONS.values():
+    return loss(given)
+
+
+def _output(output: str | Activation | None, loss: Loss | None, n_y: int) -> Activation:
+    """Return the output activation; the default is canonical for the loss, or suits n_y classes."""
+    if output is not None:
+        return _activation(output)
+    if loss and loss.canonical:
+        return activation(loss.canonical)
+    return activation("sigmoid" if n_y == 1 else "softmax")
+
+
+def _loss_of_output(output: Activation) -> Loss:
+    if output not in ACTIVATIONS.values():
         raise ArgumentError(
-            f"cost: expected one with the output {output.name!r}, which has none of its own; "
-            f"pass cost= one of {', '.join(LOSSES)}, or an xpnn.Loss."
+            f"loss: expected one with the output {output.name!r}, which has none of its own; "
+            f"pass loss= one of {', '.join(LOSSES)}, or an xpnn.Loss."
         )
-    return loss(LOSS_OF_OUTPUT[output.name] if cost is None else cost)
+    return loss(LOSS_OF_OUTPUT[output.name])
 
 
 def _check_pair(output: Activation, loss: Loss, n_y: int) -> None:
     suited = loss.outputs
     if suited and output in ACTIVATIONS.values() and output.name not in suited:
         raise ArgumentError(
-            f"output {output.name!r} does not suit cost {loss.name!r}: "
+            f"output {output.name!r} does not suit loss {loss.name!r}: "
             f"expected one of {', '.join(suited)}."
         )
     if output == ACTIVATIONS["softmax"] and n_y == 1:

@@ -26,8 +26,8 @@ NETS = [
     xpnn.Network([4, 5, 3, 3], hidden=["relu", "leaky_relu"]),
     xpnn.Network([4, 5, 2], hidden="sigmoid", output="identity"),
     xpnn.Network([4, 5, 1], output="exp"),
-    xpnn.Network([4, 5, 1], hidden="identity", output="sigmoid", cost="squared_error"),
-    xpnn.Network([4, 5, 3], output="sigmoid", cost="categorical_cross_entropy"),
+    xpnn.Network([4, 5, 1], hidden="identity", output="sigmoid", loss="squared_error"),
+    xpnn.Network([4, 5, 3], output="sigmoid", loss="categorical_cross_entropy"),
 ]
 
 

@@ -53,7 +53,7 @@ def watched(seen):
 
 
 def fit(seen, m=4):
-    net = xpnn.Network([3, 1], output=watched(seen), cost="binary_cross_entropy")
+    net = xpnn.Network([3, 1], output=watched(seen), loss="binary_cross_entropy")
     xpnn.fit(net, net.init(), np.tile(X, (m // 4, 1)).T, np.tile(Y, (m // 4, 1)).T, epochs=1)
 
 

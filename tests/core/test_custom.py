@@ -244,7 +244,7 @@ def test_names():
     assert net.hidden == ("silu", "swish")
     assert net.output == "swish"
     assert repr(net) == (
-        "Network([3, 4, 4, 1], hidden=['silu', 'swish'], output='swish', cost='huber')"
+        "Network([3, 4, 4, 1], hidden=['silu', 'swish'], output='swish', loss='huber')"
     )
     assert "silu" in repr(net.table())
 
@@ -273,7 +273,7 @@ def test_the_functions_of_a_name_are_the_named_ones():
         (
             lambda: xpnn.Network([3, 1], output=xpnn.Activation(silu)),
             xpnn.ArgumentError,
-            r"cost: expected one with the output 'silu'.*cost=.*squared_error.*xpnn\.Loss",
+            r"loss: expected one with the output 'silu'.*loss=.*squared_error.*xpnn\.Loss",
         ),
         (
             lambda: xpnn.Network([3, 4, 1], hidden=3),
@@ -291,9 +291,9 @@ def test_the_functions_of_a_name_are_the_named_ones():
             r"hidden: expected one activation or 2.*found \['silu'\]",
         ),
         (
-            lambda: xpnn.Network([3, 2], cost=3),
+            lambda: xpnn.Network([3, 2], loss=3),
             xpnn.ArgumentError,
-            "unknown cost 3: expected one of",
+            "unknown loss 3: expected one of",
         ),
         (
             lambda: xpnn.Activation("relu"),
@@ -347,9 +347,9 @@ XY = [[0.5, 1.0, 2.0]], [[1.0, 0.0, 3.0]]
 )
 def test_a_loss_that_takes_the_mean_is_refused(average):
     """Else 1/m would be taken twice, and the gradients would agree with it."""
-    net = xpnn.Network([1, 1], output="identity", cost=xpnn.Loss(average, name="mse"))
+    net = xpnn.Network([1, 1], output="identity", loss=xpnn.Loss(average, name="mse"))
     for call in (net.cost, net.gradients, lambda p, X, Y: xpnn.fit(net, p, X, Y)):
-        with pytest.raises(xpnn.ArgumentError, match=r"cost 'mse': expected an array of shape"):
+        with pytest.raises(xpnn.ArgumentError, match=r"loss 'mse': expected an array of shape"):
             call(net.init(), *XY)
 
 
@@ -372,9 +372,9 @@ def test_an_activation_of_another_shape_is_refused():
             "from_logits: expected a func",
         ),
         (lambda: xpnn.Network([1, 2, 1], hidden=max), r"wrap it: xpnn.Activation\(g\)"),
-        (lambda: xpnn.Network([1, 1], "relu", "identity", cost=max), r"wrap it: xpnn.Loss\("),
+        (lambda: xpnn.Network([1, 1], "relu", "identity", loss=max), r"wrap it: xpnn.Loss\("),
     ],
-    ids=["of Z", "of A and Y", "canonical", "logits alone", "no function", "hidden", "cost"],
+    ids=["of Z", "of A and Y", "canonical", "logits alone", "no function", "hidden", "loss"],
 )
 def test_wrong_functions_are_refused_when_they_are_given(make, words):
     with pytest.raises(xpnn.XpnnError, match=words):
@@ -383,15 +383,15 @@ def test_wrong_functions_are_refused_when_they_are_given(make, words):
 
 def test_lists_are_as_good_as_tuples():
     squares = xpnn.Loss(lambda A, Y, xp: (A - Y) ** 2, outputs=["identity"], target_range=[0, 9])
-    net = xpnn.Network([1, 1], output="identity", cost=squares)
+    net = xpnn.Network([1, 1], output="identity", loss=squares)
     xpnn.fit(net, net.init(), *XY, epochs=1)
-    with pytest.raises(xpnn.ArgumentError, match="does not suit cost"):
-        xpnn.Network([1, 1], output="tanh", cost=squares)
+    with pytest.raises(xpnn.ArgumentError, match="does not suit loss"):
+        xpnn.Network([1, 1], output="tanh", loss=squares)
 
 
-def test_a_softmax_network_takes_labels_whatever_its_cost():
+def test_a_softmax_network_takes_labels_whatever_its_loss():
     focal = xpnn.Loss(lambda A, Y, xp: -(xp.log(A) * Y) * (1.0 - A) ** 2, name="focal")
-    net = xpnn.Network([2, 3], output="softmax", cost=focal)
+    net = xpnn.Network([2, 3], output="softmax", loss=focal)
     params, X = net.init(rng=0), [[0.5, 1.0, 2.0], [1.0, 0.0, 3.0]]
     labels, one_hot = [[0, 2, 1]], [[1.0, 0, 0], [0, 0, 1.0], [0, 1.0, 0]]
     assert net.cost(params, X, labels) == net.cost(params, X, one_hot)

@@ -13,7 +13,7 @@ from xpnn.core.activations import ACTIVATIONS
 from xpnn.core.losses import LOSSES
 
 HIDDEN = sorted(set(ACTIVATIONS) - {"softmax"})
-OUTPUTS = [(output, cost) for cost in sorted(LOSSES) for output in LOSSES[cost].outputs]
+OUTPUTS = [(output, loss) for loss in sorted(LOSSES) for output in LOSSES[loss].outputs]
 CASES = [(hidden, *pair) for hidden in HIDDEN for pair in OUTPUTS]
 
 # Every activation with every output: each backend need not see the product of the two.
@@ -61,9 +61,9 @@ def activate(name, z):
     return [t_k / sum(t) for t_k in t]
 
 
-def output_delta(name, cost, z, a, y):
+def output_delta(name, loss, z, a, y):
     """dℓ/dz by the chain rule; for softmax through its Jacobian ∂a_j/∂z_k = a_j (δ_jk − a_k)."""
-    slope = [ELL_PRIME[cost](a_k, y_k) for a_k, y_k in zip(a, y, strict=True)]
+    slope = [ELL_PRIME[loss](a_k, y_k) for a_k, y_k in zip(a, y, strict=True)]
     if name != "softmax":
         return [s_k * G_PRIME[name](z_k) for s_k, z_k in zip(slope, z, strict=True)]
     return [sum(slope[j] * a[j] * ((j == k) - a[k]) for j in range(len(a))) for k in range(len(a))]
@@ -109,24 +109,24 @@ def by_loops(net, params, X, Y, l2=0.0, s=None):
 # ---- problems --------------------------------------------------------------------------------
 
 
-def targets(cost, n_y, m, rng):
+def targets(loss, n_y, m, rng):
     """Y in the range of the loss: 0 and 1, one-hot columns, counts, or real numbers."""
-    if cost == "categorical_cross_entropy":
+    if loss == "categorical_cross_entropy":
         return np.eye(n_y)[:, rng.integers(0, n_y, m)]
-    if cost == "binary_cross_entropy":
+    if loss == "binary_cross_entropy":
         return rng.integers(0, 2, (n_y, m)).astype(float)
-    if cost == "poisson":
+    if loss == "poisson":
         return rng.poisson(2.0, (n_y, m)).astype(float)
     return rng.standard_normal((n_y, m))
 
 
-def problem(hidden, output, cost, sizes=(3, 4, 2), m=M, seed=0):
+def problem(hidden, output, loss, sizes=(3, 4, 2), m=M, seed=0):
     """A network with parameters, X and Y, in float64 on the host, away from every kink.
 
     Biases are not zero: with Z[L] = 0 exactly, an autodiff's |z|′(0) is a matter of taste.
     """
     rng = np.random.default_rng([seed, len(sizes)])
-    net = xpnn.Network(sizes, hidden=hidden, output=output, cost=cost)
+    net = xpnn.Network(sizes, hidden=hidden, output=output, loss=loss)
     params = tuple(
         xpnn.Layer(
             read_only(0.6 * rng.standard_normal((n, n_prev))),
@@ -136,7 +136,7 @@ def problem(hidden, output, cost, sizes=(3, 4, 2), m=M, seed=0):
         for n_prev, n in itertools.pairwise(sizes)
     )
     X = read_only(rng.standard_normal((sizes[0], m)))
-    return net, params, X, read_only(targets(cost, sizes[-1], m, rng))
+    return net, params, X, read_only(targets(loss, sizes[-1], m, rng))
 
 
 def on(backend, params):
@@ -172,16 +172,16 @@ def assert_as_by_loops(backend, net, params, X, Y, rtol, **options):
 # ---- against the loops -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("hidden", "output", "cost"), SOME_CASES)
-def test_as_by_loops_in_float32(backend, hidden, output, cost):
-    net, params, X, Y = problem(hidden, output, cost)
+@pytest.mark.parametrize(("hidden", "output", "loss"), SOME_CASES)
+def test_as_by_loops_in_float32(backend, hidden, output, loss):
+    net, params, X, Y = problem(hidden, output, loss)
     # ε = 1.2e-7 through two layers; −y/a · a(1 − a) and e^z lose the most
     assert_as_by_loops(backend, net, params, X, Y, rtol=2e-5)
 
 
-@pytest.mark.parametrize(("hidden", "output", "cost"), SOME_CASES)
-def test_as_by_loops_in_float64(backend64, hidden, output, cost):
-    net, params, X, Y = problem(hidden, output, cost)
+@pytest.mark.parametrize(("hidden", "output", "loss"), SOME_CASES)
+def test_as_by_loops_in_float64(backend64, hidden, output, loss):
+    net, params, X, Y = problem(hidden, output, loss)
     s = np.asarray([[0.5, 2.0, 0.0, 1.0, 3.0, 0.25]])
     assert_as_by_loops(backend64, net, params, X, Y, rtol=1e-12, l2=0.7, sample_weight=s)
 
@@ -231,26 +231,26 @@ def assert_central_differences(net, params, X, Y, **options):
         assert_tree_close(backend, actual, expected, rtol=1e-6, atol=1e-8)
 
 
-@pytest.mark.parametrize(("hidden", "output", "cost"), CASES)
-def test_central_differences(hidden, output, cost):
-    net, params, X, Y = problem(hidden, output, cost)
+@pytest.mark.parametrize(("hidden", "output", "loss"), CASES)
+def test_central_differences(hidden, output, loss):
+    net, params, X, Y = problem(hidden, output, loss)
     s = read_only([[0.5, 2.0, 0.0, 1.0, 3.0, 0.25]])
     assert_central_differences(net, params, X, Y, l2=0.3, sample_weight=s)
 
 
-@pytest.mark.parametrize(("output", "cost"), OUTPUTS)
+@pytest.mark.parametrize(("output", "loss"), OUTPUTS)
 @pytest.mark.parametrize("sizes", [(3, 2), (3, 3, 3, 2)])
-def test_central_differences_at_other_depths(sizes, output, cost):
-    assert_central_differences(*problem("tanh", output, cost, sizes))
+def test_central_differences_at_other_depths(sizes, output, loss):
+    assert_central_differences(*problem("tanh", output, loss, sizes))
 
 
 # ---- against other people's derivatives ------------------------------------------------------
 
 
-@pytest.mark.parametrize(("hidden", "output", "cost"), CASES)
-def test_jax_grad(hidden, output, cost):
+@pytest.mark.parametrize(("hidden", "output", "loss"), CASES)
+def test_jax_grad(hidden, output, loss):
     jax = pytest.importorskip("jax")
-    net, params, X, Y = problem(hidden, output, cost)
+    net, params, X, Y = problem(hidden, output, loss)
     s = np.asarray([[0.5, 2.0, 0.0, 1.0, 3.0, 0.25]])
     backend = xpnn.set_backend("jax", dtype="float64")
     params = on(backend, params)
@@ -265,10 +265,10 @@ def test_jax_grad(hidden, output, cost):
     )
 
 
-@pytest.mark.parametrize(("hidden", "output", "cost"), CASES)
-def test_torch_grad(hidden, output, cost):
+@pytest.mark.parametrize(("hidden", "output", "loss"), CASES)
+def test_torch_grad(hidden, output, loss):
     torch = pytest.importorskip("torch")
-    net, params, X, Y = problem(hidden, output, cost)
+    net, params, X, Y = problem(hidden, output, loss)
     s = np.asarray([[0.5, 2.0, 0.0, 1.0, 3.0, 0.25]])
     backend = xpnn.set_backend("torch", dtype="float64")
     params = on(backend, params)
@@ -315,9 +315,9 @@ def test_jax_jit(method):
 
 
 @pytest.mark.parametrize("weight", [1.0, 0.125, 3.0])
-@pytest.mark.parametrize(("output", "cost"), OUTPUTS)
-def test_equal_weights_are_none(backend64, output, cost, weight):
-    net, params, X, Y = problem("tanh", output, cost)
+@pytest.mark.parametrize(("output", "loss"), OUTPUTS)
+def test_equal_weights_are_none(backend64, output, loss, weight):
+    net, params, X, Y = problem("tanh", output, loss)
     params, s = on(backend64, params), np.full((1, M), weight)
     np.testing.assert_allclose(
         float(net.cost(params, X, Y, sample_weight=s)), float(net.cost(params, X, Y)), rtol=1e-13
@@ -554,7 +554,7 @@ def test_predict_and_score_binary(backend, rng, n_y):
 @pytest.mark.parametrize("output", ["identity", "tanh", "exp"])
 @pytest.mark.parametrize("n_y", [1, 3])
 def test_predict_and_score_regression(backend, rng, output, n_y):
-    net = xpnn.Network([4, n_y], output=output, cost="squared_error")
+    net = xpnn.Network([4, n_y], output=output, loss="squared_error")
     params, X, Y = net.init(rng=0), rng.standard_normal((4, 40)), rng.standard_normal((n_y, 40))
     predicted = backend.to_numpy(net.predict(params, X))
     np.testing.assert_array_equal(predicted, backend.to_numpy(net.forward(params, X)[0]))
@@ -587,11 +587,37 @@ def test_network_is_frozen_and_hashable():
 
 
 @pytest.mark.parametrize(
+    ("sizes", "loss", "output"),
+    [
+        ([5, 3, 1], None, "sigmoid"),
+        ([5, 3, 2], None, "softmax"),
+        ([5, 1], "binary_cross_entropy", "sigmoid"),
+        ([5, 3], "binary_cross_entropy", "sigmoid"),  # labels that do not exclude each other
+        ([5, 3], "categorical_cross_entropy", "softmax"),
+        ([5, 1], "squared_error", "identity"),
+        ([5, 3], "squared_error", "identity"),
+        ([5, 1], "poisson", "exp"),
+        ([5, 1], xpnn.Loss(lambda A, Y, xp: (A - Y) ** 4, name="fourth"), "sigmoid"),
+    ],
+)
+def test_the_output_by_default(sizes, loss, output):
+    net = xpnn.Network(sizes, loss=loss)
+    assert net.output == output
+    assert net == xpnn.Network(sizes, "relu", output, loss)
+
+
+def test_cost_is_another_name_for_loss():
+    net = xpnn.Network([3, 1], output="sigmoid", cost="squared_error")
+    assert net == xpnn.Network([3, 1], output="sigmoid", loss="squared_error")
+    assert net.loss is LOSSES["squared_error"]
+
+
+@pytest.mark.parametrize(
     "net",
     [
         xpnn.Network([3, 2]),
         xpnn.Network([3, 4, 4, 2], hidden=["relu", "tanh"], output="sigmoid"),
-        xpnn.Network([3, 4, 1], hidden="tanh", output="sigmoid", cost="squared_error"),
+        xpnn.Network([3, 4, 1], hidden="tanh", output="sigmoid", loss="squared_error"),
     ],
 )
 def test_repr_makes_the_same_network(net):

@@ -1,4 +1,4 @@
-"""Properties of the core that hold for any sizes, activations, costs and numbers.
+"""Properties of the core that hold for any sizes, activations, losses and numbers.
 
 hypothesis draws them, the same ones every time. The oracles are central differences and the graph,
 which knows nothing of backward propagation.
@@ -31,11 +31,11 @@ every_time = settings(
 
 
 def pairs():
-    """Every output with every cost that takes it."""
+    """Every output with every loss that takes it."""
     return [
-        (output, cost)
+        (output, name)
         for output in sorted(ACTIVATIONS)
-        for cost, loss in sorted(LOSSES.items())
+        for name, loss in sorted(LOSSES.items())
         if not loss.outputs or output in loss.outputs
     ]
 
@@ -43,12 +43,12 @@ def pairs():
 @st.composite
 def problems(draw, dtype=None, most=5):
     """A network, parameters with biases, X, Y and a penalty."""
-    output, cost = draw(st.sampled_from(pairs()))
+    output, loss = draw(st.sampled_from(pairs()))
     depth = draw(st.integers(1, 4))
     sizes = [draw(st.integers(1, most)) for _ in range(depth)]
     sizes.append(draw(st.integers(2 if output == "softmax" else 1, most)))
     hidden = [draw(st.sampled_from(HIDDEN)) for _ in sizes[1:-1]]
-    net = xpnn.Network(sizes, hidden or "relu", output, cost)
+    net = xpnn.Network(sizes, hidden or "relu", output, loss)
     m = draw(st.integers(1, 7))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     dtype = dtype or draw(st.sampled_from(sorted(TOLERANCE)))
@@ -65,7 +65,7 @@ def problems(draw, dtype=None, most=5):
 
 
 def targets(net, m, rng):
-    """Draw targets in the range of the cost."""
+    """Draw targets in the range of the loss."""
     n_y = net.sizes[-1]
     if net.loss.canonical == "softmax":
         return rng.dirichlet(np.ones(n_y), m).T
@@ -215,9 +215,9 @@ def test_a_weight_of_2_is_the_example_twice(problem):
     close(flat(net.gradients(params, X, Y, sample_weight=weights)), g, X.dtype.name)
 
 
-def test_every_pair_of_output_and_cost_is_drawn():
+def test_every_pair_of_output_and_loss_is_drawn():
     """Guard against a strategy that leaves some out."""
     assert {output for output, _ in pairs()} == set(ACTIVATIONS)
-    assert {cost for _, cost in pairs()} == set(LOSSES)
+    assert {loss for _, loss in pairs()} == set(LOSSES)
     with pytest.raises(xpnn.ArgumentError):
-        xpnn.Network([2, 2], output="tanh", cost="poisson")
+        xpnn.Network([2, 2], output="tanh", loss="poisson")

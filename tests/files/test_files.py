@@ -114,9 +114,9 @@ def test_every_activation_comes_back(output, path):
     assert networks.network_of(container.read(path, ("network",)).content["network"]) == net
 
 
-@pytest.mark.parametrize("cost", ["binary_cross_entropy", "categorical_cross_entropy", "poisson"])
-def test_every_cost_comes_back(cost):
-    net = xpnn.Network([2, 2], output="sigmoid", cost=cost)
+@pytest.mark.parametrize("loss", ["binary_cross_entropy", "categorical_cross_entropy", "poisson"])
+def test_every_loss_comes_back(loss):
+    net = xpnn.Network([2, 2], output="sigmoid", loss=loss)
     assert networks.network_of(json.loads(json.dumps(networks.describe(net)))) == net
 
 
@@ -293,8 +293,8 @@ def test_functions_of_ones_own_are_refused(path):
     net = xpnn.Network([2, 3, 1], hidden=own, output="sigmoid")
     with pytest.raises(ArgumentTypeError, match="activation of layer 1, 'relu', is a function of"):
         save(path, net, net.init())
-    net = xpnn.Network([2, 1], output="identity", cost=xpnn.Loss(lambda A, Y, xp: A - Y, name="d"))
-    with pytest.raises(ArgumentTypeError, match="the cost, 'd', is a function of your own"):
+    net = xpnn.Network([2, 1], output="identity", loss=xpnn.Loss(lambda A, Y, xp: A - Y, name="d"))
+    with pytest.raises(ArgumentTypeError, match="the loss, 'd', is a function of your own"):
         save(path, net, net.init())
     assert not path.exists()
 
@@ -426,7 +426,7 @@ DAMAGE = {
     "hidden_of_a_dict": (of_network(hidden=[{}]), "cannot make: unknown activation"),
     "output_unknown": (of_network(output="gelu"), "cannot make: unknown activation 'gelu'"),
     "cost_none": (of_network(cost=None), "expected the sizes, hidden, output, cost"),
-    "cost_unsuited": (of_network(cost="poisson"), "does not suit cost"),
+    "cost_unsuited": (of_network(cost="poisson"), "does not suit loss"),
     "unknown_key": (of_network(dropout=0.5), "expected the sizes, hidden, output, cost"),
 }
 

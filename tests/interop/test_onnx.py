@@ -285,7 +285,7 @@ def test_functions_of_ones_own(path):
     with pytest.raises(ArgumentTypeError, match="activation of layer 1, 'tanh', is a function of"):
         write_onnx(path, net, net.init())
     loss = xpnn.Loss(lambda A, Y, xp: (A - Y) ** 2)  # no part of what is exported
-    net = xpnn.Network([2, 1], output="identity", cost=loss)
+    net = xpnn.Network([2, 1], output="identity", loss=loss)
     write_onnx(path, net, net.init())
     assert run(path, [[1.0, 2.0]])["Y"].shape == (1, 1)
 

@@ -333,7 +333,7 @@ OTHERS = {  # of rank 1
     "dtype": {"dtype": "float32"},
     "sizes": {"hidden": 8},
     "activations": {"net": xpnn.Network(SIZES, hidden="relu")},
-    "cost": {"net": xpnn.Network(SIZES, output="sigmoid", cost="squared_error")},
+    "loss": {"net": xpnn.Network(SIZES, output="sigmoid", loss="squared_error")},
     "optimizer": {"optimizer": optimizers.adam(0.01)},
     "optimizer ": {"optimizer": optimizers.momentum(0.02)},
     "optimizer  ": {"optimizer": optimizers.adam(0.02, beta1=0.8)},

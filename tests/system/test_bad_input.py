@@ -69,10 +69,10 @@ def test_sizes_may_be_any_sequence(sizes):
         ({"hidden": "leaky"}, ["activation 'leaky'", "expected one of", "mean 'leaky_relu'"]),
         ({"output": "sofmax"}, ["activation 'sofmax'", "expected one of", "mean 'softmax'"]),
         ({"output": "linear"}, ["activation 'linear'", "expected one of", "identity"]),
-        ({"output": None}, ["activation None", "expected one of", "softmax"]),
-        ({"cost": "binary_crossentropy"}, ["cost 'binary_crossentropy'", "expected one of"]),
-        ({"cost": "binary_crossentropy"}, ["mean 'binary_cross_entropy'"]),
-        ({"cost": "mse"}, ["cost 'mse'", "expected one of", "squared_error"]),
+        ({"output": 3}, ["activation 3", "expected one of", "softmax"]),
+        ({"loss": "binary_crossentropy"}, ["loss 'binary_crossentropy'", "expected one of"]),
+        ({"loss": "binary_crossentropy"}, ["mean 'binary_cross_entropy'"]),
+        ({"loss": "mse"}, ["loss 'mse'", "expected one of", "squared_error"]),
         (
             {"hidden": ["relu", "tanh"]},
             ["hidden", "expected one activation or 1", "found", "'tanh'"],
@@ -82,16 +82,20 @@ def test_sizes_may_be_any_sequence(sizes):
         ({"hidden": 4}, ["hidden", "expected", "found 4"]),
         ({"hidden": "softmax"}, ["hidden", "softmax", "only be the output", "'relu'"]),
         (
-            {"output": "softmax", "cost": "squared_error"},
-            ["output 'softmax'", "cost 'squared_error'", "expected one of identity, sigmoid"],
+            {"output": "softmax", "loss": "squared_error"},
+            ["output 'softmax'", "loss 'squared_error'", "expected one of identity, sigmoid"],
         ),
         (
-            {"output": "tanh", "cost": "binary_cross_entropy"},
-            ["output 'tanh'", "cost 'binary_cross_entropy'", "expected one of sigmoid"],
+            {"output": "tanh", "loss": "binary_cross_entropy"},
+            ["output 'tanh'", "loss 'binary_cross_entropy'", "expected one of sigmoid"],
         ),
         (
-            {"output": "identity", "cost": "poisson"},
-            ["output 'identity'", "cost 'poisson'", "expected one of exp"],
+            {"output": "identity", "loss": "poisson"},
+            ["output 'identity'", "loss 'poisson'", "expected one of exp"],
+        ),
+        (
+            {"loss": "poisson", "cost": "poisson"},
+            ["loss, cost: expected one of them", "found loss='poisson' and cost='poisson'"],
         ),
     ],
 )
@@ -500,8 +504,8 @@ def test_more_classes_than_the_label_dtype_counts(backend, dtype):
 
 def test_a_saturated_unit_that_is_right_costs_nothing(backend):
     """−0 log 0 and 0/0: sigmoid underflows to 0 where the target is 0."""
-    for cost, expected in (("categorical_cross_entropy", 0.0), ("poisson", 1.0)):
-        net = xpnn.Network([1, 2], output="sigmoid", cost=cost)
+    for loss, expected in (("categorical_cross_entropy", 0.0), ("poisson", 1.0)):
+        net = xpnn.Network([1, 2], output="sigmoid", loss=loss)
         W = backend.asarray([[-2000.0], [2000.0]])
         params = (xpnn.Layer(W, backend.asarray([[0.0], [0.0]])),)
         J = net.cost(params, [[1.0]], [[0.0], [1.0]])

@@ -667,7 +667,7 @@ def test_a_file_is_not_overwritten_unless_told(path):
 
 
 def other_network(**given):
-    """Return a training of a network with another architecture, on targets that suit any cost."""
+    """Return a training of a network with another architecture, on targets that suit any loss."""
     net = xpnn.Network(**{"sizes": [4, 6, 3], "hidden": "tanh", "output": "sigmoid"} | given)
     targets = (Y == [[0], [1], [2]]).astype(float)
     return lambda **common: xpnn.fit(net, net.init(rng=0), X, targets, batch_size=16, **common)
@@ -695,7 +695,7 @@ OTHER_TRAININGS = {
     "sizes": other_network(sizes=[4, 7, 3]),
     "activations": other_network(hidden="relu"),
     "output": other_network(output="softmax"),
-    "cost": other_network(cost="squared_error"),
+    "loss": other_network(loss="squared_error"),
     "optimizer": told(optimizer=optimizers.rmsprop(0.02)),
     "learning rate": told(optimizer=optimizers.adam(0.03)),
     "schedule": told(optimizer=optimizers.adam(schedules.step_decay(0.02, 0.5, 3))),
@@ -719,7 +719,7 @@ OTHER_TRAININGS = {
 @pytest.mark.parametrize("what", OTHER_TRAININGS)
 def test_another_training_is_refused(what, path):
     go = OTHER_TRAININGS[what]
-    first = other_network() if what in {"sizes", "activations", "output", "cost"} else train
+    first = other_network() if what in {"sizes", "activations", "output", "loss"} else train
     first(checkpoint=xpnn.Checkpoint(path), epochs=2)
     before = path.read_bytes()
     message = r"run\.safetensors belongs to another training.*remove the file"
@@ -795,8 +795,8 @@ def own(g, name="relu"):
     return lambda: {"hidden": xpnn.Activation(g(), name=name)}
 
 
-def cost(value, name=""):
-    return lambda: {"output": "identity", "cost": xpnn.Loss(value, name=name)}
+def loss(value, name=""):
+    return lambda: {"output": "identity", "loss": xpnn.Loss(value, name=name)}
 
 
 def rated(make):
@@ -827,11 +827,11 @@ OWN_FUNCTIONS = {  # two that differ, and what the refusal says
         lambda: {"hidden": xpnn.Activation(silu(1.0), lambda Z, A, xp: A, "silu")},
         "activation 'silu' of layer 1",
     ),
-    "cost": (cost(absolute, "mine"), cost(huber, "mine"), "cost 'mine'"),
+    "loss": (loss(absolute, "mine"), loss(huber, "mine"), "loss 'mine'"),
     "own for squared error": (
-        lambda: {"output": "identity", "cost": "squared_error"},
-        cost(huber, "squared_error"),
-        "cost 'squared_error'",
+        lambda: {"output": "identity", "loss": "squared_error"},
+        loss(huber, "squared_error"),
+        "loss 'squared_error'",
     ),
     "schedule": (
         rated(lambda: lambda epoch: 0.1 / (1 + epoch)),
@@ -868,7 +868,7 @@ def test_functions_of_ones_own_are_told_apart(what, path):
 
     def go(made, epochs):
         given = {"optimizer": optimizers.adam(0.02), "output": "softmax"} | made()
-        net = {key: given.pop(key) for key in ("hidden", "output", "cost") if key in given}
+        net = {key: given.pop(key) for key in ("hidden", "output", "loss") if key in given}
         net = xpnn.Network([4, 6, 3], **net)
         targets = Y if net.output == "softmax" else (Y == [[0], [1], [2]]).astype(float)
         checkpoint = xpnn.Checkpoint(path, resume=True)

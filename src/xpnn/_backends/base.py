@@ -453,7 +453,7 @@ class Backend:
     def fuse_layers(
         self, activations: tuple[Activation, ...], loss: Loss
     ) -> tuple[tuple[Activation, ...], Loss]:
-        """Make what layers and cost do entry by entry one pass where that can be done."""
+        """Make what layers and loss do entry by entry one pass where that can be done."""
         return activations, loss
 
     def all_true(self, condition: Array) -> bool:

@@ -58,7 +58,7 @@ class Loss:
     >>> import xpnn
     >>> def log_cosh(A, Y, xp):
     ...     return xp.logaddexp(A - Y, Y - A)
-    >>> net = xpnn.Network([1, 1], output="identity", cost=xpnn.Loss(log_cosh))
+    >>> net = xpnn.Network([1, 1], output="identity", loss=xpnn.Loss(log_cosh))
     >>> xpnn.gradient_check(net, net.init(rng=0), [[0.5, 1.0]], [[1.0, 9.0]]).difference < 1e-7
     True
     """
@@ -212,4 +212,4 @@ def loss(name: str) -> Loss:
     try:
         return LOSSES[name]
     except (KeyError, TypeError):
-        raise unknown_name("cost", name, LOSSES) from None
+        raise unknown_name("loss", name, LOSSES) from None

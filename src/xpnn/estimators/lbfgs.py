@@ -96,7 +96,7 @@ REPORTED = {
 
 
 def reported(net: Network) -> Network:
-    """Return the network with its cost as scikit-learn reports it."""
+    """Return the network with its loss as scikit-learn reports it."""
     loss = REPORTED.get(net.loss.name, net.loss)
     return Network(net.sizes, net.activations[:-1], net.activations[-1], loss)
 

@@ -133,7 +133,7 @@ def load(path: StrPath, backend: str | None = None) -> Any:
     ...     xpnn.save(f"{folder}/xor.safetensors", net, net.init(rng=0))
     ...     net, params = xpnn.load(f"{folder}/xor.safetensors")
     >>> net
-    Network([2, 8, 1], hidden='tanh', output='sigmoid', cost='binary_cross_entropy')
+    Network([2, 8, 1], hidden='tanh', output='sigmoid', loss='binary_cross_entropy')
     """
     kinds = (KIND, PIPELINE, networks.KIND)
     contents = container.read(path, kinds, networks.check_parameters)

@@ -43,7 +43,7 @@ def save(path: StrPath, net: Network, params: Params) -> None:
     Raises
     ------
     ArgumentTypeError
-        If an activation or the cost is a function of your own, which a file cannot hold.
+        If an activation or the loss is a function of your own, which a file cannot hold.
     OSError
         If the file cannot be written.
 
@@ -89,7 +89,7 @@ def describe(net: Network) -> dict[str, Any]:
     Raises
     ------
     ArgumentTypeError
-        If an activation or the cost is a function of the user's own.
+        If an activation or the loss is a function of the user's own.
 
     Examples
     --------
@@ -99,8 +99,8 @@ def describe(net: Network) -> dict[str, Any]:
     {'sizes': [2, 1], 'hidden': [], 'output': 'sigmoid', 'cost': 'binary_cross_entropy'}
     """
     *hidden, output = activation_names(net)
-    cost = _built_in_name("the cost", net.loss, LOSSES)
-    return {"sizes": list(net.sizes), "hidden": hidden, "output": output, "cost": cost}
+    loss = _built_in_name("the loss", net.loss, LOSSES)
+    return {"sizes": list(net.sizes), "hidden": hidden, "output": output, "cost": loss}
 
 
 def activation_names(net: Network) -> list[str]:

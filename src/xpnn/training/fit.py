@@ -151,7 +151,7 @@ def fit(
             dtype=backend.dtype_name,
             sizes=net.sizes,
             activations=[g.name for g in net.activations],
-            cost=net.loss.name,
+            loss=net.loss.name,
             optimizer=optimizer,
             seed=rng,
             epochs=epochs,

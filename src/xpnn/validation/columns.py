@@ -176,7 +176,7 @@ def check_own_functions(
         found = tuple(getattr(loss.value(halves(n), halves(n), xp), "shape", ()))
         if found not in ((n, n + 2), (1, n + 2)):
             raise ArgumentError(
-                f"cost {loss.name!r}: expected an array of shape ({n}, m) or (1, m), the loss of "
+                f"loss {loss.name!r}: expected an array of shape ({n}, m) or (1, m), the loss of "
                 f"each example, found shape {found} for m = {n + 2}; the mean over the examples "
                 "is taken afterwards."
             )

@@ -32,9 +32,9 @@ def check_targets(Y: Array, loss: Loss, backend: Backend) -> None:
     low, high = loss.target_range
     if not backend.all_true((low <= Y) & (high >= Y)):
         raise ArgumentError(
-            f"Y: expected targets from {low:g} to {high:g} for cost {loss.name!r}, found values "
+            f"Y: expected targets from {low:g} to {high:g} for loss {loss.name!r}, found values "
             f"from {float(xp.min(Y)):g} to {float(xp.max(Y)):g}; "
-            "rescale them, or choose another cost."
+            "rescale them, or choose another loss."
         )
     sums_to_1 = xp.abs(xp.sum(Y, axis=0) - 1.0) < 1e-3
     if loss.canonical == "softmax" and not backend.all_true(sums_to_1):
