@@ -19,7 +19,7 @@ import xpnn
 from tests.fakes.fake_cupy import FakeDevice, fake_cupy
 from tests.fakes.plug_ins import fresh_caches, plug_in
 from tests.helpers import SPECS, read_only, unusable
-from xpnn._backends import selection
+from xpnn._backends import registry, selection
 from xpnn._backends.base import Backend
 from xpnn._backends.cupy import CupyBackend
 from xpnn._backends.numpy import NumpyBackend
@@ -139,7 +139,7 @@ def test_a_wrong_device_is_answered_with_the_right_ones(name, wrong, devices):
     assert all(word in str(caught.value) for word in (library, wrong, "expected one of", *devices))
 
 
-@pytest.mark.parametrize("dtype", ["float16", "int32", "float", None, np.float64])
+@pytest.mark.parametrize("dtype", ["float16", "int32", "float", "", np.float64])
 def test_dtype_is_float32_or_float64(dtype):
     with pytest.raises(
         xpnn.ArgumentError, match=r"unknown dtype.*expected one of float32, float64"
@@ -320,7 +320,7 @@ def test_auto_is_the_first_that_works(monkeypatch):
     def backend_class(name):
         return types.SimpleNamespace(create=functools.partial(create, name))
 
-    monkeypatch.setattr(selection, "backend_class", backend_class)
+    monkeypatch.setattr(registry, "backend_class", backend_class)
     assert selection.resolve("auto", "float32") == "numpy it is"
     assert tried == ["cupy:", "torch:cuda", "jax:gpu", "numpy:"]  # the design's order
 
@@ -337,7 +337,7 @@ def test_auto_prefers_a_gpu(monkeypatch, works):
     def backend_class(name):
         return types.SimpleNamespace(create=functools.partial(create, name))
 
-    monkeypatch.setattr(selection, "backend_class", backend_class)
+    monkeypatch.setattr(registry, "backend_class", backend_class)
     assert selection.resolve("auto", "float32") == works
 
 
@@ -364,7 +364,7 @@ def test_status_of_every_known_backend():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_devices_of_the_status_can_be_chosen(name):
-    status = selection.backend_class(name).status()
+    status = registry.backend_class(name).status()
     if not status.usable:
         pytest.skip(status.reason)
     for device in status.devices:
@@ -373,7 +373,7 @@ def test_devices_of_the_status_can_be_chosen(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_reason_of_the_status_is_that_of_set_backend(name):
-    status = selection.backend_class(name).status()
+    status = registry.backend_class(name).status()
     if status.usable:
         assert unusable(name) is None
     else:
@@ -539,7 +539,7 @@ def test_a_plug_in_joins(monkeypatch):
     assert xpnn.backends()[-1] == xpnn.BackendStatus("plugged", np.__version__, True, ("cpu",), "")
     assert isinstance(xpnn.set_backend("plugged"), Plugged)
     assert xpnn.get_backend().spec == "plugged:cpu"
-    assert selection.backend_class_of(["mine"]) is Plugged
+    assert registry.backend_class_of(["mine"]) is Plugged
     with pytest.raises(xpnn.ArgumentError, match=r"expected one of .*plugged.*mean 'plugged'"):
         xpnn.set_backend("pluged")
 
@@ -559,7 +559,7 @@ def test_a_plug_in_that_does_not_load_is_reported_and_harms_nothing(monkeypatch)
     assert statuses["plugged"].usable
     assert statuses["numpy"].usable
     assert isinstance(xpnn.set_backend("plugged"), Plugged)
-    assert selection.backend_class_of(object()) is None
+    assert registry.backend_class_of(object()) is None
     net = xpnn.Network([2, 2])
     assert net.forward(net.init(rng=0), [[1.0], [2.0]])[0].shape == (2, 1)
 
@@ -579,7 +579,7 @@ class Foreign:
 @pytest.mark.parametrize("error", [SystemExit("no licence"), GeneratorExit(), ImportError("none")])
 def test_a_plug_in_whose_import_ends_the_process_does_not(monkeypatch, error):
     plug_in(monkeypatch, evil=error)
-    assert selection.backend_class_of(Foreign()) is None
+    assert registry.backend_class_of(Foreign()) is None
     status = xpnn.backends()[-1]
     assert (status.name, status.usable) == ("evil", False)
     assert type(error).__name__ in status.reason
@@ -600,10 +600,10 @@ def test_a_plug_in_whose_method_ends_the_process_does_not(monkeypatch, method):
         with pytest.raises(xpnn.BackendError, match="SystemExit: no licence"):
             xpnn.set_backend("evil")
     if method != "owns":
-        assert selection.backend_class_of(Foreign()) is evil
+        assert registry.backend_class_of(Foreign()) is evil
     with pytest.raises(xpnn.XpnnError):
         xpnn.Network([1, 1]).forward(((Foreign(), Foreign()),), [[1.0]])
-    assert selection.backend_class_of([1.0]) is None
+    assert registry.backend_class_of([1.0]) is None
 
 
 def test_ctrl_c_in_a_plug_in_is_one(monkeypatch):
@@ -618,11 +618,11 @@ def test_a_plug_in_is_imported_for_its_own_arrays_only(monkeypatch):
     net = xpnn.Network([2, 1], output="sigmoid")
     X = [[0.0, 1.0], [1.0, 0.0]]
     for x in (X, pandas.DataFrame(X), pandas.Series(X[0]), sparse.csr_matrix(X), object(), None):
-        assert selection.backend_class_of(x) is None
+        assert registry.backend_class_of(x) is None
     xpnn.fit(net, net.init(), X, [[0, 1]], epochs=1)
     assert entry.asked == 0
     monkeypatch.setattr(Plugged, "owns", classmethod(lambda cls, x: isinstance(x, Foreign)))
-    assert selection.backend_class_of(Foreign()) is Plugged
+    assert registry.backend_class_of(Foreign()) is Plugged
     assert entry.asked == 1
 
 
@@ -1117,19 +1117,19 @@ def test_set_backend_switches_jax_float64_on(x64_off):
 
 def test_every_array_has_one_owner(backend):
     a = backend.asarray([1.0])
-    assert selection.backend_class_of(a) is type(backend)
-    assert selection.backend_of({"a": a, "b": a}) == backend
-    owners = [name for name in NAMES if selection.backend_class(name).owns(a)]
+    assert registry.backend_class_of(a) is type(backend)
+    assert selection.common_backend({"a": a, "b": a}) == backend
+    owners = [name for name in NAMES if registry.backend_class(name).owns(a)]
     assert owners == [backend.name]
 
 
 @pytest.mark.parametrize("x", [None, 1.0, [1.0], (1.0,), "numpy", object()], ids=repr)
 def test_what_is_no_array_has_no_owner(x):
-    assert selection.backend_class_of(x) is None
+    assert registry.backend_class_of(x) is None
 
 
 def test_numpy_scalars_belong_to_numpy():
-    assert selection.backend_class_of(np.float32(1.0)) is NumpyBackend
+    assert registry.backend_class_of(np.float32(1.0)) is NumpyBackend
 
 
 def test_a_minimal_backend_needs_no_method_of_its_own():

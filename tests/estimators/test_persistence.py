@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 import xpnn
 from tests.helpers import read_only
 from xpnn import LogisticRegression, MLPClassifier, MLPRegressor
-from xpnn._backends.base import to_host
+from xpnn._backends.host import to_host
 from xpnn.files import container
 
 pytestmark = [

@@ -36,7 +36,7 @@ from threadpoolctl import threadpool_limits
 from tests.helpers import NO_FLOAT64, SPECS, read_only, unusable
 from tests.programs import sklearn_mlp
 from xpnn import ArgumentError, LogisticRegression, MLPClassifier, MLPRegressor
-from xpnn._backends.base import to_host
+from xpnn._backends.host import to_host
 
 SKLEARN = tuple(map(int, version("scikit-learn").split(".")[:2]))
 EXTRA = {"backend", "device", "dtype", "callbacks", "checkpoint", "communicator"}

@@ -74,6 +74,13 @@ class JaxBackend(Backend):
         return np.dtype(dtype)
 
     @classmethod
+    def enable_float64(cls) -> None:
+        """Let JAX make 64-bit arrays, in the whole process and for good."""
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+
+    @classmethod
     def owns(cls, x: Any) -> bool:
         jax = sys.modules.get("jax")
         return jax is not None and isinstance(x, jax.Array)
@@ -214,13 +221,6 @@ def x64_enabled() -> bool:
     import jax
 
     return bool(jax.config.jax_enable_x64)
-
-
-def enable_x64() -> None:
-    """Let JAX make 64-bit arrays, in the whole process and for good."""
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
 
 
 def _device_name(device: Any) -> str:

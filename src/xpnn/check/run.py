@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .._backends import use_backend
 from .._backends.base import DTYPES, Backend
-from .._backends.selection import allow, resolve
+from .._backends.selection import resolve_for_process
 from ..exceptions import BackendError, first_line
 from .derivatives import derivatives
 from .finding import Finding
@@ -46,8 +46,7 @@ def checked(places: Sequence[str]) -> Iterator[Checked]:
     for dtype in DTYPES:
         for place in places:
             try:
-                allow(place, dtype)
-                resolve(place, dtype)
+                resolve_for_process(place, dtype)
             except BackendError as error:
                 if dtype == "float64":
                     yield Checked(place, [], f"{place} in float64: {error}")

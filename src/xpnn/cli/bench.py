@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from .. import demos
 from .._backends.base import Backend
-from .._backends.selection import resolve, usable_specs
+from .._backends.selection import resolve
+from .._backends.status import usable_specs
 from ..bench import (
     SIZES,
     WORKLOADS,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from .._backends.base import to_host
+from .._backends.host import to_host
 from .._typing import Array
 from ..estimators import load
 from ..estimators.base import NetworkEstimator

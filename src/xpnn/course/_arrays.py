@@ -12,7 +12,8 @@ import numpy as np
 from .._backends import get_backend
 from .._backends.base import Backend
 from .._backends.numpy import NumpyBackend
-from .._backends.selection import backend_class_of, backend_mismatch
+from .._backends.registry import find_backend
+from .._backends.selection import backend_mismatch
 from .._typing import Array, Rng
 from ..core.losses import LOSSES
 from ..core.parameters import Params, initial_weights
@@ -41,12 +42,8 @@ def on_one_backend(**named: Any) -> Iterator[tuple[Backend, *tuple[Any, ...]]]:
 
 def owners(named: Mapping[str, Any]) -> dict[str, Backend]:
     """Return the backend of every argument that is an array."""
-    found = {}
-    for name, x in named.items():
-        owner = backend_class_of(x)
-        if owner is not None:
-            found[name] = owner.at(x)
-    return found
+    found = {name: find_backend(x) for name, x in named.items()}
+    return {name: backend for name, backend in found.items() if backend is not None}
 
 
 def meeting_place(found: Mapping[str, Backend]) -> Backend:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .._backends.base import to_host
+from .._backends.host import to_host
 from .._typing import Array, Rng
 from ..core import optimizers, propagation
 from ..core.activations import ACTIVATIONS

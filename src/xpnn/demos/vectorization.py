@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._backends import Backend
-from .._backends.selection import usable_specs, widest
+from .._backends.selection import widest
+from .._backends.status import usable_specs
 from ..course import basics, logistic
 from ..plot._canvas import COLOURS, SMALL, Figure, pyplot
 from ..table import Table

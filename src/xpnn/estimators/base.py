@@ -16,8 +16,9 @@ from sklearn.base import BaseEstimator
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
-from .._backends.base import Backend, to_host
-from .._backends.selection import backend_of, resolve, widest
+from .._backends.base import Backend
+from .._backends.host import device_backend, to_host
+from .._backends.selection import common_backend, resolve, widest
 from .._typing import Array
 from ..core import propagation
 from ..core.activations import Activation
@@ -26,7 +27,7 @@ from ..distributed.mpi import Communicator, raised_on_all
 from ..exceptions import ArgumentError, ArgumentTypeError, BackendError
 from ..files.atomic import StrPath
 from ..network import Network
-from ..validation.rows import home_of, move_rows, predict_rows, spec_of, where
+from ..validation.rows import move_rows, predict_rows, spec_of, where
 
 CHUNK = 16_384
 """Rows that go through the network at once: the activations of more would not fit a cache."""
@@ -61,7 +62,7 @@ class NetworkEstimator(BaseEstimator):
 
     def _place(self) -> Backend:
         """Return where the parameters are."""
-        return backend_of(
+        return common_backend(
             {f"coefs_[{i}]": a for i, a in enumerate(self.coefs_)}
             | {f"intercepts_[{i}]": a for i, a in enumerate(self.intercepts_)}
         )
@@ -268,7 +269,7 @@ class NetworkEstimator(BaseEstimator):
     ) -> tuple[Array, Backend, Backend | None]:
         """Return A[L] as rows, shape (m, n_y), the backend it is on, and where X came from."""
         check_is_fitted(self)
-        home = home_of(X)
+        home = device_backend(X)
         backend = self._compute_on(home, method)
         X = predict_rows(self, X)
         with backend.current(), backend.no_grad():

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._backends.base import Backend, to_host
+from .._backends.base import Backend
+from .._backends.host import to_host
 from .._typing import Array, Namespace
 from ..core import propagation
 from ..core.losses import (

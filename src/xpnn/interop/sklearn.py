@@ -8,7 +8,7 @@ import numpy as np
 from sklearn import linear_model, neural_network
 from sklearn.utils.validation import check_is_fitted
 
-from .._backends.base import to_host
+from .._backends.host import to_host
 from ..estimators.base import NetworkEstimator
 from ..estimators.classifier import NetworkClassifier, binarizer
 from ..estimators.logistic import LogisticRegression

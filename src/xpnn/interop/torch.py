@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .._backends.base import DTYPES, to_host
+from .._backends.base import DTYPES
+from .._backends.host import to_host
 from .._optional import optional
 from ..core.parameters import Layer, Params
 from ..exceptions import ArgumentError, ArgumentTypeError

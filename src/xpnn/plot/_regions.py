@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .._backends.selection import backend_class_of
+from .._backends.registry import find_backend
 from ..exceptions import ArgumentError, ArgumentTypeError
 from ..validation.arrays import numbers_on_host
 from ..validation.numbers import positive_int
@@ -201,9 +201,8 @@ def _regions(predict: Callable[[Any], Any], X: Any, extent: Any, resolution: int
     left, right, bottom, top = extent
     x1, x2 = np.meshgrid(_centres(left, right, resolution), _centres(bottom, top, resolution))
     columns: Any = np.stack((x1.ravel(), x2.ravel()))
-    owner = backend_class_of(X)
-    if owner is not None:
-        backend = owner.at(X)
+    backend = find_backend(X)
+    if backend is not None:
         real = backend.xp.isdtype(X.dtype, "real floating")
         columns = backend.asarray(columns, X.dtype if real else "float32")
     y = class_labels("predict(X)", predict(columns), resolution**2)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from .._backends.base import Backend, is_masked
-from .._backends.numpy import NumpyBackend
-from .._backends.selection import backend_class_of, backend_mismatch, resolve
+from .._backends.base import Backend
+from .._backends.host import device_backend, is_masked, to_host
+from .._backends.selection import backend_mismatch, resolve
 from .._typing import Array
 from ..exceptions import ArgumentError, ArgumentTypeError
 
@@ -32,8 +32,7 @@ def converted(name: str, x: Any, backend: Backend, dtype: Any = None) -> Array:
 
 def on_host(x: Any) -> Any:
     """Return an array of any library as a NumPy array; anything else as it is."""
-    owner = backend_class_of(x)
-    return x if owner is None else owner.at(x).to_numpy(x)
+    return x if device_backend(x) is None else to_host(x)
 
 
 def numbers_on_host(name: str, x: Any) -> Any:
@@ -51,11 +50,9 @@ def check_place(name: str, x: Any, backend: Backend) -> None:
     """Raise unless ``x`` is dense, without a mask, and on the backend's device or the host."""
     check_dense(name, x)
     check_unmasked(name, x)
-    owner = backend_class_of(x)
-    if owner is not None and owner is not NumpyBackend:
-        found = owner.at(x)
-        if not found.same_device(backend):
-            raise backend_mismatch(name, found, "params", backend)
+    found = device_backend(x)
+    if found is not None and not found.same_device(backend):
+        raise backend_mismatch(name, found, "params", backend)
 
 
 def check_dense(name: str, x: Any) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._backends.base import DTYPES, Backend
 from .._backends.numpy import NumpyBackend
-from .._backends.selection import backend_of
+from .._backends.selection import common_backend
 from .._typing import Array
 from ..core.activations import ACTIVATIONS, Activation
 from ..core.losses import LOSSES, Loss
@@ -48,7 +48,7 @@ def check_params(params: Any, sizes: tuple[int, ...]) -> tuple[Params, Backend]:
         for l, layer in enumerate(layers, 1)
         for symbol, array in zip("Wb", layer, strict=True)
     }
-    backend = backend_of(arrays)
+    backend = common_backend(arrays)
     for name, array in arrays.items():
         if isinstance(array, np.ma.MaskedArray | np.matrix):  # whose * is another
             cure = "numpy.asarray(x)" if isinstance(array, np.matrix) else "x.filled(0.0)"

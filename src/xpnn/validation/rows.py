@@ -17,6 +17,7 @@ from sklearn.utils.validation import (
 
 from .._backends import selection
 from .._backends.base import Backend
+from .._backends.host import device_backend
 from .._backends.numpy import NumpyBackend
 from .._typing import Array
 from ..exceptions import ArgumentError, ArgumentTypeError
@@ -26,12 +27,6 @@ from .weights import check_not_negative
 FLOATS = (np.float64, np.float32)
 DATES = ("date", "time", "duration")
 """How the names of the dtypes of dates and times begin, in NumPy, pandas and polars."""
-
-
-def home_of(X: Any) -> Backend | None:
-    """Return the library and device that X is on; None for host data, frames and lists."""
-    owner = selection.backend_class_of(X)
-    return None if owner is None or owner is NumpyBackend else owner.at(X)
 
 
 def spec_of(home: Backend | None) -> str:
@@ -81,8 +76,7 @@ def where(estimator: Any, home: Backend | None, dtype: str) -> Backend:
         name = f"{name.partition(':')[0]}:{estimator.device}"
     if estimator.dtype is None:
         return selection.widest(name, dtype)
-    selection.allow(name, estimator.dtype)
-    return selection.resolve(name, estimator.dtype)
+    return selection.resolve_for_process(name, estimator.dtype)
 
 
 class Checked(NamedTuple):
@@ -96,7 +90,7 @@ class Checked(NamedTuple):
     """the sample weights in float64 on the host, shape (1, m), or None"""
     backend: Backend
     home: Backend | None
-    """as `home_of` says"""
+    """where X was, None for the host"""
 
 
 def check_fit(
@@ -113,7 +107,7 @@ def check_fit(
 
     ``dtype`` is that of the parameters, where there are some; else X decides.
     """
-    home = home_of(X)
+    home = device_backend(X)
     check_kind("y", y)
     check_kind("X", X)
     refuse_dates(X)
@@ -141,7 +135,7 @@ def predict_rows(estimator: Any, X: Any) -> Any:
     """Check what a fitted estimator is given."""
     check_kind("X", X)
     refuse_dates(X)
-    if home_of(X) is None:
+    if device_backend(X) is None:
         return validate_data(estimator, X, accept_sparse=["csr", "csc"], reset=False)
     check_device_rows(estimator, X, reset=False)
     return X
