@@ -7,11 +7,11 @@ the same equations run on NumPy, CuPy, PyTorch, JAX, or any conforming library.
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from . import data, distributed, graph, optimizers, plot, schedules
+from . import data, distributed, exceptions, graph, optimizers, plot, schedules
 from ._backends import (
-    Audit,
+    Audit as Audit,
     Backend,
-    BackendStatus,
+    BackendStatus as BackendStatus,
     audit,
     backend_of,
     backends,
@@ -24,21 +24,21 @@ from .core.activations import Activation
 from .core.losses import Loss
 from .core.parameters import Layer
 from .exceptions import (
-    ArgumentError,
-    ArgumentTypeError,
-    BackendError,
-    DivergenceError,
-    FileFormatError,
-    MissingLibraryError,
-    OutOfMemoryError,
+    ArgumentError as ArgumentError,
+    ArgumentTypeError as ArgumentTypeError,
+    BackendError as BackendError,
+    DivergenceError as DivergenceError,
+    FileFormatError as FileFormatError,
+    MissingLibraryError as MissingLibraryError,
+    OutOfMemoryError as OutOfMemoryError,
     XpnnError,
 )
 from .files import save
 from .network import Network
 from .training.checkpoint import Checkpoint
 from .training.fit import fit
-from .training.gradient_check import GradientCheck, gradient_check
-from .training.history import History, Report
+from .training.gradient_check import GradientCheck as GradientCheck, gradient_check
+from .training.history import History as History, Report as Report
 
 if _TYPE_CHECKING:  # what `__getattr__` imports when it is asked for
     from . import course
@@ -68,9 +68,7 @@ __all__ = [
     "backend_of",
     "backends",
     "Backend",
-    "BackendStatus",
     "audit",
-    "Audit",
     "Array",
     "Namespace",
     # networks and training
@@ -79,12 +77,9 @@ __all__ = [
     "Activation",
     "Loss",
     "fit",
-    "History",
-    "Report",
     "optimizers",
     "schedules",
     "gradient_check",
-    "GradientCheck",
     "Checkpoint",
     "save",
     # the scikit-learn face
@@ -100,15 +95,8 @@ __all__ = [
     "data",
     "plot",
     "distributed",
-    # errors
+    "exceptions",
     "XpnnError",
-    "ArgumentError",
-    "ArgumentTypeError",
-    "BackendError",
-    "DivergenceError",
-    "FileFormatError",
-    "MissingLibraryError",
-    "OutOfMemoryError",
 ]
 
 

@@ -25,6 +25,7 @@ from tests.helpers import to_numpy
 from xpnn.core.activations import ACTIVATIONS
 from xpnn.exceptions import ArgumentError, ArgumentTypeError, FileFormatError
 from xpnn.files import atomic, container, networks, plain, save
+from xpnn.validation import memory
 
 NET = xpnn.Network([3, 4, 2], hidden="tanh", output="softmax")
 DTYPES = ("float32", "float64", "int64", "int32", "uint8", "bool")
@@ -560,7 +561,7 @@ def test_no_key_is_seen_twice_where_none_is(text):
 
 def test_arrays_that_memory_does_not_hold_are_refused(path, monkeypatch):
     container.write(path, "k", {}, {"a": BASE})
-    monkeypatch.setattr(container, "host_memory", lambda: BASE.nbytes - 1)
+    monkeypatch.setattr(memory, "host_memory", lambda: BASE.nbytes - 1)
     with pytest.raises(
         xpnn.exceptions.OutOfMemoryError, match=r"model.safetensors: expected arrays"
     ):

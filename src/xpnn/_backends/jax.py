@@ -104,6 +104,10 @@ class JaxBackend(Backend):
         # of a host array, so it gets one of our own
         return jax.device_put(np.array(x, dtype=dtype), self.device)
 
+    def fetch(self, a: Array) -> Any:
+        host = super().fetch(a)
+        return host.astype(np.float32) if host.dtype.kind == "V" else host  # bfloat16: not NumPy's
+
     def free_memory(self) -> float:
         statistics = self.device.memory_stats() or {}  # none of the CPU
         limit = float(statistics.get("bytes_limit", inf))

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.description = (
         "Check every backend that works here: functions, the gradient of every activation and "
-        "cost, the same training as on NumPy in float64, files, where arrays lie and how often "
+        "loss, the same training as on NumPy in float64, files, where arrays lie and how often "
         "the device is waited for. Each number says how far something is from right, and may be as "
         "large as 'at most'. The exit status is 1 if anything fails."
     )

@@ -27,7 +27,7 @@ from ..distributed.mpi import Communicator, raised_on_all
 from ..exceptions import ArgumentError, ArgumentTypeError, BackendError
 from ..files.atomic import StrPath
 from ..network import Network
-from ..validation import rows as inputs
+from ..validation.rows import home_of, move_rows, predict_rows, spec_of, where
 
 CHUNK = 16_384
 """Rows that go through the network at once: the activations of more would not fit a cache."""
@@ -269,11 +269,11 @@ class NetworkEstimator(BaseEstimator):
     ) -> tuple[Array, Backend, Backend | None]:
         """Return A[L] as rows, shape (m, n_y), the backend it is on, and where X came from."""
         check_is_fitted(self)
-        home = inputs.home_of(X)
+        home = home_of(X)
         backend = self._compute_on(home, method)
-        X = inputs.predict_rows(self, X)
+        X = predict_rows(self, X)
         with backend.current(), backend.no_grad():
-            X, params = inputs.move_rows(X, backend), self._params(backend)
+            X, params = move_rows(X, backend), self._params(backend)
             A = outputs(X, params, activations or self._network().activations, backend)
             return A, backend, home
 
@@ -282,10 +282,10 @@ class NetworkEstimator(BaseEstimator):
         here = self._place()
         if self.backend is not None:
             try:
-                return inputs.where(self, home, here.dtype_name)
+                return where(self, home, here.dtype_name)
             except BackendError as error:
                 raise BackendError(f"{error} Or move the model: model.to('numpy').") from error
-        fitted_on, found = getattr(self, "_fitted_on", None), inputs.spec_of(home)
+        fitted_on, found = getattr(self, "_fitted_on", None), spec_of(home)
         if fitted_on not in {None, found} and get_config()["array_api_dispatch"]:
             raise ArgumentError(
                 f"Inputs passed to {type(self).__name__}.{method}() must use the same namespace "

@@ -10,7 +10,9 @@ from sklearn.preprocessing import LabelBinarizer
 
 from .._backends.base import Backend
 from .._typing import Array, Namespace
-from ..validation.rows import on_home, on_host, score_weights, send
+from ..validation.arrays import on_host
+from ..validation.rows import on_home, send
+from ..validation.weights import score_weights
 from .base import NetworkEstimator
 
 

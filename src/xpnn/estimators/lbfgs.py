@@ -32,7 +32,7 @@ from ..network import Network
 from ..training.history import Callback, Report
 from ..training.stopping import AdaptiveRate
 from ..training.trainer import Trainer, largest_product
-from ..validation import columns as boundary
+from ..validation.weights import share_and_decay
 
 # ---- losses -----------------------------------------------------------------
 
@@ -227,7 +227,7 @@ def lbfgs(
     """
     from scipy.optimize import OptimizeResult, minimize
 
-    share, decay = boundary.share_and_decay(X.shape[0], s, l2, backend)
+    share, decay = share_and_decay(X.shape[0], s, l2, backend)
     evaluate = _evaluation(net, backend, bool(l2))
 
     def objective(theta: Any) -> tuple[float, Any]:

@@ -33,8 +33,8 @@ from ..training.fit import check_callbacks
 from ..training.loop import Loop, interruptible
 from ..training.stopping import Stopping
 from ..training.trainer import Trainer
-from ..validation import columns as boundary
-from ..validation import rows as inputs
+from ..validation.rows import check_fit, move_rows, send, spec_of
+from ..validation.weights import scaled
 from .classifier import NetworkClassifier
 from .many import compare_estimators, of_all_ranks
 from .parameters import WHERE_AND_HOW
@@ -178,7 +178,7 @@ class LogisticRegression(NetworkClassifier):
         """
         Z, backend, home = self._forward(X, "decision_function", (ACTIVATIONS["identity"],))
         with backend.current():
-            return inputs.send(Z[:, 0] if Z.shape[1] == 1 else Z, backend, home)
+            return send(Z[:, 0] if Z.shape[1] == 1 else Z, backend, home)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -200,14 +200,13 @@ class LogisticRegression(NetworkClassifier):
             If a learning rate of your own is too large; it is a ValueError too.
         """
         comm = active_comm(self.communicator)
-        home = inputs.home_of(X)
         with raised_on_all(comm):
             check_callbacks(self.callbacks)
-            X, y = inputs.fit_rows(self, X, y, reset=True, multi_output=False)
+            X, y, s, backend, home = check_fit(
+                self, X, y, sample_weight, reset=True, multi_output=False
+            )
             y = column_or_1d(y, warn=True)
             check_classification_targets(y)
-            backend = inputs.where(self, home, inputs.dtype_of(X))
-            s = inputs.check_weights(sample_weight, X.shape[0])
         self._label_binarizer = LabelBinarizer().fit(of_all_ranks(comm, y))
         self.classes_ = self._label_binarizer.classes_
         if len(self.classes_) < 2:
@@ -218,8 +217,8 @@ class LogisticRegression(NetworkClassifier):
         Y = self._one_hot(y)
         compare_estimators(comm, self, X, Y, sample_weight, backend)
         with backend.restoring_settings(), backend.current(), backend.no_grad(), training(comm):
-            self._fitted_on = inputs.spec_of(home)
-            X = inputs.move_rows(X, backend)
+            self._fitted_on = spec_of(home)
+            X = move_rows(X, backend)
             Y = backend.asarray(Y, backend.dtype)
             over_ranks = together.summing(comm, backend)
             mu = _means(X, _in_units(s, comm, backend)[0], backend, over_ranks)
@@ -305,7 +304,7 @@ def _in_units(s: Any, comm: Communicator | None, backend: Backend) -> tuple[Arra
     if s is None:
         return None, 1.0
     largest = s.max() if comm is None else max(comm.gather(s.max()))
-    s, unit = boundary.in_units(s, largest)
+    s, unit = scaled(s, largest)
     return backend.asarray(s, backend.dtype), unit
 
 

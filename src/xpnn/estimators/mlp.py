@@ -41,8 +41,10 @@ from ..training.fit import check_callbacks
 from ..training.loop import Loop, interruptible
 from ..training.step import cutting
 from ..training.stopping import AdaptiveRate, Stopping
-from ..validation import columns as boundary
-from ..validation import rows as inputs
+from ..validation.arrays import check_range, on_host
+from ..validation.memory import check_layers_fit
+from ..validation.rows import check_fit, move_rows, send, spec_of
+from ..validation.weights import score_weights
 from . import lbfgs as solvers
 from .base import NetworkEstimator, moments, outputs
 from .classifier import NetworkClassifier
@@ -169,20 +171,18 @@ class BaseMLP(NetworkEstimator):
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool) -> Self:
         comm = active_comm(self.communicator)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        home = inputs.home_of(X)
         with raised_on_all(comm):
             check_callbacks(self.callbacks)
             self._check_checkpoint(incremental=incremental)
             hidden_sizes = self._hidden_sizes()
-            X, y = inputs.fit_rows(self, X, y, reset=first, **self._y_checks)
-            backend = inputs.where(
-                self, home, inputs.dtype_of(X) if first else self._place().dtype_name
+            dtype = None if first else self._place().dtype_name
+            X, y, s, backend, home = check_fit(
+                self, X, y, sample_weight, dtype, reset=first, **self._y_checks
             )
-            s = inputs.check_weights(sample_weight, X.shape[0])
         Y = self._check_y(y, incremental=incremental)
         self._check_ranks(comm, X, Y, sample_weight, backend)
         with raised_on_all(comm):
-            inputs.check_finite("y", Y, backend)
+            check_range("y", Y, backend.dtype_name)
             if not first and Y.shape[1] != self.n_outputs_:
                 raise ArgumentError(
                     f"y: expected {self.n_outputs_} outputs, as in the first call to fit, found "
@@ -195,8 +195,8 @@ class BaseMLP(NetworkEstimator):
         with backend.restoring_settings(), backend.current(), backend.no_grad(), training(comm):
             if first:
                 self._initialize([X.shape[1], *hidden_sizes, self.n_outputs_], backend)
-            self._fitted_on = inputs.spec_of(home)
-            X = inputs.move_rows(X, backend)
+            self._fitted_on = spec_of(home)
+            X = move_rows(X, backend)
             if self.solver == "lbfgs":
                 theta = self._fit_lbfgs(X, Y, s, backend)
             else:
@@ -254,7 +254,7 @@ class BaseMLP(NetworkEstimator):
 
     def _initialize(self, sizes: list[int], backend: Backend) -> None:
         """Draw the parameters on the host, U(−r, r), r² = 6/(n_prev + n), 2/… for sigmoid."""
-        boundary.check_memory("hidden_layer_sizes", sizes)
+        check_layers_fit("hidden_layer_sizes", sizes)
         self._start_counting()
         self.n_layers_ = len(sizes)
         self.out_activation_ = self._output()
@@ -424,7 +424,7 @@ class BaseMLP(NetworkEstimator):
 
         activations = self._network().activations
         X_held_out, Y_held_out = rows(held_out), Y[held_out]
-        s_held_out = None if s is None else inputs.score_weights(s[0, held_out])
+        s_held_out = None if s is None else score_weights(s[0, held_out])
 
         def score(params: Params) -> float:
             A = outputs(X_held_out, params, activations, backend)
@@ -548,11 +548,9 @@ class MLPClassifier(NetworkClassifier, BaseMLP):  # noqa: D101
         self
         """
         with raised_on_all(active_comm(self.communicator)):
-            if _check_partial_fit_first_call(self, inputs.on_host(classes)):
-                multilabel = type_of_target(inputs.on_host(y)).startswith("multilabel")
-                self._label_binarizer = LabelBinarizer().fit(
-                    inputs.on_host(y if multilabel else classes)
-                )
+            if _check_partial_fit_first_call(self, on_host(classes)):
+                multilabel = type_of_target(on_host(y)).startswith("multilabel")
+                self._label_binarizer = LabelBinarizer().fit(on_host(y if multilabel else classes))
         return self._fit(X, y, sample_weight, incremental=True)
 
     def __sklearn_tags__(self) -> Any:
@@ -689,7 +687,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # noqa: D101
         """
         A, backend, home = self._forward(X, "predict")
         with backend.current():
-            return inputs.send(A[:, 0] if A.shape[1] == 1 else A, backend, home)
+            return send(A[:, 0] if A.shape[1] == 1 else A, backend, home)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R² = 1 − Σ(y − a)²/Σ(y − ȳ)², averaged over the outputs.
@@ -700,12 +698,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # noqa: D101
         y : array, shape (m,) or (m, n_outputs)
         sample_weight : array, shape (m,), optional
         """
-        predicted = inputs.on_host(self.predict(X))
-        return float(
-            r2_score(
-                inputs.on_host(y), predicted, sample_weight=inputs.score_weights(sample_weight)
-            )
-        )
+        predicted = on_host(self.predict(X))
+        return float(r2_score(on_host(y), predicted, sample_weight=score_weights(sample_weight)))
 
     def fold_target_scaler(self, scaler: Any) -> Self:
         """Return a model of raw targets: what undoes the scaler's work moves into the last layer.

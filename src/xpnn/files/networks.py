@@ -17,7 +17,7 @@ from ..core.losses import LOSSES, Loss
 from ..core.parameters import Layer, Params
 from ..exceptions import ArgumentTypeError, FileFormatError, XpnnError
 from ..network import Network
-from ..validation import columns as boundary
+from ..validation.columns import check_params
 from . import container
 from .atomic import StrPath
 from .plain import shown
@@ -63,7 +63,7 @@ def save(path: StrPath, net: Network, params: Params) -> None:
             "net: expected a Network, as in xpnn.save(path, net, params), found "
             f"{type(net).__name__}; an estimator saves itself: model.save(path)."
         )
-    params, _ = boundary.check_params(params, net.sizes)
+    params, _ = check_params(params, net.sizes)
     container.write(path, KIND, {"network": describe(net)}, tensors_of(params))
 
 

@@ -14,7 +14,7 @@ from ..core.propagation import backward, forward
 from ..distributed.mpi import Communicator
 from ..exceptions import DivergenceError
 from ..network import Network
-from ..validation import columns as boundary
+from ..validation.weights import scaled
 from .batches import Batches, Plan
 from .step import cutting, make_run
 from .streaming import gathered, streaming
@@ -69,7 +69,7 @@ class Trainer:
             own, m = communicator.place(m)
         if s is not None:
             of_all = [s] if communicator is None else communicator.gather(s)
-            s, self.unit = boundary.in_units(np.concatenate(of_all, axis=1)[0])
+            s, self.unit = scaled(np.concatenate(of_all, axis=1)[0])
         self.plan = Plan(m, batch_size, s, pad=backend.compiled, own=own)
         self.rows = backend.compiled or not self.plan.full
         self.data: tuple[Array, ...] = (X.T, Y.T) if columns == self.rows else (X, Y)

@@ -5,7 +5,7 @@ checked by scikit-learn's own functions. Arrays on a device stay there, and are 
 lines below, because without its array-API dispatch scikit-learn turns them into NumPy arrays.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
@@ -17,11 +17,12 @@ from sklearn.utils.validation import (
 
 from .._backends import selection
 from .._backends.base import Backend
-from .._backends.host import device_backend, is_masked, to_host
+from .._backends.host import device_backend
 from .._backends.numpy import NumpyBackend
 from .._typing import Array
 from ..exceptions import ArgumentError, ArgumentTypeError
-from . import columns as boundary
+from .arrays import check_dense, check_finite, check_range, check_unmasked, converted, on_host
+from .weights import check_not_negative
 
 FLOATS = (np.float64, np.float32)
 DATES = ("date", "time", "duration")
@@ -39,15 +40,6 @@ def spec_of(home: Backend | None) -> str:
     return "numpy" if home is None else home.spec
 
 
-def refuse_mask(name: str, x: Any) -> None:
-    """Raise for masked arrays, whose mask scikit-learn would drop."""
-    if is_masked(x):
-        raise ArgumentTypeError(
-            f"{name}: expected an array without a mask, found a masked array; fill it first: "
-            f"{name}.filled(0.0)."
-        )
-
-
 def refuse_missing(y: Any) -> None:
     """Raise for None and NaN among objects, of which scikit-learn says something else."""
     if isinstance(y, list | tuple) or getattr(getattr(y, "dtype", None), "kind", "") == "O":
@@ -60,16 +52,15 @@ def refuse_missing(y: Any) -> None:
             )
 
 
-def refuse_other_sparse(name: str, x: Any) -> None:
-    """Raise for sparse arrays of other libraries than SciPy."""
+def check_kind(name: str, x: Any) -> None:
+    """Raise for a mask, which scikit-learn would drop, and for sparse arrays that it has not."""
+    check_unmasked(name, x)
     if not issparse(x):
-        boundary.check_dense(name, x)
+        check_dense(name, x)
 
 
-def refuse_kinds(X: Any) -> None:
-    """Raise for what scikit-learn would take for numbers, or not say clearly that it is none."""
-    refuse_mask("X", X)
-    refuse_other_sparse("X", X)
+def refuse_dates(X: Any) -> None:
+    """Raise for columns of dates, which scikit-learn would take for numbers, and of records."""
     dtypes = X.dtypes if hasattr(X, "columns") else [getattr(X, "dtype", None)]
     for dtype in dtypes:
         name = str(dtype).lower()
@@ -78,11 +69,6 @@ def refuse_kinds(X: Any) -> None:
                 f"X: expected real numbers, found dtype {dtype}; convert it first, a date for "
                 "example to the days since another one."
             )
-
-
-def on_host(x: Any) -> Any:
-    """Return an array of any library as a NumPy array; anything else as it is."""
-    return x if device_backend(x) is None else to_host(x)
 
 
 def where(estimator: Any, home: Backend | None, dtype: str) -> Backend:
@@ -99,14 +85,41 @@ def where(estimator: Any, home: Backend | None, dtype: str) -> Backend:
     return selection.resolve_for_process(name, estimator.dtype)
 
 
-def fit_rows(estimator: Any, X: Any, y: Any, *, reset: bool, **y_checks: Any) -> tuple[Any, Any]:
-    """Check what `fit` is given: X stays where it is, y becomes a host array."""
-    refuse_mask("y", y)
-    refuse_other_sparse("y", y)
-    refuse_kinds(X)
+class Checked(NamedTuple):
+    """What `fit` was given, checked, and where it is to run."""
+
+    X: Any
+    """rows, where X was"""
+    y: Any
+    """on the host"""
+    s: Any
+    """the sample weights in float64 on the host, shape (1, m), or None"""
+    backend: Backend
+    home: Backend | None
+    """as `home_of` says"""
+
+
+def check_fit(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    dtype: str | None = None,
+    *,
+    reset: bool,
+    **y_checks: Any,
+) -> Checked:
+    """Check what `fit` is given: X stays where it is, y and the weights become host arrays.
+
+    ``dtype`` is that of the parameters, where there are some; else X decides.
+    """
+    home = home_of(X)
+    check_kind("y", y)
+    check_kind("X", X)
+    refuse_dates(X)
     y = on_host(y)
     refuse_missing(y)
-    if home_of(X) is None:
+    if home is None:
         X, y = validate_data(
             estimator,
             X,
@@ -116,16 +129,18 @@ def fit_rows(estimator: Any, X: Any, y: Any, *, reset: bool, **y_checks: Any) ->
             reset=reset,
             **y_checks,
         )
-        return X, y
-    y = validate_data(estimator, y=y, reset=reset, **y_checks)
-    check_device_rows(estimator, X, reset=reset)
-    check_consistent_length(np.empty((X.shape[0], 0)), y)
-    return X, y
+    else:
+        y = validate_data(estimator, y=y, reset=reset, **y_checks)
+        check_device_rows(estimator, X, reset=reset)
+        check_consistent_length(np.empty((X.shape[0], 0)), y)
+    backend = where(estimator, home, dtype or dtype_of(X))
+    return Checked(X, y, check_weights(sample_weight, X.shape[0]), backend, home)
 
 
 def predict_rows(estimator: Any, X: Any) -> Any:
     """Check what a fitted estimator is given."""
-    refuse_kinds(X)
+    check_kind("X", X)
+    refuse_dates(X)
     if home_of(X) is None:
         return validate_data(estimator, X, accept_sparse=["csr", "csc"], reset=False)
     check_device_rows(estimator, X, reset=False)
@@ -139,23 +154,10 @@ def check_weights(sample_weight: Any, m: int) -> Any:
     """
     if sample_weight is None:
         return None
-    refuse_mask("sample_weight", sample_weight)
+    check_unmasked("sample_weight", sample_weight)
     s = _check_sample_weight(on_host(sample_weight), np.empty((m, 0)))
-    if not s.min() >= 0.0:
-        raise ArgumentError(
-            f"sample_weight: expected weights of at least 0, found {s.min():g}; leave such "
-            "examples out."
-        )
-    if not s.any():  # scikit-learn 1.6 takes them
-        raise ArgumentError("sample_weight: expected at least one non-zero weight, found only 0.")
+    check_not_negative(s)
     return np.asarray(s, dtype=np.float64)[None, :]
-
-
-def score_weights(sample_weight: Any) -> Any:
-    """Return the weights of a score for scikit-learn, whose sums they may not overflow; or None."""
-    if sample_weight is None:
-        return None
-    return boundary.in_units(np.asarray(on_host(sample_weight), dtype=np.float64))[0]
 
 
 def check_device_rows(estimator: Any, X: Array, *, reset: bool) -> None:
@@ -184,7 +186,7 @@ def move_rows(X: Any, backend: Backend) -> Array:
     """Return checked rows on a backend, finite in its dtype; sparse ones stay sparse on NumPy."""
     if hasattr(X, "tocsr"):
         if isinstance(backend, NumpyBackend):
-            check_finite("X", X.data, backend)
+            check_range("X", X.data, backend.dtype_name)
             return X.tocsr().astype(backend.dtype, copy=False)
         X = X.toarray()
     narrowed = not isinstance(X, np.ndarray) or np.dtype(X.dtype).itemsize > (
@@ -192,24 +194,10 @@ def move_rows(X: Any, backend: Backend) -> Array:
     )
     if hasattr(X, "detach"):  # a tensor of PyTorch, perhaps in the midst of its differentiation
         X = X.detach()
-    try:
-        X = backend.asarray(X, backend.dtype)
-    except (ArgumentError, ArgumentTypeError) as error:
-        raise type(error)(f"X: {error}") from error
+    X = converted("X", X, backend, backend.dtype)
     if narrowed:  # host data have been checked in the dtype they came in
-        boundary.check_finite("X", X, backend)
+        check_finite("X", X, backend)
     return X
-
-
-def check_finite(name: str, x: Any, backend: Backend) -> None:
-    """Raise unless every entry of a host array is finite in the dtype of a backend."""
-    with np.errstate(over="ignore"):
-        finite = np.isfinite(x.astype(backend.dtype_name, copy=False)).all()
-    if not finite:
-        raise ArgumentError(
-            f"{name}: expected finite numbers, found some that are too large for "
-            f"{backend.dtype_name}; rescale them, or use dtype='float64'."
-        )
 
 
 def send(a: Array, backend: Backend, home: Backend | None) -> Any:
