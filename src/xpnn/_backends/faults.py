@@ -25,7 +25,7 @@ FORKED = (
 
 
 @contextmanager
-def explaining(backend: Backend) -> Iterator[None]:
+def translate_device_errors(backend: Backend) -> Iterator[None]:
     """Raise what a library says of its device in our words."""
     try:
         yield

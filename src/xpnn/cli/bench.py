@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from .. import demos
 from .._backends.base import Backend
-from .._backends.selection import places, resolve
+from .._backends.selection import resolve
+from .._backends.status import usable_specs
 from ..bench import (
     SIZES,
     WORKLOADS,
@@ -56,7 +57,11 @@ def run(arguments: argparse.Namespace) -> None:
         check_writable("--report", Path(f"{stem}.md"))
     # what JAX would multiply with fewer digits on a GPU, the other libraries do not
     os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "highest")
-    specs = places() if arguments.backend is None else [resolve(arguments.backend, "float32").spec]
+    specs = (
+        usable_specs()
+        if arguments.backend is None
+        else [resolve(arguments.backend, "float32").spec]
+    )
     backends = [resolve(spec, "float32") for spec in specs]
     tables = dict(_show("Explicit loops and vectorised calls", demos.vectorization().tables[0]))
     times = {

@@ -15,7 +15,7 @@ from .._typing import Array
 from ..core.activations import activation
 from ..core.activations import softmax as softmax_of_columns
 from ..exceptions import ArgumentError
-from ._arrays import together, together_as_they_are
+from ._arrays import on_one_backend, on_one_device
 
 __all__ = [
     "sigmoid",
@@ -82,10 +82,10 @@ def sigmoid_derivative(z: Any) -> Array:
     >>> sigmoid_derivative([0.0, 2.0])
     array([0.25      , 0.10499359])
     """
-    with together(z=z) as (backend, z):
+    with on_one_backend(z=z) as (backend, z):
         g = activation("sigmoid")
         assert g.derivative is not None
-        return g.derivative(z, g.g(z, backend.xp), backend.xp)
+        return g.derivative(z, g.value(z, backend.xp), backend.xp)
 
 
 def relu(z: Any) -> Array:
@@ -147,14 +147,14 @@ def softmax(x: Any) -> Array:
     array([[0.5       , 0.5       ],
            [0.88079708, 0.11920292]])
     """
-    with together(x=x) as (backend, x):
+    with on_one_backend(x=x) as (backend, x):
         _check_dimensions("x", x, 2)
         return softmax_of_columns(x.T, backend.xp).T
 
 
 def _g(name: str, z: Any) -> Array:
-    with together(z=z) as (backend, z):
-        return activation(name).g(z, backend.xp)
+    with on_one_backend(z=z) as (backend, z):
+        return activation(name).value(z, backend.xp)
 
 
 # ---- arrays of examples -----------------------------------------------------
@@ -179,7 +179,7 @@ def image2vector(image: Any) -> Array:
     >>> image2vector(np.zeros((64, 64, 3))).shape, image2vector(np.zeros((5, 64, 64, 3))).shape
     ((12288, 1), (12288, 5))
     """
-    with together_as_they_are(image=image) as (backend, image):
+    with on_one_device(image=image) as (backend, image):
         if image.ndim not in (3, 4) or 0 in image.shape:
             raise ArgumentError(
                 "image: expected shape (h, w, c), or (m, h, w, c) for several, none of them 0, "
@@ -208,7 +208,7 @@ def normalize_rows(x: Any) -> Array:
     >>> normalize_rows([[0.0, 3.0, 4.0]])
     array([[0. , 0.6, 0.8]])
     """
-    with together(x=x) as (backend, x):
+    with on_one_backend(x=x) as (backend, x):
         _check_dimensions("x", x, 2)
         return x / backend.xp.sqrt(backend.xp.sum(x * x, axis=1, keepdims=True))
 
@@ -235,7 +235,7 @@ def percentages(A: Any) -> Array:
            [ 2. , 43.5],
            [ 3.1, 56.5]])
     """
-    with together(A=A) as (backend, A):
+    with on_one_backend(A=A) as (backend, A):
         _check_dimensions("A", A, 2)
         return 100.0 * A / backend.xp.sum(A, axis=0, keepdims=True)
 
@@ -253,7 +253,7 @@ def L1(yhat: Any, y: Any) -> float:
     >>> L1([0.5, 0.25], [1.0, 0.0])
     0.75
     """
-    with together(yhat=yhat, y=y) as (backend, yhat, y):
+    with on_one_backend(yhat=yhat, y=y) as (backend, yhat, y):
         _check_shape("y", y, tuple(yhat.shape))
         return backend.number(backend.xp.sum(backend.xp.abs(y - yhat)))
 
@@ -271,7 +271,7 @@ def L2(yhat: Any, y: Any) -> float:
     >>> L2([0.5, 0.25], [1.0, 0.0])
     0.3125
     """
-    with together(yhat=yhat, y=y) as (backend, yhat, y):
+    with on_one_backend(yhat=yhat, y=y) as (backend, yhat, y):
         _check_shape("y", y, tuple(yhat.shape))
         return backend.number(backend.xp.sum((y - yhat) ** 2))
 
@@ -313,7 +313,7 @@ def dot(a: Any, b: Any) -> float:
     >>> dot([1.0, 2.0], [3.0, 4.0])
     11.0
     """
-    with together(a=a, b=b) as (backend, a, b):
+    with on_one_backend(a=a, b=b) as (backend, a, b):
         _check_vectors(a, b)
         return backend.number(a @ b)
 
@@ -366,7 +366,7 @@ def outer(a: Any, b: Any) -> Array:
     array([[3., 4.],
            [6., 8.]])
     """
-    with together(a=a, b=b) as (_, a, b):
+    with on_one_backend(a=a, b=b) as (_, a, b):
         _check_dimensions("a", a, 1)
         _check_dimensions("b", b, 1)
         return a[:, None] * b[None, :]
@@ -414,7 +414,7 @@ def multiply(a: Any, b: Any) -> Array:
     >>> multiply([1.0, 2.0], [3.0, 4.0])
     array([3., 8.])
     """
-    with together(a=a, b=b) as (_, a, b):
+    with on_one_backend(a=a, b=b) as (_, a, b):
         _check_vectors(a, b)
         return a * b
 
@@ -464,7 +464,7 @@ def matvec(A: Any, v: Any) -> Array:
     >>> matvec([[1.0, 2.0], [3.0, 4.0]], [10.0, 1.0])
     array([12., 34.])
     """
-    with together(A=A, v=v) as (_, A, v):
+    with on_one_backend(A=A, v=v) as (_, A, v):
         _check_matvec(A, v)
         return A @ v
 
@@ -516,7 +516,7 @@ def exp(v: Any) -> Array:
 
 def _on_host(**named: Any) -> tuple[Any, ...]:
     """Return the backend of the arrays, and these on the host, for a loop over their entries."""
-    with together(**named) as (backend, *arrays):
+    with on_one_backend(**named) as (backend, *arrays):
         return backend, *map(backend.to_numpy, arrays)
 
 

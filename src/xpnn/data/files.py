@@ -17,7 +17,7 @@ import numpy as np
 
 from .._typing import Array
 from ..exceptions import ArgumentError, ArgumentTypeError, XpnnError
-from ..validation import columns as boundary
+from ..validation.memory import check_memory
 
 BLOCK = 2**20  # bytes that are unpacked at once
 MOST_UNPACKED = 1032
@@ -58,13 +58,12 @@ def open_unpacked(path: Path) -> BinaryIO:
 
 def check_fits(name: object, needed: int) -> None:
     """Raise unless the bytes that the data take fit into the memory of this machine."""
-    there = boundary.host_memory()
-    if needed > there:
-        raise ArgumentError(
-            f"{name}: expected data that fit into the memory at hand ({there / 1e9:.1f} GB), "
-            f"found sizes that take {min(needed, 2**70) / 1e9:,.1f} GB to read; use a part of the "
-            "data, or a machine with more memory."
-        )
+    check_memory(
+        needed,
+        f"{name}: expected data that",
+        "sizes",
+        "use a part of the data, or a machine with more memory.",
+    )
 
 
 def rest(path: Path, file: Any, expected: int) -> Array:

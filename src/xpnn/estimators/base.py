@@ -8,7 +8,7 @@ and how the results come back.
 import copy
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn import get_config
@@ -16,17 +16,20 @@ from sklearn.base import BaseEstimator
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
-from .._backends.base import Backend, to_host
-from .._backends.selection import backend_of, resolve, widest
+from .._backends.base import Backend
+from .._backends.host import device_backend, to_host
+from .._backends.selection import common_backend, resolve, widest
 from .._typing import Array
 from ..core import propagation
 from ..core.activations import Activation
-from ..core.parameters import Layer, Params, fold_standardization, to_vector
+from ..core.parameters import Layer, Params, fold_standardization, ravel
 from ..distributed.mpi import Communicator, raised_on_all
 from ..exceptions import ArgumentError, ArgumentTypeError, BackendError
 from ..files.atomic import StrPath
 from ..network import Network
-from ..validation import rows as inputs
+from ..validation.rows import move_rows, predict_rows, spec_of, where
+from .persistence import save_estimator
+from .registry import ESTIMATORS
 
 CHUNK = 16_384
 """Rows that go through the network at once: the activations of more would not fit a cache."""
@@ -38,6 +41,18 @@ class NetworkEstimator(BaseEstimator):
     coefs_: list[Array]
     intercepts_: list[Array]
     n_features_in_: int
+    n_iter_: int
+    _counterpart: ClassVar[type]
+    """scikit-learn's class of the same name."""
+    _counted: ClassVar[set[str]] = {"n_iter_"}
+    """The attributes of every fitted model that count from 0."""
+
+    def __init_subclass__(cls, counterpart: type | None = None, **kwargs: Any) -> None:
+        """Register an estimator that scikit-learn has too."""
+        super().__init_subclass__(**kwargs)
+        if counterpart is not None:
+            cls._counterpart = counterpart
+            ESTIMATORS[cls.__name__] = cls
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -57,11 +72,19 @@ class NetworkEstimator(BaseEstimator):
         """Return the network that the fitted attributes describe."""
         raise NotImplementedError
 
+    def _set_network(self, net: Network) -> None:
+        """Set the fitted attributes that describe the network."""
+        self.n_features_in_ = net.sizes[0]
+
+    def _start_counting(self) -> None:
+        """Set the attributes that tell of a training to those of one that has not begun."""
+        self.n_iter_ = 0
+
     # ---- parameters ---------------------------------------------------------
 
     def _place(self) -> Backend:
         """Return where the parameters are."""
-        return backend_of(
+        return common_backend(
             {f"coefs_[{i}]": a for i, a in enumerate(self.coefs_)}
             | {f"intercepts_[{i}]": a for i, a in enumerate(self.intercepts_)}
         )
@@ -80,14 +103,14 @@ class NetworkEstimator(BaseEstimator):
         """Return θ on a backend, put together where the parameters are: one array moves."""
         here = self._place()
         with here.current():
-            theta = to_vector(self._params(here), here.xp)
+            theta = ravel(self._params(here), here.xp)
         return backend.asarray(theta, backend.dtype)
 
     def _keep(self, params: Params, backend: Backend) -> None:
         """Hold the parameters as scikit-learn does."""
         self.coefs_, self.intercepts_ = _turning(backend)(params)
 
-    def to(self, backend: str, device: str | None = None) -> Self:
+    def to(self, backend: str) -> Self:
         """Move a fitted estimator to another library or device, where it then stays.
 
         Where the device, or JAX as it is set, has no float64, it becomes float32.
@@ -96,8 +119,6 @@ class NetworkEstimator(BaseEstimator):
         ----------
         backend : str
             As `xpnn.set_backend` takes it: ``"torch:cuda"``. Becomes the parameter ``backend``.
-        device : str, optional
-            Of that library.
 
         Returns
         -------
@@ -111,16 +132,14 @@ class NetworkEstimator(BaseEstimator):
         array(['yes'], dtype='<U3')
         """
         check_is_fitted(self)
-        device = None if device is None else str(device)
-        dtype = self._place().dtype_name
-        target = widest(backend if device is None else f"{backend}:{device}", dtype)
+        target = widest(backend, self._place().dtype_name)
         with target.current():
             for series in (self.coefs_, self.intercepts_):
                 series[:] = [target.asarray(a, target.dtype) for a in series]
             solver = getattr(self, "_optimizer", None)
             if solver is not None and solver.state is not None:
                 solver.state = tuple(target.asarray(a, target.dtype) for a in solver.state)
-        self.set_params(backend=backend, device=device)
+        self.set_params(backend=backend)
         return self
 
     def fold_scaler(self, scaler: Any) -> Self:
@@ -180,7 +199,7 @@ class NetworkEstimator(BaseEstimator):
         A safetensors file without code: the parameters as arrays, the rest (classes, feature
         names, hyperparameters, scores) as metadata, with a SHA-256 of each array. It is written
         atomically, and the same model gives the same bytes. Not kept: ``backend``,
-        ``device``, ``callbacks``, ``checkpoint`` and ``communicator``, which are this machine's, a
+        ``callbacks``, ``checkpoint`` and ``communicator``, which are this machine's, a
         ``random_state`` or ``solver`` that is an object, and the state of the optimiser.
 
         Parameters
@@ -203,8 +222,6 @@ class NetworkEstimator(BaseEstimator):
         >>> loaded.predict([[2.0]])
         array(['yes'], dtype='<U3')
         """
-        from .persistence import save_estimator
-
         check_is_fitted(self)
         save_estimator(self, path)
 
@@ -268,11 +285,11 @@ class NetworkEstimator(BaseEstimator):
     ) -> tuple[Array, Backend, Backend | None]:
         """Return A[L] as rows, shape (m, n_y), the backend it is on, and where X came from."""
         check_is_fitted(self)
-        home = inputs.home_of(X)
+        home = device_backend(X)
         backend = self._compute_on(home, method)
-        X = inputs.predict_rows(self, X)
+        X = predict_rows(self, X)
         with backend.current(), backend.no_grad():
-            X, params = inputs.move_rows(X, backend), self._params(backend)
+            X, params = move_rows(X, backend), self._params(backend)
             A = outputs(X, params, activations or self._network().activations, backend)
             return A, backend, home
 
@@ -281,17 +298,17 @@ class NetworkEstimator(BaseEstimator):
         here = self._place()
         if self.backend is not None:
             try:
-                return inputs.where(self, home, here.dtype_name)
+                return where(self, home, here.dtype_name)
             except BackendError as error:
                 raise BackendError(f"{error} Or move the model: model.to('numpy').") from error
-        fitted_on, found = getattr(self, "_fitted_on", None), inputs.spec_of(home)
+        fitted_on, found = getattr(self, "_fitted_on", None), spec_of(home)
         if fitted_on not in {None, found} and get_config()["array_api_dispatch"]:
             raise ArgumentError(
                 f"Inputs passed to {type(self).__name__}.{method}() must use the same namespace "
                 f"and the same device as those passed to fit(): expected {fitted_on}, found "
                 f"{found}. Move X, or the model with model.to({found!r})."
             )
-        if home is None or here.same_place(home):
+        if home is None or here.same_device(home):
             return here
         if here.name == "numpy":
             return widest(home.spec, here.dtype_name)

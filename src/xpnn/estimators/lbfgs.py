@@ -14,18 +14,25 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._backends.base import Backend, to_host
+from .._backends.base import Backend
+from .._backends.host import to_host
 from .._typing import Array, Namespace
 from ..core import propagation
-from ..core.losses import Loss, poisson, poisson_dA, poisson_of_logits, squared_error_dA
+from ..core.losses import (
+    Loss,
+    poisson,
+    poisson_derivative,
+    poisson_from_logits,
+    squared_error_derivative,
+)
 from ..core.optimizers import OPTIMIZERS, Optimizer, sklearn_adam, sklearn_sgd
-from ..core.parameters import from_vector, to_vector
+from ..core.parameters import ravel, unravel
 from ..core.schedules import Decay
 from ..network import Network
 from ..training.history import Callback, Report
 from ..training.stopping import AdaptiveRate
 from ..training.trainer import Trainer, largest_product
-from ..validation import columns as boundary
+from ..validation.weights import share_and_decay
 
 # ---- losses -----------------------------------------------------------------
 
@@ -40,8 +47,8 @@ def _half_deviance(A: Array, Y: Array, xp: Namespace) -> Array:
     return poisson(A, Y, xp) + _saturated(Y, xp)
 
 
-def _half_deviance_of_logits(Z: Array, Y: Array, xp: Namespace) -> Array:
-    return poisson_of_logits(Z, Y, xp) + _saturated(Y, xp)
+def _half_deviance_from_logits(Z: Array, Y: Array, xp: Namespace) -> Array:
+    return poisson_from_logits(Z, Y, xp) + _saturated(Y, xp)
 
 
 def _saturated(Y: Array, xp: Namespace) -> Array:
@@ -75,14 +82,14 @@ REPORTED = {
     "binary_cross_entropy": Loss(_binary_log_loss, canonical="sigmoid"),
     "squared_error": Loss(
         _mean_squared_error,
-        squared_error_dA,
+        squared_error_derivative,
         _mean_squared_error,
         canonical="identity",
     ),
     "poisson": Loss(
         _half_deviance,
-        poisson_dA,
-        _half_deviance_of_logits,
+        poisson_derivative,
+        _half_deviance_from_logits,
         canonical="exp",
     ),
 }
@@ -90,7 +97,7 @@ REPORTED = {
 
 
 def reported(net: Network) -> Network:
-    """Return the network with its cost as scikit-learn reports it."""
+    """Return the network with its loss as scikit-learn reports it."""
     loss = REPORTED.get(net.loss.name, net.loss)
     return Network(net.sizes, net.activations[:-1], net.activations[-1], loss)
 
@@ -191,11 +198,11 @@ def _evaluation(net: Network, backend: Backend, l2: bool) -> Callable[..., tuple
     def cost_and_gradient(
         theta: Array, X: Array, Y: Array, share: Any, decay: Any
     ) -> tuple[Array, Array]:
-        layers = from_vector(theta, net.sizes, xp)
+        layers = unravel(theta, net.sizes, xp)
         common = (share, decay if l2 else None, activations, loss, xp)
         _, caches = propagation.forward(layers, X.T, activations, xp)
         J = propagation.cost(layers, caches, Y.T, *common)
-        return J, to_vector(propagation.backward(layers, caches, Y.T, *common), xp)
+        return J, ravel(propagation.backward(layers, caches, Y.T, *common), xp)
 
     return backend.compile_like_steps(cost_and_gradient)
 
@@ -220,7 +227,7 @@ def lbfgs(
     """
     from scipy.optimize import OptimizeResult, minimize
 
-    share, decay = boundary.share_and_decay(X.shape[0], s, l2, backend)
+    share, decay = share_and_decay(X.shape[0], s, l2, backend)
     evaluate = _evaluation(net, backend, bool(l2))
 
     def objective(theta: Any) -> tuple[float, Any]:

@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
+from sklearn import linear_model
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import LabelBinarizer
@@ -33,8 +34,8 @@ from ..training.fit import check_callbacks
 from ..training.loop import Loop, interruptible
 from ..training.stopping import Stopping
 from ..training.trainer import Trainer
-from ..validation import columns as boundary
-from ..validation import rows as inputs
+from ..validation.rows import check_fit, move_rows, send, spec_of
+from ..validation.weights import scaled
 from .classifier import NetworkClassifier
 from .many import compare_estimators, of_all_ranks
 from .parameters import WHERE_AND_HOW
@@ -43,7 +44,7 @@ Sum: TypeAlias = Callable[[Array], Array]
 EVERY = 20  # iterations from one look at the gradient to the next
 
 
-class LogisticRegression(NetworkClassifier):
+class LogisticRegression(NetworkClassifier, counterpart=linear_model.LogisticRegression):
     """Logistic regression, softmax regression for more than two classes, by gradient descent.
 
     It has scikit-learn's cost and attributes, and parameters of its own.
@@ -66,9 +67,8 @@ class LogisticRegression(NetworkClassifier):
     tol : float
         Stop when no entry of the gradient is larger; looked at every 20 iterations.
     backend : str, optional
-        As `xpnn.set_backend` takes it. Without, X's own library, or the selected backend if X is
-        host data.
-    device : str, optional
+        As `xpnn.set_backend` takes it: ``"torch:cuda"``. Without, X's own library, or the
+        selected backend if X is host data.
     dtype : {"float32", "float64"}, optional
         Without, that of X.
     callbacks : sequence of callable (Report) -> object
@@ -123,7 +123,6 @@ class LogisticRegression(NetworkClassifier):
         max_iter: int = 1000,
         tol: float = 1e-4,
         backend: str | None = None,
-        device: str | None = None,
         dtype: str | None = None,
         callbacks: Any = (),
         checkpoint: Checkpoint | None = None,
@@ -135,7 +134,6 @@ class LogisticRegression(NetworkClassifier):
         self.max_iter = max_iter
         self.tol = tol
         self.backend = backend
-        self.device = device
         self.dtype = dtype
         self.callbacks = callbacks
         self.checkpoint = checkpoint
@@ -178,7 +176,7 @@ class LogisticRegression(NetworkClassifier):
         """
         Z, backend, home = self._forward(X, "decision_function", (ACTIVATIONS["identity"],))
         with backend.current():
-            return inputs.send(Z[:, 0] if Z.shape[1] == 1 else Z, backend, home)
+            return send(Z[:, 0] if Z.shape[1] == 1 else Z, backend, home)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -200,14 +198,13 @@ class LogisticRegression(NetworkClassifier):
             If a learning rate of your own is too large; it is a ValueError too.
         """
         comm = active_comm(self.communicator)
-        home = inputs.home_of(X)
         with raised_on_all(comm):
             check_callbacks(self.callbacks)
-            X, y = inputs.fit_rows(self, X, y, reset=True, multi_output=False)
+            X, y, s, backend, home = check_fit(
+                self, X, y, sample_weight, reset=True, multi_output=False
+            )
             y = column_or_1d(y, warn=True)
             check_classification_targets(y)
-            backend = inputs.where(self, home, inputs.dtype_of(X))
-            s = inputs.check_weights(sample_weight, X.shape[0])
         self._label_binarizer = LabelBinarizer().fit(of_all_ranks(comm, y))
         self.classes_ = self._label_binarizer.classes_
         if len(self.classes_) < 2:
@@ -217,9 +214,9 @@ class LogisticRegression(NetworkClassifier):
             )
         Y = self._one_hot(y)
         compare_estimators(comm, self, X, Y, sample_weight, backend)
-        with backend.kept(), backend.current(), backend.no_grad(), training(comm):
-            self._fitted_on = inputs.spec_of(home)
-            X = inputs.move_rows(X, backend)
+        with backend.restoring_settings(), backend.current(), backend.no_grad(), training(comm):
+            self._fitted_on = spec_of(home)
+            X = move_rows(X, backend)
             Y = backend.asarray(Y, backend.dtype)
             over_ranks = together.summing(comm, backend)
             mu = _means(X, _in_units(s, comm, backend)[0], backend, over_ranks)
@@ -305,7 +302,7 @@ def _in_units(s: Any, comm: Communicator | None, backend: Backend) -> tuple[Arra
     if s is None:
         return None, 1.0
     largest = s.max() if comm is None else max(comm.gather(s.max()))
-    s, unit = boundary.in_units(s, largest)
+    s, unit = scaled(s, largest)
     return backend.asarray(s, backend.dtype), unit
 
 

@@ -194,7 +194,7 @@ def describe(optimizer: Optimizer) -> list[Any]:
 def _compare(loop: "Loop", content: dict[str, Any], tensors: dict[str, Any], path: Path) -> None:
     """Raise unless the file is of this training."""
     different = [
-        f"there {name} is {content['run'].get(name)!r}, here {value!r}"
+        f"there {_word(name)} is {content['run'].get(name)!r}, here {value!r}"
         for name, value in _run(loop).items()
         if not _same(content["run"].get(name), value)
     ]
@@ -211,12 +211,17 @@ def _compare(loop: "Loop", content: dict[str, Any], tensors: dict[str, Any], pat
         )
 
 
+def _word(key: str) -> str:
+    """Return a key of the file as messages say it: a file calls the loss cost."""
+    return "loss" + key.removeprefix("cost") if key.startswith("cost") else key
+
+
 def _other_origin(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
     """Return the differences between the `origin` in a file and that of this training."""
     same_python = there.get("python") == here["python"]
     theirs, own = there.get("own", here["own"]), here["own"]
     different = [
-        f"its {name} is another function"
+        f"its {_word(name)} is another function"
         for name in {**own, **theirs}
         if (theirs.get(name) is None) != (own.get(name) is None)
         or (same_python and theirs[name] != own[name])

@@ -16,7 +16,7 @@ from ..distributed.mpi import Communicator, active_comm, is_root, raised_on_all,
 from ..exceptions import ArgumentTypeError
 from ..network import Network
 from ..rng import host_rng
-from ..validation import columns as boundary
+from ..validation.columns import check_examples, check_host_examples, check_params
 from ..validation.numbers import at_least_0, positive_int
 from .bar import progress_bar
 from .batches import Shuffle
@@ -141,7 +141,7 @@ def fit(
         batch_size = None if batch_size is None else positive_int("batch_size", batch_size)
         check_checkpoint(checkpoint)
         stopping = Stopping(tol, n_iter_no_change, higher_is_better=validation is not None)
-        layers, backend = boundary.check_params(params, net.sizes)
+        layers, backend = check_params(params, net.sizes)
         l2 = at_least_0("l2", l2)
     if comm is not None:
         together.compare(
@@ -151,7 +151,7 @@ def fit(
             dtype=backend.dtype_name,
             sizes=net.sizes,
             activations=[g.name for g in net.activations],
-            cost=net.loss.name,
+            loss=net.loss.name,
             optimizer=optimizer,
             seed=rng,
             epochs=epochs,
@@ -164,9 +164,9 @@ def fit(
             checkpoint=checkpoint is not None,
         )
 
-    with backend.kept(), backend.current(), backend.no_grad(), training(comm):
+    with backend.restoring_settings(), backend.current(), backend.no_grad(), training(comm):
         streamed = stays_on_host(X, batch_size, backend, comm)
-        check = boundary.check_host_examples if streamed else boundary.check_examples
+        check = check_host_examples if streamed else check_examples
         with raised_on_all(comm):
             generator = host_rng(rng)
             X, Y, s = check(X, Y, sample_weight, net.sizes, net.activations, net.loss, backend)
@@ -236,7 +236,7 @@ def _check_validation(validation: Any, net: Network, backend: Any) -> tuple[Any,
             f"validation: expected a pair (X, Y), found {type(validation).__name__}."
         )
     X, Y = validation
-    X, Y, _ = boundary.check_examples(X, Y, None, net.sizes, net.activations, net.loss, backend)
+    X, Y, _ = check_examples(X, Y, None, net.sizes, net.activations, net.loss, backend)
     return X, Y
 
 

@@ -13,27 +13,27 @@ from .._backends.base import Backend, Carry, Run
 from .._typing import Array
 from ..core import propagation
 from ..core.optimizers import Update
-from ..core.parameters import Layer, Params, count, from_vector, pairs, to_vector
+from ..core.parameters import Layer, Params, count, pairs, ravel, unravel
 from ..distributed.mpi import Communicator
 from ..network import Network
 
 
 @lru_cache(maxsize=64)
 def cutting(sizes: tuple[int, ...], backend: Backend) -> Callable[[Array], Params]:
-    """Return `from_vector` for layers of these sizes; compiled where that is done."""
+    """Return `unravel` for layers of these sizes; compiled where that is done."""
 
     def cut(theta: Array) -> Params:
-        return from_vector(theta, sizes, backend.xp)
+        return unravel(theta, sizes, backend.xp)
 
     return backend.compile_like_steps(cut)
 
 
 @lru_cache(maxsize=64)
 def joining(backend: Backend) -> Callable[[Params], Array]:
-    """Return `to_vector`; compiled where that is done."""
+    """Return `ravel`; compiled where that is done."""
 
     def join(params: Params) -> Array:
-        return to_vector(params, backend.xp)
+        return ravel(params, backend.xp)
 
     return backend.compile_like_steps(join)
 
@@ -96,7 +96,7 @@ def make_run(
 
     def with_layers(carry: Carry) -> Carry:
         theta, *state = carry
-        return (theta, from_vector(theta, net.sizes, xp), [], *state)
+        return (theta, unravel(theta, net.sizes, xp), [], *state)
 
     def without_layers(carry: Carry) -> Carry:
         theta, _, _, *state = carry
@@ -106,11 +106,11 @@ def make_run(
         theta, params, kept, *state = carry
         share, decay, *scalars = numbers
         J, grads = cost_and_gradients(params, data, arrays, share, decay)
-        g = to_vector(grads, xp)
+        g = ravel(grads, xp)
         kept[:] = (grads, g)
         moved, new_state = fused(theta, g, tuple(state), tuple(scalars), xp)
         if moved is not theta:
-            params = from_vector(moved, net.sizes, xp)
+            params = unravel(moved, net.sizes, xp)
         return (moved, params, kept, *new_state), J
 
     # XLA would copy each W out of θ and each dW into g in every step, and a g that no cache holds
@@ -118,12 +118,12 @@ def make_run(
     # (parameter, *state) for each W[l] and b[l].
 
     def split(vectors: Carry) -> Carry:
-        trees = (from_vector(vector, net.sizes, xp) for vector in vectors)
+        trees = (unravel(vector, net.sizes, xp) for vector in vectors)
         return tuple(zip(*([a for layer in tree for a in layer] for tree in trees), strict=True))
 
     def join(carry: Carry) -> Carry:
         columns = zip(*carry, strict=True)
-        return tuple(to_vector(pairs(column), xp) for column in columns)
+        return tuple(ravel(pairs(column), xp) for column in columns)
 
     def split_step(carry: Carry, data: Any, arrays: Any, numbers: Any) -> tuple[Carry, Array]:
         share, decay, *scalars = numbers
@@ -152,9 +152,9 @@ def _reduced_run(
     xp, total = backend.xp, backend.summing(communicator)
 
     def gradient(theta: Array, data: Any, arrays: Any, share: Any, decay: Any) -> Array:
-        J, grads = cost_and_gradients(from_vector(theta, net.sizes, xp), data, arrays, share, decay)
+        J, grads = cost_and_gradients(unravel(theta, net.sizes, xp), data, arrays, share, decay)
         J = xp.reshape(J, (1, 1))
-        return to_vector((*grads, Layer(J, xp.zeros_like(J))), xp)  # in one copy
+        return ravel((*grads, Layer(J, xp.zeros_like(J))), xp)  # in one copy
 
     def move(theta: Array, g: Array, state: Any, scalars: Any) -> tuple[Array, Any]:
         return update(theta, g, state, scalars, xp)

@@ -9,12 +9,12 @@ import numpy as np
 from .._backends.base import Backend, Carry
 from .._typing import Array
 from ..core.optimizers import Optimizer
-from ..core.parameters import Params, from_vector, to_vector
+from ..core.parameters import Params, ravel, unravel
 from ..core.propagation import backward, forward
 from ..distributed.mpi import Communicator
 from ..exceptions import DivergenceError
 from ..network import Network
-from ..validation import columns as boundary
+from ..validation.weights import scaled
 from .batches import Batches, Plan
 from .step import cutting, make_run
 from .streaming import gathered, streaming
@@ -69,7 +69,7 @@ class Trainer:
             own, m = communicator.place(m)
         if s is not None:
             of_all = [s] if communicator is None else communicator.gather(s)
-            s, self.unit = boundary.in_units(np.concatenate(of_all, axis=1)[0])
+            s, self.unit = scaled(np.concatenate(of_all, axis=1)[0])
         self.plan = Plan(m, batch_size, s, pad=backend.compiled, own=own)
         self.rows = backend.compiled or not self.plan.full
         self.data: tuple[Array, ...] = (X.T, Y.T) if columns == self.rows else (X, Y)
@@ -157,7 +157,7 @@ class Trainer:
 
     def gradient(self, theta: Array) -> Array:
         """Return dJ/dθ over the examples that are here; for the full batch only."""
-        xp, params = self.backend.xp, from_vector(theta, self.net.sizes, self.backend.xp)
+        xp, params = self.backend.xp, unravel(theta, self.net.sizes, self.backend.xp)
         X, Y, *shares = self.data
         if self.rows:
             X, Y = X.T, Y.T
@@ -166,7 +166,7 @@ class Trainer:
         decay = self.l2 / total / self.comm / self.unit if self.l2 else None
         _, caches = forward(params, X, self.net.activations, xp)
         grads = backward(params, caches, Y, share, decay, self.net.activations, self.net.loss, xp)
-        return to_vector(grads, xp)
+        return ravel(grads, xp)
 
     def check_finite(self, carry: Carry, epoch: int) -> None:
         """Raise `DivergenceError` if the last update left parameters that are not finite."""
@@ -210,7 +210,7 @@ class Trainer:
         """Return rows of X on the device."""
         if self.streamed:
             return self.backend.asarray(gathered(X, indices, self.backend))
-        return self.backend.take_rows(X, self.backend.rows(indices))
+        return self.backend.take_rows(X, self.backend.scan_input(indices))
 
     def _first_bad_layer(self, params: Params) -> int:
         is_finite = self.backend.all_finite
