@@ -2,6 +2,7 @@
 
 `to_sequential`     layers and the names of their activations become modules
 `from_sequential`   modules become sizes, names and layers
+`from_torch`        modules become a fitted estimator
 
 A Linear holds W as we do, shape (n[l], n[l-1]), and b as a vector; it takes one example a row.
 """
@@ -17,7 +18,9 @@ from .._backends.base import DTYPES
 from .._backends.host import to_host
 from .._optional import optional
 from ..core.parameters import Layer, Params
+from ..estimators.registry import ESTIMATORS, ITS_NAMES
 from ..exceptions import ArgumentError, ArgumentTypeError
+from ..network import Network
 
 MODULES: dict[str, tuple[str, dict[str, Any]]] = {
     # activation: its class in torch.nn, and what to make one with; identity has no module
@@ -263,3 +266,85 @@ def _sizes(layers: list[tuple[str, Layer]]) -> tuple[int, ...]:
                 f"outputs, found {n_prev}."
             )
     return (layers[0][1].W.shape[1], *(len(layer.W) for _, layer in layers))
+
+
+# ---- from modules to an estimator -------------------------------------------------------------
+
+
+def from_torch(sequential: Any, classes: Sequence[Any] | None = None) -> Any:
+    """Return a PyTorch network as a fitted estimator.
+
+    Parameters
+    ----------
+    sequential : torch.nn.Sequential
+        Linear modules, each with an activation after it or without: ReLU, Tanh, Sigmoid,
+        LeakyReLU(0.01); the same one after every hidden Linear. Dropout is left out.
+    classes : sequence, optional
+        The labels of the outputs, for a classifier: two for a single output. A network that ends
+        in a Linear, as one does that was trained on logits, gets the sigmoid or softmax then.
+        Without them, one that ends in Sigmoid or Softmax is a classifier of 0, 1, …, any other a
+        regressor.
+
+    Returns
+    -------
+    MLPClassifier or MLPRegressor
+        On the host, in the dtype of the modules, with the same weights.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        For modules that have no counterpart, or that forward hooks change (pruning and norms
+        until they are made permanent); names them, and the cure.
+    """
+    sizes, names, params = from_sequential(sequential)
+    *hidden, output = names
+    if len(set(hidden)) > 1:
+        raise ArgumentError(
+            f"sequential: expected one activation after all hidden Linears, found {hidden}; "
+            "an xpnn.Network can have one a layer."
+        )
+    classifies = classes is not None or output in {"sigmoid", "softmax"}
+    model = ESTIMATORS["MLPClassifier" if classifies else "MLPRegressor"]()
+    model.hidden_layer_sizes = tuple(sizes[1:-1])
+    if hidden:
+        model.activation = ITS_NAMES.get(hidden[0], hidden[0])
+    model.coefs_ = [np.ascontiguousarray(W.T) for W, _ in params]
+    model.intercepts_ = [b[:, 0] for _, b in params]
+    model._start_counting()
+    if classifies:
+        output = _classifying(output, sizes[-1], classes, model)
+    if output not in {"identity", "exp", "sigmoid", "softmax"}:
+        raise ArgumentError(
+            "sequential: expected no activation after the last Linear of a regressor, "
+            f"found {output!r}."
+        )
+    model._set_network(Network(sizes, hidden, output))
+    return model
+
+
+def _classifying(output: str, n: int, classes: Sequence[Any] | None, model: Any) -> str:
+    """Give a classifier its classes; return its output activation."""
+    expected = max(n, 2)
+    labels = np.asarray(range(expected) if classes is None else classes)
+    multilabel = output == "sigmoid" and n > 1
+    if len(labels) != expected or len(set(labels.tolist())) != expected:
+        raise ArgumentError(
+            f"classes: expected {expected} different labels for {n} outputs, found {classes!r}."
+        )
+    if output == "identity":
+        output = "sigmoid" if n == 1 else "softmax"
+    if not multilabel:
+        labels = _sorted(labels, model)
+    model._set_classes(labels, multilabel=multilabel)
+    return output
+
+
+def _sorted(labels: Any, model: Any) -> Any:
+    """Return the labels sorted, as scikit-learn holds them, and the outputs with them."""
+    order = np.argsort(labels)
+    W, b = model.coefs_[-1], model.intercepts_[-1]
+    if len(b) > 1:
+        model.coefs_[-1], model.intercepts_[-1] = np.ascontiguousarray(W[:, order]), b[order]
+    elif order[0] == 1:  # σ(−z) = 1 − σ(z)
+        model.coefs_[-1], model.intercepts_[-1] = -W, -b
+    return labels[order]

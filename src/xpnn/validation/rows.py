@@ -74,12 +74,10 @@ def refuse_dates(X: Any) -> None:
 def where(estimator: Any, home: Backend | None, dtype: str) -> Backend:
     """Return the backend to fit on: ``backend=``, else X's own, else the selected one.
 
-    ``device=`` and ``dtype=`` change only that. Without ``dtype=`` it is X's, or float32 where
-    the device, or JAX as it is set, has no float64.
+    ``dtype=`` changes only the dtype. Without it that is X's, or float32 where the device, or JAX
+    as it is set, has no float64.
     """
     name = estimator.backend or (home or selection.get_backend()).spec
-    if estimator.device is not None:
-        name = f"{name.partition(':')[0]}:{estimator.device}"
     if estimator.dtype is None:
         return selection.widest(name, dtype)
     return selection.resolve_for_process(name, estimator.dtype)
