@@ -1,6 +1,7 @@
 """From frames and images to rows, and what a model file keeps of the way."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -136,6 +137,8 @@ def test_columns_that_are_neither_numbers_nor_text_are_refused(pd):
         with pytest.raises(xpnn.ArgumentError, match=message) as caught:
             TableEncoder(impute=True).fit(pd.DataFrame({name: values}))
         assert f"column {name!r}" in str(caught.value)
+        if name != "when":
+            assert str(caught.value).endswith(f"drop=[{name!r}].")
 
 
 def test_a_column_of_names_is_refused(pd):
@@ -143,6 +146,22 @@ def test_a_column_of_names_is_refused(pd):
     with pytest.raises(xpnn.ArgumentError, match="20 different texts in 20 rows"):
         TableEncoder().fit(names)
     assert TableEncoder().fit(names.iloc[:10]).n_features_out == 10
+
+
+def test_errors_of_columns_hold_the_column_and_what_is_missing(pd):
+    missing = pd.DataFrame({"a": [1.0, np.nan, np.nan], "b": ["u", "v", "u"]})
+    with pytest.raises(xpnn.exceptions.ColumnError, match=r"train with impute=True\.$") as caught:
+        TableEncoder().fit(missing)
+    assert (caught.value.column, caught.value.missing) == ("a", 2)
+    with pytest.raises(xpnn.exceptions.ColumnError, match=r"drop it: drop=\['b'\]\.$") as caught:
+        TableEncoder().fit(pd.DataFrame({"b": [None, None]}, dtype=object))
+    assert (caught.value.column, caught.value.missing) == ("b", 0)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.column, again.problem) == (
+        str(caught.value),
+        "b",
+        caught.value.problem,
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._optional import optional
 from .._typing import Array
-from ..exceptions import ArgumentError, ArgumentTypeError
+from ..exceptions import ArgumentError, ArgumentTypeError, ColumnError
 from ..files import container
 
 NUMBERS = {"boolean", "decimal", "floating", "integer", "mixed-integer-float"}
@@ -192,7 +192,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         categories = categories_of(name, values)
         present = values.dropna()
         if present.empty:
-            raise ArgumentError(f"column {name!r}: expected values, found none; drop it (--drop).")
+            raise _droppable(name, "expected values, found none; drop it")
         if categories is None:
             fill: Any = float(_floats(present).median()) if self.impute else None
         else:
@@ -240,26 +240,24 @@ def categories_of(name: str, values: Any) -> list[str] | None:
     if found in NUMBERS:
         return None
     if found not in TEXTS:
-        raise ArgumentError(
-            f"column {name!r}: expected numbers or text, found {found}; convert it, or drop it "
-            "(--drop)."
-        )
+        raise _droppable(name, f"expected numbers or text, found {found}; convert it, or drop it")
     if found == "categorical":
         return sorted(map(str, values.cat.categories))
     numeric = pandas.to_numeric(values, errors="coerce").notna()
     fraction = numeric.sum() / max(1, values.notna().sum())
     if 0.5 < fraction < 1.0:
         where, value = _first(values, values.notna() & ~numeric)
-        raise ArgumentError(
-            f"column {name!r}: expected numbers, or text, found {value!r} among numbers ({where}); "
-            "correct it, leave the cell empty if the value is missing, or drop the column (--drop)."
+        raise _droppable(
+            name,
+            f"expected numbers, or text, found {value!r} among numbers ({where}); correct it, "
+            "leave the cell empty if the value is missing, or drop the column",
         )
     categories = sorted(values.dropna().unique())
     if len(categories) > max(FEW, len(values) // 2):
-        raise ArgumentError(
-            f"column {name!r}: expected numbers, or categories that occur again and again, found "
-            f"{len(categories)} different texts in {len(values)} rows, as names have; drop it "
-            "(--drop)."
+        raise _droppable(
+            name,
+            "expected numbers, or categories that occur again and again, found "
+            f"{len(categories)} different texts in {len(values)} rows, as names have; drop it",
         )
     return categories
 
@@ -316,10 +314,18 @@ def _check_missing(name: str, values: Any) -> None:
     missing = values.isna()
     if missing.any():
         n = int(missing.sum())
-        raise ArgumentError(
+        raise ColumnError(
             f"column {name!r}: expected a value in every row, found {n} missing (the first in "
-            f"{_first(values, missing)[0]}); remove such rows, or train with impute (--impute)."
+            f"{_first(values, missing)[0]}); remove such rows, or train with",
+            "impute=True",
+            name,
+            n,
         )
+
+
+def _droppable(name: str, problem: str) -> ColumnError:
+    """Word the error for a column that can be left out."""
+    return ColumnError(f"column {name!r}: {problem}:", f"drop=[{name!r}]", name)
 
 
 def _first(values: Any, wanted: Any) -> tuple[str, Any]:
