@@ -7,6 +7,7 @@ from typing import Any
 from .._optional import optional
 from ..data.files import check_fits, listed, open_unpacked, refusing
 from ..exceptions import ArgumentError
+from ..preprocessing.table import categories_of
 from .ranks import ALONE, Ranks
 
 TABLES = (".csv", ".tsv", ".parquet")
@@ -29,6 +30,20 @@ def read_shared_table(path: Path, kind: str, ranks: Ranks) -> Any:
     if kind != ".parquet" and any(found != anywhere for found in everyone):
         frame = read_table(path, kind, anywhere, ranks)
     frame.index += ranks.place(len(frame)).start  # an error names the row of the whole
+    return frame
+
+
+def with_categories(frame: Any, passed_over: set[str | None], ranks: Ranks) -> Any:
+    """Give columns of text the dtype ``category``: what a part lacks, the whole may have."""
+    frame = frame.copy(deep=False)
+    for name in frame.columns:
+        if name in passed_over:
+            continue
+        numeric = all(ranks.gather(frame[name].dtype.kind in "iufb"))
+        categories = None if numeric else categories_of(name, ranks.whole(frame[name]))
+        if categories is not None:
+            texts = frame[name].astype(object).map(str, na_action="ignore")
+            frame[name] = texts.astype("category").cat.set_categories(categories)
     return frame
 
 
