@@ -116,7 +116,7 @@ def record(kind: str, nbytes: int) -> None:
 
 
 def _caller() -> str:
-    """Return the line outside `xpnn.backends` that brought it about."""
+    """Return the line outside this package that brought it about."""
     frame = sys._getframe(2)
     while frame.f_back is not None and Path(frame.f_code.co_filename).parent == BACKENDS:
         frame = frame.f_back
