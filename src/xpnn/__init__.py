@@ -26,6 +26,7 @@ from .core.parameters import Layer
 from .exceptions import (
     ArgumentError as ArgumentError,
     ArgumentTypeError as ArgumentTypeError,
+    ColumnError as ColumnError,
     BackendError as BackendError,
     DivergenceError as DivergenceError,
     FileFormatError as FileFormatError,
