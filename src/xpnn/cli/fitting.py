@@ -13,10 +13,10 @@ from ..exceptions import ArgumentError, DivergenceError
 from ..network import Network
 from ..preprocessing import ImageEncoder, TableEncoder
 from ..preprocessing.table import categories_of
+from .examples import Examples
 from .models import Model
 from .progress import Progress
 from .ranks import ALONE, Ranks
-from .reading import Examples
 from .targets import CLASSIFICATION, REGRESSION
 
 DIVERGED = (

@@ -16,9 +16,10 @@ from ..exceptions import ArgumentError
 from ..network import Network
 from ..preprocessing import ImageEncoder, TableEncoder
 from .describe import some
+from .examples import Examples
 from .formulas import is_formula
 from .ranks import ALONE, Ranks
-from .reading import Examples, read_for
+from .reading import read_for
 from .targets import CLASSIFICATION, REGRESSION, classes_or_numbers, scores
 
 EPSILON = float(np.finfo(np.float32).eps)
