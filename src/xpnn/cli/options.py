@@ -6,8 +6,11 @@
 
 import argparse
 import os
+from collections.abc import Callable
+from functools import partial
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from ..core.activations import ACTIVATIONS
 from ..exceptions import ArgumentError, unknown_name
@@ -58,7 +61,8 @@ def settings(arguments: argparse.Namespace) -> tuple[Source, Training, Outputs]:
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("data").add_argument
+    group = parser.add_argument_group("data")
+    add = group.add_argument
     parser.add_argument("data", metavar="DATA", help=DATA)
     parser.add_argument("labels", metavar="LABELS", nargs="?", help=LABELS)
     add("--target", metavar="COLUMN", help="the column of a table to learn")
@@ -77,75 +81,41 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         help="take numbers from their mean, in units of their deviation (default: yes)",
     )
     add("--image-size", metavar="HxW", type=_size, help="of a folder of images (default: 64x64)")
-    add(
-        "--test-size",
-        metavar="SHARE",
-        type=float,
-        default=0.2,
-        help="share of the rows to test on; 0 for none (default: %(default)s)",
-    )
+    what = "share of the rows to test on; 0 for none"
+    _add_with_default(group, "--test-size", "SHARE", float, 0.2, what)
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("network and training").add_argument
-    add(
-        "--hidden",
-        metavar="SIZES",
-        type=_sizes,
-        default="128,64",
-        help="units of each hidden layer, '' for none (default: %(default)s)",
+    group = parser.add_argument_group("network and training")
+    add = partial(_add_with_default, group)
+    add("--hidden", "SIZES", _sizes, "128,64", "units of each hidden layer, '' for none")
+    add("--activation", "NAME", str, "relu", ", ".join(HIDDEN))
+    add("--optimizer", "NAME", str, "adam", ", ".join(OPTIMIZERS))
+    group.add_argument(
+        "--learning-rate", type=float, metavar="RATE", help="(default: 0.001; sgd 0.01)"
     )
-    add(
-        "--activation",
-        metavar="NAME",
-        default="relu",
-        help=f"{', '.join(HIDDEN)} (default: %(default)s)",
-    )
-    add(
-        "--optimizer",
-        metavar="NAME",
-        default="adam",
-        help=f"{', '.join(OPTIMIZERS)} (default: %(default)s)",
-    )
-    add("--learning-rate", type=float, metavar="RATE", help="(default: 0.001; sgd 0.01)")
-    add(
-        "--batch-size",
-        metavar="ROWS",
-        type=int,
-        default=32,
-        help="rows a step (default: %(default)s)",
-    )
-    add(
-        "--l2",
-        metavar="WEIGHT",
-        type=float,
-        default=1e-4,
-        help="of the penalty on the squares of W (default: %(default)s)",
-    )
-    add(
-        "--epochs",
-        metavar="N",
-        type=int,
-        default=200,
-        help="passes over the data at most; fewer if the cost no longer falls (default: "
-        "%(default)s)",
-    )
-    add(
-        "--seed",
-        metavar="N",
-        type=int,
-        default=0,
-        help="of all that is random (default: %(default)s)",
-    )
-    add(
+    add("--batch-size", "ROWS", int, 32, "rows a step")
+    add("--l2", "WEIGHT", float, 1e-4, "of the penalty on the squares of W")
+    most = "passes over the data at most; fewer if the cost no longer falls"
+    add("--epochs", "N", int, 200, most)
+    add("--seed", "N", int, 0, "of all that is random")
+    group.add_argument(
         "--backend",
         metavar="NAME",
         help="numpy, cupy, torch:cuda, jax, ... (default: XPNN_BACKEND, else numpy)",
     )
-    add(
+    group.add_argument(
         "--distributed",
         action="store_true",
         help="train on all the processes that mpiexec or srun has started, each on its share",
+    )
+
+
+def _add_with_default(
+    group: Any, option: str, metavar: str, kind: Callable[[str], Any], default: object, what: str
+) -> None:
+    group.add_argument(
+        option, metavar=metavar, type=kind, default=default, help=f"{what} (default: %(default)s)"
     )
 
 
