@@ -13,6 +13,7 @@ __all__ = [
     "XpnnError",
     "ArgumentError",
     "ArgumentTypeError",
+    "ColumnError",
     "BackendError",
     "OutOfMemoryError",
     "MissingLibraryError",
@@ -48,6 +49,23 @@ class ArgumentError(XpnnError, ValueError):
     Traceback (most recent call last):
     xpnn.exceptions.ArgumentError: output: softmax of one unit is always 1; use 2 units, or ...
     """
+
+
+class ColumnError(ArgumentError):
+    """A column of a table cannot be used as it is; ``cure`` is the argument that helps.
+
+    Attributes
+    ----------
+    problem : str
+        The message without the cure, for callers who have another.
+    column : str
+    missing : int
+        How many values are missing; 0 if something else is wrong.
+    """
+
+    def __init__(self, problem: str, cure: str = "", column: str = "", missing: int = 0) -> None:
+        super().__init__(f"{problem} {cure}." if cure else problem)
+        self.problem, self.column, self.missing = problem, column, missing
 
 
 class ArgumentTypeError(XpnnError, TypeError):

@@ -9,6 +9,7 @@ what was trained, `describe` words all of it.
 
 import argparse
 import re
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from typing import Any, NoReturn
 
 from .. import _signals
 from .._terminal import escaped
-from ..exceptions import XpnnError
+from ..exceptions import ArgumentError, ColumnError, XpnnError
 from .streams import screens
 
 COMMANDS = {
@@ -96,6 +97,9 @@ def _run(argv: Sequence[str]) -> int:
 
 def one_line(error: Exception) -> str:
     """Return an error's message in one line, with its type if it is not one of ours."""
+    if isinstance(error, ColumnError):
+        option = "--impute" if error.missing else f"--drop {shlex.quote(error.column)}"
+        error = ArgumentError(f"{error.problem} {option}.")
     text = escaped(re.sub(r"[ \n]*\n[ \n]*", " ", str(error).strip("\n")))
     if isinstance(error, XpnnError):
         return text

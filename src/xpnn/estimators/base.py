@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from .._backends.base import Backend
-from .._backends.host import to_host
+from .._backends.host import device_backend, to_host
 from .._backends.selection import common_backend, resolve, widest
 from .._typing import Array
 from ..core import propagation
@@ -27,7 +27,7 @@ from ..distributed.mpi import Communicator, raised_on_all
 from ..exceptions import ArgumentError, ArgumentTypeError, BackendError
 from ..files.atomic import StrPath
 from ..network import Network
-from ..validation.rows import home_of, move_rows, predict_rows, spec_of, where
+from ..validation.rows import move_rows, predict_rows, spec_of, where
 from .persistence import save_estimator
 from .registry import ESTIMATORS
 
@@ -297,7 +297,7 @@ class NetworkEstimator(BaseEstimator):
     ) -> tuple[Array, Backend, Backend | None]:
         """Return A[L] as rows, shape (m, n_y), the backend it is on, and where X came from."""
         check_is_fitted(self)
-        home = home_of(X)
+        home = device_backend(X)
         backend = self._compute_on(home, method)
         X = predict_rows(self, X)
         with backend.current(), backend.no_grad():

@@ -1,6 +1,6 @@
 """Saved estimators: hyperparameters, classes and scores as plain values, parameters as arrays.
 
-With what turns raw data into rows before them, they are saved pipelines.
+Behind an encoder, which turns raw data into rows, they are saved pipelines.
 """
 
 from numbers import Integral
@@ -16,7 +16,7 @@ from ..exceptions import ArgumentTypeError, FileFormatError
 from ..files import container, networks
 from ..files.atomic import StrPath
 from ..network import Network
-from ..preprocessing import ImageRows, TableRows, rows_of
+from ..preprocessing import ImageEncoder, TableEncoder, encoder_of
 from .registry import ESTIMATORS
 
 KIND = "estimator"
@@ -44,10 +44,10 @@ def save_estimator(model: Any, path: StrPath) -> None:
     container.write(path, KIND, *_describe(model))
 
 
-def save_pipeline(rows: TableRows | ImageRows, model: Any, path: StrPath) -> None:
-    """Write a fitted estimator to a file together with what makes its rows."""
+def save_pipeline(encoder: TableEncoder | ImageEncoder, model: Any, path: StrPath) -> None:
+    """Write a fitted estimator to a file, with the encoder that makes its rows."""
     content, tensors = _describe(model)
-    container.write(path, PIPELINE, content | {"rows": rows.describe()}, tensors)
+    container.write(path, PIPELINE, content | {"rows": encoder.describe()}, tensors)
 
 
 def _describe(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -131,11 +131,11 @@ def load(path: StrPath, backend: str | None = None) -> Any:
         net, params = networks.read_network(contents, target)
         if contents.kind == networks.KIND:
             return net, params
-        rows = None
+        encoder = None
         if contents.kind == PIPELINE:
-            rows = rows_of(contents.content.pop("rows", None))
+            encoder = encoder_of(contents.content.pop("rows", None))
         try:
-            container.expect("rows", rows is None or rows.n_features_out == net.sizes[0])
+            container.expect("rows", encoder is None or encoder.n_features_out == net.sizes[0])
             model = _estimator(contents, net)
             with target.current():
                 model._keep(params, target)
@@ -146,7 +146,7 @@ def load(path: StrPath, backend: str | None = None) -> Any:
             raise FileFormatError(reason) from error
         if backend is not None:
             model.set_params(backend=backend)
-        return model if rows is None else Pipeline([("rows", rows), ("model", model)])
+        return model if encoder is None else Pipeline([("encoder", encoder), ("model", model)])
 
 
 def _plain_params(model: Any) -> dict[str, Any]:

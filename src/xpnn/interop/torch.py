@@ -115,23 +115,23 @@ def from_sequential(sequential: Any) -> tuple[tuple[int, ...], tuple[str, ...], 
         )
     activations: list[str] = []
     layers: list[tuple[str, Layer]] = []
-    for place, module in _leaves("sequential", sequential, nn):
+    for path, module in _leaves("sequential", sequential, nn):
         name = _name(module, nn)
         if type(module) is nn.Linear:
-            layers.append((place, _layer(place, module)))
+            layers.append((path, _layer(path, module)))
             activations.append("identity")
         elif name and activations and activations[-1] == "identity":
             activations[-1] = name
         elif name:
             before = f"after {activations[-1]}" if activations else "before any Linear"
             raise ArgumentError(
-                f"{place}: expected each activation after a Linear, found {module!r} {before}."
+                f"{path}: expected each activation after a Linear, found {module!r} {before}."
             )
         elif not _does_nothing(module, not activations, nn):
             raise ArgumentError(
-                f"{place}: expected one of {SUPPORTED}; found {module!r}.{_cure(module)}"
+                f"{path}: expected one of {SUPPORTED}; found {module!r}.{_cure(module)}"
             )
-        _check_untouched(place, module)
+        _check_untouched(path, module)
     return _sizes(layers), tuple(activations), tuple(layer for _, layer in layers)
 
 
@@ -169,33 +169,33 @@ def _is_sequential(module: Any, nn: Any) -> bool:
     )
 
 
-def _leaves(place: str, sequential: Any, nn: Any, above: tuple[Any, ...] = ()) -> Iterator[Any]:
-    """Yield each module that is no Sequential, with its place, such as ``sequential[1][0]``."""
+def _leaves(path: str, sequential: Any, nn: Any, above: tuple[Any, ...] = ()) -> Iterator[Any]:
+    """Yield each module that is no Sequential, with its path, such as ``sequential[1][0]``."""
     if any(sequential is outer for outer in above) or len(above) == DEEPEST:
         raise ArgumentError(
-            f"{place}: expected a Sequential not inside itself, and in at most {DEEPEST} others; "
+            f"{path}: expected a Sequential not inside itself, and in at most {DEEPEST} others; "
             "put all modules in one."
         )
-    _check_untouched(place, sequential)
+    _check_untouched(path, sequential)
     for i, module in enumerate(sequential):
         if _is_sequential(module, nn):
-            yield from _leaves(f"{place}[{i}]", module, nn, (*above, sequential))
+            yield from _leaves(f"{path}[{i}]", module, nn, (*above, sequential))
         else:
-            yield f"{place}[{i}]", module
+            yield f"{path}[{i}]", module
 
 
-def _check_untouched(place: str, module: Any) -> None:
+def _check_untouched(path: str, module: Any) -> None:
     """Raise if a module computes something else than its class and its weights say."""
     hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
     if hooks:
         names = ", ".join(map(_hook_name, hooks))
         raise ArgumentError(
-            f"{place}: expected a module without forward hooks, found {type(module).__name__} with "
+            f"{path}: expected a module without forward hooks, found {type(module).__name__} with "
             f"{names}. {PERMANENT}."
         )
     for name in {"forward", "_call_impl"} & vars(module).keys():
         raise ArgumentError(
-            f"{place}: expected the {name} of its class, found {type(module).__name__} with one of "
+            f"{path}: expected the {name} of its class, found {type(module).__name__} with one of "
             f"its own; take it off: del module.{name}."
         )
 
@@ -227,29 +227,29 @@ def _does_nothing(module: Any, first: bool, nn: Any) -> bool:
     return type(module) in (nn.Dropout, nn.Identity)
 
 
-def _layer(place: str, linear: Any) -> Layer:
-    W = _host(place, linear.weight)
-    b = np.zeros(len(W), W.dtype) if linear.bias is None else _host(place, linear.bias)
+def _layer(path: str, linear: Any) -> Layer:
+    W = _host(path, linear.weight)
+    b = np.zeros(len(W), W.dtype) if linear.bias is None else _host(path, linear.bias)
     if W.ndim != 2 or b.shape != W.shape[:1] or b.dtype != W.dtype:
         raise ArgumentError(
-            f"{place}: expected a weight of two dimensions and, in its dtype, one bias an output, "
+            f"{path}: expected a weight of two dimensions and, in its dtype, one bias an output, "
             f"found shapes {W.shape} in {W.dtype} and {b.shape} in {b.dtype}."
         )
     return Layer(W, b[:, None])
 
 
-def _host(place: str, parameter: Any) -> Any:
+def _host(path: str, parameter: Any) -> Any:
     """Return a parameter as a NumPy array of its own."""
     found = str(getattr(parameter, "dtype", None)).removeprefix("torch.")
     if found not in DTYPES:
         raise ArgumentError(
-            f"{place}: expected weights in {' or '.join(DTYPES)}, found {found}; "
+            f"{path}: expected weights in {' or '.join(DTYPES)}, found {found}; "
             "convert them first: sequential.float()."
         )
     kind, layout = type(parameter).__name__, parameter.layout
     if parameter.is_meta or kind not in ("Parameter", "Tensor") or str(layout) != "torch.strided":
         raise ArgumentError(
-            f"{place}: expected weights with numbers in a dense array, found a {kind} of layout "
+            f"{path}: expected weights with numbers in a dense array, found a {kind} of layout "
             f"{layout} on device {parameter.device}; load them, or make them dense: to_dense()."
         )
     return np.array(to_host(parameter))
@@ -258,11 +258,11 @@ def _host(place: str, parameter: Any) -> Any:
 def _sizes(layers: list[tuple[str, Layer]]) -> tuple[int, ...]:
     if not layers:
         raise ArgumentError("expected at least one Linear in the Sequential, found none.")
-    for (_, before), (place, layer) in pairwise(layers):
+    for (_, before), (path, layer) in pairwise(layers):
         n, n_prev = len(before.W), layer.W.shape[1]
         if n_prev != n:
             raise ArgumentError(
-                f"{place}: expected a Linear with {n} inputs, as many as the Linear before it has "
+                f"{path}: expected a Linear with {n} inputs, as many as the Linear before it has "
                 f"outputs, found {n_prev}."
             )
     return (layers[0][1].W.shape[1], *(len(layer.W) for _, layer in layers))

@@ -29,12 +29,6 @@ DATES = ("date", "time", "duration")
 """How the names of the dtypes of dates and times begin, in NumPy, pandas and polars."""
 
 
-def home_of(X: Any) -> Backend | None:
-    """Return the library and device that X is on; None for host data, frames and lists."""
-    found: Backend | None = device_backend(X)
-    return found
-
-
 def spec_of(home: Backend | None) -> str:
     """Name the library and device that X is on: ``numpy`` for host data."""
     return "numpy" if home is None else home.spec
@@ -94,7 +88,7 @@ class Checked(NamedTuple):
     """the sample weights in float64 on the host, shape (1, m), or None"""
     backend: Backend
     home: Backend | None
-    """as `home_of` says"""
+    """where X was, None for the host"""
 
 
 def check_fit(
@@ -111,7 +105,7 @@ def check_fit(
 
     ``dtype`` is that of the parameters, where there are some; else X decides.
     """
-    home = home_of(X)
+    home = device_backend(X)
     check_kind("y", y)
     check_kind("X", X)
     refuse_dates(X)
@@ -139,7 +133,7 @@ def predict_rows(estimator: Any, X: Any) -> Any:
     """Check what a fitted estimator is given."""
     check_kind("X", X)
     refuse_dates(X)
-    if home_of(X) is None:
+    if device_backend(X) is None:
         return validate_data(estimator, X, accept_sparse=["csr", "csc"], reset=False)
     check_device_rows(estimator, X, reset=False)
     return X
