@@ -1,7 +1,7 @@
-"""The backends that there are, by name, and to which of them an array belongs.
+"""The backends by name, and the one that an array belongs to.
 
 Five are built in; other packages add theirs through the entry-point group ``xpnn.backends``.
-This module imports no backend before its name is asked for, or an array may belong to it.
+A backend is imported when its name is looked up, a plug-in also for an array of no other backend.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ _in_use: set[str] = set()
 
 
 class Registrable:
-    """The root of `xpnn.Backend`: by it a plug-in's class is told from any other."""
+    """The root of `xpnn.Backend`, which tells a plug-in's class from any other."""
 
 
 @contextmanager
