@@ -53,64 +53,68 @@ def _evaluation(net: Network, backend: Backend, l2: bool) -> Callable[..., tuple
     return backend.compile_like_steps(cost_and_gradient)
 
 
+class _Progress:
+    """What SciPy calls after each iteration: it tells the callbacks, and keeps the last result."""
+
+    def __init__(self, net: Network, backend: Backend, callbacks: Sequence[Callback]) -> None:
+        self.net, self.backend, self.callbacks = net, backend, callbacks
+        self.epoch = 0
+        self.last: Any = None
+
+    def tell(self, intermediate_result: Any) -> None:
+        """Count an iteration; stop if a callback says so."""
+        self.epoch += 1
+        self.last = intermediate_result
+        if not self.callbacks:
+            return
+        theta = self.backend.asarray(intermediate_result.x, self.backend.dtype)
+        cost, nan = float(intermediate_result.fun), float("nan")
+        report = Report(self.epoch, cost, None, nan, nan, theta, self.net.sizes, self.backend)
+        answers = [callback(report) for callback in self.callbacks]
+        if any(answer is True for answer in answers):
+            raise StopIteration
+
+
 def lbfgs(
+    model: Any,
     net: Network,
     backend: Backend,
-    theta: Array,
     X: Array,
     Y: Array,
     s: Any,
-    l2: float,
-    *,
-    max_iter: int,
-    max_fun: int,
-    tol: float,
     callbacks: Sequence[Callback],
 ) -> tuple[Array, float, int]:
-    """Minimise the cost over all examples with SciPy's L-BFGS-B.
+    """Minimise the cost over all examples with SciPy's L-BFGS-B, from a model's parameters.
 
     X and Y have rows, s is on the host. Returns θ, its cost, and the number of iterations.
     """
-    from scipy.optimize import OptimizeResult, minimize
+    from scipy.optimize import minimize
 
+    l2 = float(model.alpha)
     share, decay = share_and_decay(X.shape[0], s, l2, backend)
     evaluate = _evaluation(net, backend, bool(l2))
+    progress = _Progress(net, backend, callbacks)
 
     def objective(theta: Any) -> tuple[float, Any]:
         with backend.threads_for(largest_product(net, X.shape[0])):
             J, g = evaluate(backend.asarray(theta, backend.dtype), X, Y, share, decay)
         return backend.number(J), backend.to_numpy(g).astype(np.float64)
 
-    epoch = 0
-    last = None
-
-    def tell(intermediate_result: OptimizeResult) -> None:
-        nonlocal epoch, last
-        epoch += 1
-        last = intermediate_result
-        if not callbacks:
-            return
-        theta = backend.asarray(intermediate_result.x, backend.dtype)
-        cost = float(intermediate_result.fun)
-        report = Report(epoch, cost, None, float("nan"), float("nan"), theta, net.sizes, backend)
-        answers = [callback(report) for callback in callbacks]
-        if any(answer is True for answer in answers):
-            raise StopIteration
-
     try:
         result = minimize(
             objective,
-            backend.to_numpy(theta).astype(np.float64),
+            backend.to_numpy(model._theta(backend)).astype(np.float64),
             method="L-BFGS-B",
             jac=True,
-            callback=tell,
-            options={"maxfun": max_fun, "maxiter": max_iter, "gtol": tol},
+            callback=progress.tell,
+            options={"maxfun": model.max_fun, "maxiter": model.max_iter, "gtol": model.tol},
         )
     except KeyboardInterrupt:
-        if last is None:
+        if progress.last is None:
             raise
         warnings.warn("Training interrupted by user.", stacklevel=6)
-        return backend.asarray(last.x, backend.dtype), float(last.fun), epoch
+        theta = backend.asarray(progress.last.x, backend.dtype)
+        return theta, float(progress.last.fun), progress.epoch
     stopped = result.status == 99  # by a callback
     if result.status != 0 and not stopped:
         warnings.warn(
@@ -120,4 +124,4 @@ def lbfgs(
             stacklevel=6,
         )
     theta = backend.asarray(result.x, backend.dtype)
-    return theta, float(result.fun), min(int(result.nit), max_iter)
+    return theta, float(result.fun), min(int(result.nit), model.max_iter)

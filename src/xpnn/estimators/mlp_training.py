@@ -180,17 +180,13 @@ class MLPTraining(NetworkEstimator):
     def _fit_lbfgs(self, X: Array, Y: Any, s: Any, backend: Backend) -> Array:
         net = self._network()
         theta, self.loss_, self.n_iter_ = lbfgs(
+            self,
             net if net.output == "identity" else reported(net),
             backend,
-            self._theta(backend),
             X,
             backend.asarray(Y, backend.dtype),
             s,
-            float(self.alpha),
-            max_iter=self.max_iter,
-            max_fun=self.max_fun,
-            tol=self.tol,
-            callbacks=[*([verbose] if (verbose := self._verbose()) else []), *self.callbacks],
+            [*([verbose] if (verbose := self._verbose()) else []), *self.callbacks],
         )
         return theta
 
