@@ -41,23 +41,18 @@ from .training.history import History as History, Report as Report
 
 if _TYPE_CHECKING:  # what `__getattr__` imports when it is asked for
     from . import course
-    from .estimators import (
-        LogisticRegression,
-        MLPClassifier,
-        MLPRegressor,
-        from_sklearn,
-        from_torch,
-        load,
-    )
+    from .estimators import LogisticRegression, MLPClassifier, MLPRegressor, load
+    from .interop.sklearn import from_sklearn
+    from .interop.torch import from_torch
 
-_ESTIMATORS = (
-    "MLPClassifier",
-    "MLPRegressor",
-    "LogisticRegression",
-    "from_sklearn",
-    "from_torch",
-    "load",
-)
+_ESTIMATORS = {
+    "MLPClassifier": ".estimators",
+    "MLPRegressor": ".estimators",
+    "LogisticRegression": ".estimators",
+    "load": ".estimators",
+    "from_sklearn": ".interop.sklearn",
+    "from_torch": ".interop.torch",
+}
 
 __all__ = [
     # choosing where work runs
@@ -99,7 +94,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Look up what takes time only when it is asked for: scikit-learn takes a second."""
     if name in _ESTIMATORS:
-        return getattr(_import_module(".estimators", __name__), name)
+        return getattr(_import_module(_ESTIMATORS[name], __name__), name)
     if name == "course":
         return _import_module(".course", __name__)
     if name == "__version__":

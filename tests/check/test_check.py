@@ -85,15 +85,15 @@ def test_a_wrong_derivative_of_a_cost_is_found(name, capsys, monkeypatch):
     loss = LOSSES[name]
 
     def wrong(A, Y, xp):
-        return loss.dA(A, Y, xp) * 1.001
+        return loss.derivative(A, Y, xp) * 1.001
 
-    monkeypatch.setitem(LOSSES, name, replace(loss, dA=wrong))
+    monkeypatch.setitem(LOSSES, name, replace(loss, derivative=wrong))
     assert set(failures(capsys)) == gradients_of(name)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_derivative_that_is_nan_is_found(name, capsys, monkeypatch):
-    monkeypatch.setitem(LOSSES, name, replace(LOSSES[name], dA=lambda A, Y, xp: A * np.nan))
+    monkeypatch.setitem(LOSSES, name, replace(LOSSES[name], derivative=lambda A, Y, xp: A * np.nan))
     failed = failures(capsys)
     assert set(failed) == {*gradients_of(name), f"gradient of {name}, float32"}
     assert {finding["found"] for finding in failed.values()} == {None}
@@ -273,7 +273,7 @@ def test_a_check_that_raises_fails_alone(capsys, monkeypatch):
 
 def test_the_table_names_what_failed_and_the_remedy(capsys, monkeypatch):
     poisson = LOSSES["poisson"]
-    monkeypatch.setitem(LOSSES, "poisson", replace(poisson, dA=lambda A, Y, xp: A))
+    monkeypatch.setitem(LOSSES, "poisson", replace(poisson, derivative=lambda A, Y, xp: A))
     assert main(["check", "--backend", "numpy"]) == 1
     out = capsys.readouterr().out
     (row,) = [line for line in out.splitlines() if line.startswith("gradient of poisson, by diff")]

@@ -234,8 +234,7 @@ def test_columns_of_targets(path):
 def test_what_belongs_to_this_machine_is_left_out(path, tmp_path):
     X, y = data()
     params = {
-        "backend": "array_api_strict",
-        "device": "device1",
+        "backend": "array_api_strict:device1",
         "callbacks": [lambda report: None],
         "checkpoint": xpnn.Checkpoint(tmp_path / "run"),
         "random_state": np.random.RandomState(0),

@@ -803,7 +803,7 @@ def test_many_rows_are_predicted_as_one_by_one(backend64, estimator):
     ("params", "says"),
     [
         ({"backend": "pytorch"}, "did you mean 'torch'"),
-        ({"backend": "numpy", "device": "cuda"}, "no device 'cuda'"),
+        ({"backend": "numpy:cuda"}, "no device 'cuda'"),
         ({"dtype": "float16"}, r"'dtype' parameter of \w+ must be a str among"),
         ({"checkpoint": "file"}, "'checkpoint' parameter"),
     ],

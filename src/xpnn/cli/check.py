@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         bar = {"leave": False, "file": beneath(sys.stderr)}
         steps = progress_bar(2 * len(specs), iterable=steps, **bar)
     for each in steps:
-        found += [(each.place, finding) for finding in each.findings]
+        found += [(each.spec, finding) for finding in each.findings]
         left_out += [each.left_out] if each.left_out else []
     failed = [(spec, finding) for spec, finding in found if not finding.passed]
     if arguments.json:

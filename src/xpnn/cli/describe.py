@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._typing import Array
-from ..preprocessing.table import Column, TableRows
+from ..preprocessing.table import Column, TableEncoder
 from ..table import Table
 from .ranks import Ranks
 from .reading import Examples
@@ -35,7 +35,7 @@ def understood(
         labels, counts = np.unique(y, return_counts=True)
         found["classes"] = dict(zip(map(str, labels.tolist()), counts.tolist(), strict=True))
     found["outputs"] = 1 if y.ndim == 1 else y.shape[1]
-    if isinstance(rows, TableRows):
+    if isinstance(rows, TableEncoder):
         columns = ranks.gather([_column(c, examples.X[c.name]) for c in rows.columns_])
         found["columns"] = [_together(parts) for parts in zip(*columns, strict=True)]
         found["inputs"] = rows.n_features_out

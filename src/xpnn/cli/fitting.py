@@ -11,7 +11,7 @@ from .._typing import Array
 from ..estimators import MLPClassifier, MLPRegressor
 from ..exceptions import ArgumentError, DivergenceError
 from ..network import Network
-from ..preprocessing import ImageRows, TableRows
+from ..preprocessing import ImageEncoder, TableEncoder
 from ..preprocessing.table import categories_of
 from .models import Model
 from .progress import Progress
@@ -87,18 +87,18 @@ def split(y: Array, task: str, test_size: float, seed: int) -> tuple[Array, Arra
 
 def rows_for(
     examples: Examples, train: Examples, drop: list[str], ranks: Ranks, *, impute: bool
-) -> TableRows | ImageRows | None:
+) -> TableEncoder | ImageEncoder | None:
     """Return what turns the examples into rows; it imputes what those to train on tell."""
     if examples.kind == "table":
-        return TableRows(examples.target, tuple(drop), impute).fit(
+        return TableEncoder(examples.target, tuple(drop), impute).fit(
             train.X if impute else examples.X, whole=ranks.whole
         )
-    return ImageRows(examples.X.shape[1:]) if examples.kind == "images" else None
+    return ImageEncoder(examples.X.shape[1:]) if examples.kind == "images" else None
 
 
 def network(
     train: Examples,
-    rows: TableRows | ImageRows | None,
+    rows: TableEncoder | ImageEncoder | None,
     y: Array,
     task: str,
     hidden: list[int],
@@ -124,7 +124,7 @@ def dtype_of(examples: Examples) -> str:
     return "float32" if examples.kind == "images" or examples.X.dtype == np.float32 else "float64"
 
 
-def numbers(examples: Examples, rows: TableRows | ImageRows | None) -> Array:
+def numbers(examples: Examples, rows: TableEncoder | ImageEncoder | None) -> Array:
     """Return the rows of numbers that examples become, finite, or raise."""
     if rows is not None:
         return rows.transform(examples.X)
@@ -169,7 +169,7 @@ def fit(
     X: Array,
     y: Array,
     task: str,
-    rows: TableRows | ImageRows | None,
+    rows: TableEncoder | ImageEncoder | None,
     settings: dict[str, Any],
     progress: Progress,
     ranks: Ranks,
@@ -180,7 +180,7 @@ def fit(
     scaler = target_scaler = None
     if standardize:
         scaler = _scaler("the data", X, ranks)
-        if isinstance(rows, TableRows):  # the 0s and 1s of categories stay what they are
+        if isinstance(rows, TableEncoder):  # the 0s and 1s of categories stay what they are
             scaler.mean_[rows.n_numbers :], scaler.scale_[rows.n_numbers :] = 0.0, 1.0
         X = scaler.transform(X)
     if task == REGRESSION:

@@ -14,7 +14,7 @@ from ..estimators.classifier import NetworkClassifier
 from ..estimators.persistence import save_pipeline
 from ..exceptions import ArgumentError
 from ..network import Network
-from ..preprocessing import ImageRows, TableRows
+from ..preprocessing import ImageEncoder, TableEncoder
 from .describe import some
 from .formulas import is_formula
 from .ranks import ALONE, Ranks
@@ -29,7 +29,7 @@ ROWS = 65_536
 class Model(NamedTuple):
     """A trained model, and what turns raw data into its rows."""
 
-    rows: TableRows | ImageRows | None
+    rows: TableEncoder | ImageEncoder | None
     """None if it takes rows of numbers as they are"""
     estimator: NetworkEstimator
 
@@ -78,7 +78,7 @@ class Model(NamedTuple):
     @property
     def inputs(self) -> list[str]:
         """The numbers of a row in words."""
-        if isinstance(self.rows, TableRows):
+        if isinstance(self.rows, TableEncoder):
             return [str(name) for name in self.rows.get_feature_names_out()]
         if self.rows is not None:
             return [f"pixels of {' x '.join(map(str, self.rows.shape))}, bytes / 255, row by row"]
@@ -114,8 +114,8 @@ class Model(NamedTuple):
         """Read DATA as this model has to be given it."""
         rows = self.rows
         examples = read_for(
-            tuple(rows.shape) if isinstance(rows, ImageRows) else None,
-            rows.target if isinstance(rows, TableRows) else None,
+            tuple(rows.shape) if isinstance(rows, ImageEncoder) else None,
+            rows.target if isinstance(rows, TableEncoder) else None,
             self._texts,
             where,
             labels,
@@ -136,7 +136,7 @@ class Model(NamedTuple):
     @property
     def _texts(self) -> set[str]:
         """The columns of a table that were text when the model was trained."""
-        if not isinstance(self.rows, TableRows):
+        if not isinstance(self.rows, TableEncoder):
             return set()
         texts = {c.name for c in self.rows.columns_ if c.categories is not None}
         if self.rows.target is not None and isinstance((self.classes or [0])[0], str):

@@ -8,7 +8,7 @@ and how the results come back.
 import copy
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn import get_config
@@ -28,6 +28,8 @@ from ..exceptions import ArgumentError, ArgumentTypeError, BackendError
 from ..files.atomic import StrPath
 from ..network import Network
 from ..validation.rows import move_rows, predict_rows, spec_of, where
+from .persistence import save_estimator
+from .registry import ESTIMATORS
 
 CHUNK = 16_384
 """Rows that go through the network at once: the activations of more would not fit a cache."""
@@ -39,6 +41,18 @@ class NetworkEstimator(BaseEstimator):
     coefs_: list[Array]
     intercepts_: list[Array]
     n_features_in_: int
+    n_iter_: int
+    _counterpart: ClassVar[type]
+    """scikit-learn's class of the same name."""
+    _counted: ClassVar[set[str]] = {"n_iter_"}
+    """The attributes of every fitted model that count from 0."""
+
+    def __init_subclass__(cls, counterpart: type | None = None, **kwargs: Any) -> None:
+        """Register an estimator that scikit-learn has too."""
+        super().__init_subclass__(**kwargs)
+        if counterpart is not None:
+            cls._counterpart = counterpart
+            ESTIMATORS[cls.__name__] = cls
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -57,6 +71,14 @@ class NetworkEstimator(BaseEstimator):
     def _network(self) -> Network:
         """Return the network that the fitted attributes describe."""
         raise NotImplementedError
+
+    def _set_network(self, net: Network) -> None:
+        """Set the fitted attributes that describe the network."""
+        self.n_features_in_ = net.sizes[0]
+
+    def _start_counting(self) -> None:
+        """Set the attributes that tell of a training to those of one that has not begun."""
+        self.n_iter_ = 0
 
     # ---- parameters ---------------------------------------------------------
 
@@ -88,7 +110,7 @@ class NetworkEstimator(BaseEstimator):
         """Hold the parameters as scikit-learn does."""
         self.coefs_, self.intercepts_ = _turning(backend)(params)
 
-    def to(self, backend: str, device: str | None = None) -> Self:
+    def to(self, backend: str) -> Self:
         """Move a fitted estimator to another library or device, where it then stays.
 
         Where the device, or JAX as it is set, has no float64, it becomes float32.
@@ -97,8 +119,6 @@ class NetworkEstimator(BaseEstimator):
         ----------
         backend : str
             As `xpnn.set_backend` takes it: ``"torch:cuda"``. Becomes the parameter ``backend``.
-        device : str, optional
-            Of that library.
 
         Returns
         -------
@@ -112,16 +132,14 @@ class NetworkEstimator(BaseEstimator):
         array(['yes'], dtype='<U3')
         """
         check_is_fitted(self)
-        device = None if device is None else str(device)
-        dtype = self._place().dtype_name
-        target = widest(backend if device is None else f"{backend}:{device}", dtype)
+        target = widest(backend, self._place().dtype_name)
         with target.current():
             for series in (self.coefs_, self.intercepts_):
                 series[:] = [target.asarray(a, target.dtype) for a in series]
             solver = getattr(self, "_optimizer", None)
             if solver is not None and solver.state is not None:
                 solver.state = tuple(target.asarray(a, target.dtype) for a in solver.state)
-        self.set_params(backend=backend, device=device)
+        self.set_params(backend=backend)
         return self
 
     def fold_scaler(self, scaler: Any) -> Self:
@@ -181,7 +199,7 @@ class NetworkEstimator(BaseEstimator):
         A safetensors file without code: the parameters as arrays, the rest (classes, feature
         names, hyperparameters, scores) as metadata, with a SHA-256 of each array. It is written
         atomically, and the same model gives the same bytes. Not kept: ``backend``,
-        ``device``, ``callbacks``, ``checkpoint`` and ``communicator``, which are this machine's, a
+        ``callbacks``, ``checkpoint`` and ``communicator``, which are this machine's, a
         ``random_state`` or ``solver`` that is an object, and the state of the optimiser.
 
         Parameters
@@ -204,8 +222,6 @@ class NetworkEstimator(BaseEstimator):
         >>> loaded.predict([[2.0]])
         array(['yes'], dtype='<U3')
         """
-        from .persistence import save_estimator
-
         check_is_fitted(self)
         save_estimator(self, path)
 

@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
+from sklearn import linear_model
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import LabelBinarizer
@@ -43,7 +44,7 @@ Sum: TypeAlias = Callable[[Array], Array]
 EVERY = 20  # iterations from one look at the gradient to the next
 
 
-class LogisticRegression(NetworkClassifier):
+class LogisticRegression(NetworkClassifier, counterpart=linear_model.LogisticRegression):
     """Logistic regression, softmax regression for more than two classes, by gradient descent.
 
     It has scikit-learn's cost and attributes, and parameters of its own.
@@ -66,9 +67,8 @@ class LogisticRegression(NetworkClassifier):
     tol : float
         Stop when no entry of the gradient is larger; looked at every 20 iterations.
     backend : str, optional
-        As `xpnn.set_backend` takes it. Without, X's own library, or the selected backend if X is
-        host data.
-    device : str, optional
+        As `xpnn.set_backend` takes it: ``"torch:cuda"``. Without, X's own library, or the
+        selected backend if X is host data.
     dtype : {"float32", "float64"}, optional
         Without, that of X.
     callbacks : sequence of callable (Report) -> object
@@ -123,7 +123,6 @@ class LogisticRegression(NetworkClassifier):
         max_iter: int = 1000,
         tol: float = 1e-4,
         backend: str | None = None,
-        device: str | None = None,
         dtype: str | None = None,
         callbacks: Any = (),
         checkpoint: Checkpoint | None = None,
@@ -135,7 +134,6 @@ class LogisticRegression(NetworkClassifier):
         self.max_iter = max_iter
         self.tol = tol
         self.backend = backend
-        self.device = device
         self.dtype = dtype
         self.callbacks = callbacks
         self.checkpoint = checkpoint

@@ -11,15 +11,13 @@ from ..core.activations import ACTIVATIONS, Activation
 from ..core.optimizers import Optimizer
 from ..distributed.mpi import Communicator
 from ..training.checkpoint import Checkpoint
+from .registry import OUR_NAMES
 
-OUR_NAMES = {"logistic": "sigmoid"}  # of activations, where they are not scikit-learn's
-ITS_NAMES = {ours: its for its, ours in OUR_NAMES.items()}
 HIDDEN = {*ACTIVATIONS, *OUR_NAMES} - {"softmax"}
 SOLVERS = {"lbfgs", "sgd", "adam", "rmsprop"}
 
 WHERE_AND_HOW: dict[str, Any] = {
     "backend": [str, None],
-    "device": [str, None],
     "dtype": [StrOptions(set(DTYPES)), None],
     "callbacks": "no_validation",  # by check_callbacks
     "checkpoint": [Checkpoint, None],
@@ -105,8 +103,6 @@ PARAMETERS = """\
     backend : str, optional
         As `xpnn.set_backend` takes it: ``"cupy"``, ``"torch:cuda"``. Without, X's own library, or
         the selected backend if X is host data.
-    device : str, optional
-        Of that library.
     dtype : {"float32", "float64"}, optional
         Without, that of X, float64 for integers; float32 where the device, or JAX as it is set,
         has no float64. float64 on JAX switches 64-bit arrays on for the whole process.
@@ -143,3 +139,10 @@ NOTES = """\
     clipped to [ε, 1 − ε] of the dtype. Long runs of ``lbfgs`` part from its own at rounding
     errors, which that method amplifies.
 """
+
+
+def set_parameters(estimator: Any, given: dict[str, Any]) -> None:
+    """Set the parameters of an estimator to the ``locals()`` of its ``__init__``."""
+    for name, value in given.items():
+        if name != "self":
+            setattr(estimator, name, value)
