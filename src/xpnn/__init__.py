@@ -13,11 +13,13 @@ from ._backends import (
     Backend,
     BackendStatus as BackendStatus,
     audit,
+    backend_of,
     backends,
     get_backend,
     set_backend,
     use_backend,
 )
+from ._typing import Array, Namespace
 from .core.activations import Activation
 from .core.losses import Loss
 from .core.parameters import Layer
@@ -59,9 +61,12 @@ __all__ = [
     "set_backend",
     "use_backend",
     "get_backend",
+    "backend_of",
     "backends",
     "Backend",
     "audit",
+    "Array",
+    "Namespace",
     # networks and training
     "Network",
     "Layer",

@@ -98,6 +98,31 @@ def test_a_name_is_a_string(wrong):
         xpnn.set_backend(wrong)
 
 
+def test_a_backend_may_be_chosen_as_an_object(backend64):
+    xpnn.set_backend("numpy")
+    with xpnn.use_backend(backend64) as used:
+        assert used is xpnn.get_backend() is backend64
+    assert xpnn.get_backend().spec == "numpy:cpu"
+    with xpnn.use_backend(backend64, backend64.dtype_name) as used:
+        assert used is backend64
+    with xpnn.use_backend(backend64, dtype="float32") as used:
+        assert (used.spec, used.dtype_name) == (backend64.spec, "float32")
+    assert xpnn.set_backend(backend64) is xpnn.get_backend() is backend64
+    assert xpnn.set_backend(xpnn.backend_of(backend64.asarray([1.0]))) == backend64
+    assert xpnn.set_backend(used, "float64") == backend64
+
+
+def test_a_backend_of_integers_is_not_chosen(backend):
+    of_integers = xpnn.backend_of(backend.asarray([1]))
+    with pytest.raises(xpnn.ArgumentError, match=r"unknown dtype 'int.*expected one of float32"):
+        xpnn.set_backend(of_integers)
+    assert xpnn.set_backend(of_integers, "float32") == backend
+
+
+def test_a_name_alone_stands_for_float32(backend):
+    assert xpnn.set_backend(backend.spec, None) == xpnn.set_backend(backend.spec) == backend
+
+
 @pytest.mark.parametrize(
     ("name", "spec"),
     [
@@ -1126,6 +1151,59 @@ def test_every_array_has_one_owner(backend):
 @pytest.mark.parametrize("x", [None, 1.0, [1.0], (1.0,), "numpy", object()], ids=repr)
 def test_what_is_no_array_has_no_owner(x):
     assert registry.backend_class_of(x) is None
+    with pytest.raises(xpnn.ArgumentTypeError, match=r"array 2: expected an array, found "):
+        xpnn.backend_of(np.zeros(1), x)
+
+
+def test_arrays_tell_their_backend(backend64):
+    a = backend64.asarray([[1.0, 2.0]])
+    assert xpnn.backend_of(a) == xpnn.backend_of(a, backend64.xp.abs(a), a) == backend64
+
+
+def test_backend_of_needs_an_array():
+    with pytest.raises(xpnn.ArgumentTypeError, match="at least one array"):
+        xpnn.backend_of()
+
+
+def test_arrays_of_two_backends_have_none_in_common():
+    a = np.zeros(1, "float32")
+    with xpnn.use_backend(f"{STRICT}:device1") as there:
+        b = there.asarray(a)
+    with pytest.raises(xpnn.ArgumentTypeError) as caught:
+        xpnn.backend_of(a, a, b)
+    assert "array 3 is on array_api_strict:device1 (float32)" in str(caught.value)
+    assert "array 1 on numpy:cpu (float32)" in str(caught.value)
+    assert "init" not in str(caught.value)  # there may be no network
+    with pytest.raises(xpnn.ArgumentTypeError, match=r"array 2 is on numpy:cpu \(float64\)"):
+        xpnn.backend_of(a, a.astype("float64"))
+
+
+def test_of_refuses_arrays_of_another_library(backend):
+    for name in ("numpy", STRICT):
+        with xpnn.use_backend(name) as other:
+            a = other.asarray([1.0])
+        if name != backend.name:
+            with pytest.raises(xpnn.ArgumentTypeError) as caught:
+                backend.of(a)
+            words = (f"expected an array of {backend.name}, found", type(a).__name__, "backend_of")
+            assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize("x", [None, 1.0, [1.0], "numpy"], ids=repr)
+def test_of_refuses_what_is_no_array(backend, x):
+    with pytest.raises(xpnn.ArgumentTypeError, match=f"an array of {backend.name}, found builtins"):
+        backend.of(x)
+
+
+def test_of_knows_an_array_of_a_program_that_is_compiled(backend):
+    def double(a):
+        assert type(backend).of(a).same_device(backend)
+        assert xpnn.backend_of(a).same_device(backend)
+        return 2.0 * a
+
+    a = backend.asarray([1.0])
+    traced = double(a) if backend.name == "torch" else backend.compile(double)(a)
+    assert backend.to_numpy(traced).tolist() == [2.0]
 
 
 def test_numpy_scalars_belong_to_numpy():

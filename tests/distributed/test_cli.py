@@ -19,7 +19,7 @@ from tests.fakes.fake_ranks import FakeCommunicator, on_ranks
 from tests.helpers import mpiexec
 from tests.programs import mpi_programs as programs
 from xpnn.cli.ranks import Ranks
-from xpnn.cli.reading import _table_of_ranks
+from xpnn.cli.tables import read_shared_table
 
 MANY = 3
 
@@ -49,7 +49,7 @@ def test_rows_are_counted_over_all_ranks(tmp_path):
     pytest.importorskip("pandas")
     path = tmp_path / "x.csv"
     path.write_text("a,b\n" + "1,x\n" * 9, encoding="utf-8")
-    frames = on_ranks(3, lambda communicator: _table_of_ranks(path, ".csv", Ranks(communicator)))
+    frames = on_ranks(3, lambda communicator: read_shared_table(path, ".csv", Ranks(communicator)))
     assert [row for frame in frames for row in frame.index] == list(range(9))
 
 

@@ -81,6 +81,7 @@ PUBLIC_FUNCTIONS = [
     "set_backend",
     "use_backend",
     "get_backend",
+    "backend_of",
     "backends",
     "fit",
     "gradient_check",

@@ -7,7 +7,7 @@ group ``xpnn.backends``.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -160,14 +160,11 @@ class Backend(Registrable):
             )
             return BackendStatus(cls.name, installed, False, (), reason)
         try:
-            devices = cls.devices()
+            devices, reason = cls.devices(), "none was found"
         except Exception as error:  # so may a missing or mismatched driver
-            reason = f"no device: {first_line(error)}. {cls.no_device}"
-            return BackendStatus(cls.name, installed, False, (), reason)
-        if not devices:
-            reason = f"no device: none was found. {cls.no_device}"
-            return BackendStatus(cls.name, installed, False, (), reason)
-        return BackendStatus(cls.name, installed, True, devices, "")
+            devices, reason = (), first_line(error)
+        reason = "" if devices else f"no device: {reason}. {cls.no_device}"
+        return BackendStatus(cls.name, installed, bool(devices), devices, reason)
 
     @classmethod
     def version(cls) -> str | None:
@@ -175,10 +172,8 @@ class Backend(Registrable):
         from importlib.metadata import PackageNotFoundError, version  # which takes 50 ms
 
         for distribution in cls.distributions:
-            try:
+            with suppress(PackageNotFoundError):
                 return version(distribution)
-            except PackageNotFoundError:
-                continue
         return None
 
     @classmethod

@@ -1,7 +1,7 @@
-"""The backends that there are, by name, and to which of them an array belongs.
+"""The backends by name, and the one that an array belongs to.
 
 Five are built in; other packages add theirs through the entry-point group ``xpnn.backends``.
-This module imports no backend before its name is asked for, or an array may belong to it.
+A backend is imported when its name is looked up, a plug-in also for an array of no other backend.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ _in_use: set[str] = set()
 
 
 class Registrable:
-    """The root of `xpnn.Backend`: by it a plug-in's class is told from any other."""
+    """The root of `xpnn.Backend`, which tells a plug-in's class from any other."""
 
 
 @contextmanager
@@ -58,12 +58,6 @@ def known_names() -> tuple[str, ...]:
     return (*BUILT_IN, *(name for name in sorted(_plugins()) if name not in BUILT_IN))
 
 
-def load_backend(name: str) -> BackendClass:
-    """Return the class of a backend, or raise `BackendError` if a plug-in does not load."""
-    with translate_errors(f"the plug-in {name!r} does not load"):
-        return backend_class(name)
-
-
 @cache
 def backend_class(name: str) -> BackendClass:
     """Import the class of a backend, which imports no array library yet."""
@@ -76,23 +70,23 @@ def backend_class(name: str) -> BackendClass:
 
 def _plug_in(name: str) -> BackendClass:
     found = _loaded(name)
-    if isinstance(found, BaseException):
+    if isinstance(found, XpnnError):
         raise found.with_traceback(None)  # or it would grow with every call
-    if not (isinstance(found, type) and issubclass(found, Registrable)):
-        raise TypeError(f"expected a class derived from xpnn.Backend, found {found!r}")
     _in_use.add(name)
     return found
 
 
 @cache
-def _loaded(name: str) -> Any:
-    """Return what a plug-in's entry point holds, or the exception it raises: it is tried once."""
+def _loaded(name: str) -> BackendClass | XpnnError:
+    """Return the class of a plug-in, or why it does not load: it is tried once."""
     try:
-        return _plugins()[name].load()
-    except ENDING:
-        raise
-    except BaseException as error:  # sys.exit, too
+        with translate_errors(f"the plug-in {name!r} does not load"):
+            found = _plugins()[name].load()
+            if not (isinstance(found, type) and issubclass(found, Registrable)):
+                raise TypeError(f"expected a class derived from xpnn.Backend, found {found!r}")
+    except XpnnError as error:
         return error
+    return found
 
 
 def _plugins() -> dict[str, Any]:

@@ -163,7 +163,7 @@ def _made(name: str, dtype: str) -> Backend:
     if library not in registry.known_names():
         raise unknown_name("backend", name, ("auto", *registry.known_names()))
     with registry.translate_errors(f"backend {library!r} cannot be used"):
-        made: Backend = registry.load_backend(library).create(device, dtype)
+        made: Backend = registry.backend_class(library).create(device, dtype)
     return made
 
 

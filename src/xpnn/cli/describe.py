@@ -8,8 +8,8 @@ import numpy as np
 from .._typing import Array
 from ..preprocessing.table import Column, TableEncoder
 from ..table import Table
+from .examples import Examples
 from .ranks import Ranks
-from .reading import Examples
 from .targets import REGRESSION
 
 SHOWN = 20

@@ -1,4 +1,4 @@
-"""The way from examples to a model: split, make rows, scale, fit, fold the scales in."""
+"""The way from examples to a model: split, encode, scale, fit, fold the scales in."""
 
 import warnings
 from dataclasses import replace
@@ -13,10 +13,10 @@ from ..exceptions import ArgumentError, DivergenceError
 from ..network import Network
 from ..preprocessing import ImageEncoder, TableEncoder
 from ..preprocessing.table import categories_of
+from .examples import Examples
 from .models import Model
 from .progress import Progress
 from .ranks import ALONE, Ranks
-from .reading import Examples
 from .targets import CLASSIFICATION, REGRESSION
 
 DIVERGED = (
@@ -88,7 +88,7 @@ def split(y: Array, task: str, test_size: float, seed: int) -> tuple[Array, Arra
 def rows_for(
     examples: Examples, train: Examples, drop: list[str], ranks: Ranks, *, impute: bool
 ) -> TableEncoder | ImageEncoder | None:
-    """Return what turns the examples into rows; it imputes what those to train on tell."""
+    """Return the encoder of the examples; it imputes what those to train on tell."""
     if examples.kind == "table":
         return TableEncoder(examples.target, tuple(drop), impute).fit(
             train.X if impute else examples.X, whole=ranks.whole
@@ -98,14 +98,14 @@ def rows_for(
 
 def network(
     train: Examples,
-    rows: TableEncoder | ImageEncoder | None,
+    encoder: TableEncoder | ImageEncoder | None,
     y: Array,
     task: str,
     hidden: list[int],
     activation: str,
 ) -> Network:
     """Return the network that will be trained."""
-    n_x = train.X.shape[1] if rows is None else rows.n_features_out
+    n_x = train.X.shape[1] if encoder is None else encoder.n_features_out
     if y.ndim == 2:
         n_y, output = y.shape[1], "sigmoid"
     elif len(classes := np.unique(y)) > 2:
@@ -124,10 +124,10 @@ def dtype_of(examples: Examples) -> str:
     return "float32" if examples.kind == "images" or examples.X.dtype == np.float32 else "float64"
 
 
-def numbers(examples: Examples, rows: TableEncoder | ImageEncoder | None) -> Array:
+def numbers(examples: Examples, encoder: TableEncoder | ImageEncoder | None) -> Array:
     """Return the rows of numbers that examples become, finite, or raise."""
-    if rows is not None:
-        return rows.transform(examples.X)
+    if encoder is not None:
+        return encoder.transform(examples.X)
     X = np.asarray(examples.X, dtype=dtype_of(examples))
     finite = np.isfinite(X).all(axis=1)
     if not finite.all():
@@ -169,7 +169,7 @@ def fit(
     X: Array,
     y: Array,
     task: str,
-    rows: TableEncoder | ImageEncoder | None,
+    encoder: TableEncoder | ImageEncoder | None,
     settings: dict[str, Any],
     progress: Progress,
     ranks: Ranks,
@@ -180,8 +180,8 @@ def fit(
     scaler = target_scaler = None
     if standardize:
         scaler = _scaler("the data", X, ranks)
-        if isinstance(rows, TableEncoder):  # the 0s and 1s of categories stay what they are
-            scaler.mean_[rows.n_numbers :], scaler.scale_[rows.n_numbers :] = 0.0, 1.0
+        if isinstance(encoder, TableEncoder):  # the 0s and 1s of categories stay what they are
+            scaler.mean_[encoder.n_numbers :], scaler.scale_[encoder.n_numbers :] = 0.0, 1.0
         X = scaler.transform(X)
     if task == REGRESSION:
         columns = y.reshape(len(y), -1)
@@ -209,7 +209,7 @@ def fit(
         for note in notes
         if note != INTERRUPTED
     ]
-    model = Model(rows, estimator)
+    model = Model(encoder, estimator)
     if model.dtype == "float32" and (note := model.float32_note):
         notes.append(note)
     if note := model.formula_note:

@@ -12,10 +12,10 @@ from typing import Any, TextIO
 
 from .._terminal import escaped
 from ..files.atomic import replacing
+from .examples import Examples
 from .formulas import as_text
 from .models import Model
 from .outputs import check_distinct, check_writable
-from .reading import Examples
 from .streams import beneath
 
 ERRORS = "backslashreplace"

@@ -21,10 +21,11 @@ from ..training.checkpoint import Checkpoint
 from ..validation.numbers import at_least_0, positive_int
 from . import describe, fitting, one_line
 from .demo import check_picture
+from .examples import Examples
 from .outputs import check_distinct, check_file, kept
 from .progress import Progress
 from .ranks import ALONE, Ranks
-from .reading import MADE, OF_SKLEARN, Examples, read, with_target
+from .reading import MADE, OF_SKLEARN, read, with_target
 from .streams import say, say_json
 from .targets import CLASSIFICATION, REGRESSION, classes_or_numbers, task_of
 
