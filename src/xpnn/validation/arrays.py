@@ -110,12 +110,16 @@ def _turned(name: str, shape: tuple[int, ...], n: int | None) -> str:
     return ""
 
 
-def check_shape(name: str, x: Array, expected: tuple[int, ...]) -> None:
+def check_shape(
+    name: str,
+    x: Array,
+    expected: tuple[int, ...],
+    to_fit: str = "the sizes of the network and the number of examples in X",
+) -> None:
     """Raise unless ``x`` has exactly this shape."""
     if tuple(x.shape) != expected:
         raise ArgumentError(
-            f"{name}: expected shape {expected}, found {tuple(x.shape)}; it must fit the sizes of "
-            "the network and the number of examples in X."
+            f"{name}: expected shape {expected}, found {tuple(x.shape)}; it must fit {to_fit}."
         )
 
 
