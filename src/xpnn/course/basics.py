@@ -15,6 +15,7 @@ from .._typing import Array
 from ..core.activations import activation
 from ..core.activations import softmax as softmax_of_columns
 from ..exceptions import ArgumentError
+from ..validation.arrays import check_shape
 from ._arrays import on_one_backend, on_one_device
 
 __all__ = [
@@ -39,6 +40,8 @@ __all__ = [
     "loop_exp",
     "exp",
 ]
+
+OTHER = "the other argument"
 
 LARGEST = log(float_info.max)  # beyond, Python's own exp is an error
 
@@ -254,7 +257,7 @@ def L1(yhat: Any, y: Any) -> float:
     0.75
     """
     with on_one_backend(yhat=yhat, y=y) as (backend, yhat, y):
-        _check_shape("y", y, tuple(yhat.shape))
+        check_shape("y", y, tuple(yhat.shape), OTHER)
         return backend.number(backend.xp.sum(backend.xp.abs(y - yhat)))
 
 
@@ -272,7 +275,7 @@ def L2(yhat: Any, y: Any) -> float:
     0.3125
     """
     with on_one_backend(yhat=yhat, y=y) as (backend, yhat, y):
-        _check_shape("y", y, tuple(yhat.shape))
+        check_shape("y", y, tuple(yhat.shape), OTHER)
         return backend.number(backend.xp.sum((y - yhat) ** 2))
 
 
@@ -292,7 +295,7 @@ def loop_dot(a: Any, b: Any) -> float:
     >>> loop_dot([1.0, 2.0], [3.0, 4.0])
     11.0
     """
-    _, a, b = _on_host(a=a, b=b)
+    _, a, b = _for_loops(a=a, b=b)
     _check_vectors(a, b)
     total = 0.0
     for i in range(len(a)):
@@ -337,7 +340,7 @@ def loop_outer(a: Any, b: Any) -> Array:
     array([[3., 4.],
            [6., 8.]])
     """
-    backend, a, b = _on_host(a=a, b=b)
+    backend, a, b = _for_loops(a=a, b=b)
     _check_dimensions("a", a, 1)
     _check_dimensions("b", b, 1)
     products = [[0.0] * len(b) for _ in range(len(a))]
@@ -389,7 +392,7 @@ def loop_multiply(a: Any, b: Any) -> Array:
     >>> loop_multiply([1.0, 2.0], [3.0, 4.0])
     array([3., 8.])
     """
-    backend, a, b = _on_host(a=a, b=b)
+    backend, a, b = _for_loops(a=a, b=b)
     _check_vectors(a, b)
     products = [0.0] * len(a)
     for i in range(len(a)):
@@ -437,7 +440,7 @@ def loop_matvec(A: Any, v: Any) -> Array:
     >>> loop_matvec([[1.0, 2.0], [3.0, 4.0]], [10.0, 1.0])
     array([12., 34.])
     """
-    backend, A, v = _on_host(A=A, v=v)
+    backend, A, v = _for_loops(A=A, v=v)
     _check_matvec(A, v)
     u = [0.0] * len(A)
     for i in range(len(A)):
@@ -486,7 +489,7 @@ def loop_exp(v: Any) -> Array:
     >>> loop_exp([0.0, 1.0])
     array([1.        , 2.71828183])
     """
-    backend, v = _on_host(v=v)
+    backend, v = _for_loops(v=v)
     _check_dimensions("v", v, 1)
     u = [0.0] * len(v)
     for i in range(len(v)):
@@ -514,7 +517,7 @@ def exp(v: Any) -> Array:
     return _g("exp", v)
 
 
-def _on_host(**named: Any) -> tuple[Any, ...]:
+def _for_loops(**named: Any) -> tuple[Any, ...]:
     """Return the backend of the arrays, and these on the host, for a loop over their entries."""
     with on_one_backend(**named) as (backend, *arrays):
         return backend, *map(backend.to_numpy, arrays)
@@ -530,16 +533,9 @@ def _check_dimensions(name: str, x: Array, ndim: int) -> None:
 
 def _check_vectors(a: Array, b: Array) -> None:
     _check_dimensions("a", a, 1)
-    _check_shape("b", b, tuple(a.shape))
+    check_shape("b", b, tuple(a.shape), OTHER)
 
 
 def _check_matvec(A: Array, v: Array) -> None:
     _check_dimensions("A", A, 2)
-    _check_shape("v", v, (A.shape[1],))
-
-
-def _check_shape(name: str, x: Array, expected: tuple[int, ...]) -> None:
-    if tuple(x.shape) != expected:
-        raise ArgumentError(
-            f"{name}: expected shape {expected}, to fit the other argument, found {tuple(x.shape)}."
-        )
+    check_shape("v", v, (A.shape[1],), OTHER)

@@ -48,35 +48,34 @@ def numbers_on_host(name: str, x: Any) -> Any:
 
 def check_place(name: str, x: Any, backend: Backend) -> None:
     """Raise unless ``x`` is dense, without a mask, and on the backend's device or the host."""
-    check_dense(name, x)
-    check_unmasked(name, x)
-    found = device_backend(x)
+    found = check_kind(name, x)
     if found is not None and not found.same_device(backend):
         raise backend_mismatch(name, found, "params", backend)
 
 
-def check_dense(name: str, x: Any) -> None:
-    """Raise for a sparse matrix or tensor of any library."""
-    if is_sparse(x):
+def check_kind(name: str, x: Any, *, scipy_sparse: bool = False) -> Backend | None:
+    """Return the backend of a device's array, None for host data; raise for masked and sparse ones.
+
+    NumPy, scikit-learn and other libraries drop masks. ``scipy_sparse`` lets SciPy's pass.
+    """
+    if is_sparse(x) and not (scipy_sparse and type(x).__module__.startswith("scipy.")):
         cure = next(name for name in ("toarray", "todense", "to_dense") if hasattr(x, name))
         raise ArgumentTypeError(
             f"{name}: expected a dense array, found a sparse one ({type(x).__name__}); call "
             f"{name}.{cure}()."
         )
-
-
-def is_sparse(x: Any) -> bool:
-    """Whether ``x`` is a sparse matrix of SciPy, CuPy or JAX, or a sparse tensor of PyTorch."""
-    return hasattr(x, "todense") or "sparse" in str(getattr(x, "layout", ""))
-
-
-def check_unmasked(name: str, x: Any) -> None:
-    """Raise for masked arrays, whose mask NumPy, scikit-learn and other libraries drop."""
     if is_masked(x):
         raise ArgumentTypeError(
             f"{name}: expected an array without a mask, found a masked array; fill it first: "
             f"{name}.filled(0.0)."
         )
+    found: Backend | None = device_backend(x)
+    return found
+
+
+def is_sparse(x: Any) -> bool:
+    """Whether ``x`` is a sparse matrix of SciPy, CuPy or JAX, or a sparse tensor of PyTorch."""
+    return hasattr(x, "todense") or "sparse" in str(getattr(x, "layout", ""))
 
 
 # ---- shapes -----------------------------------------------------------------
@@ -111,12 +110,16 @@ def _turned(name: str, shape: tuple[int, ...], n: int | None) -> str:
     return ""
 
 
-def check_shape(name: str, x: Array, expected: tuple[int, ...]) -> None:
+def check_shape(
+    name: str,
+    x: Array,
+    expected: tuple[int, ...],
+    to_fit: str = "the sizes of the network and the number of examples in X",
+) -> None:
     """Raise unless ``x`` has exactly this shape."""
     if tuple(x.shape) != expected:
         raise ArgumentError(
-            f"{name}: expected shape {expected}, found {tuple(x.shape)}; it must fit the sizes of "
-            "the network and the number of examples in X."
+            f"{name}: expected shape {expected}, found {tuple(x.shape)}; it must fit {to_fit}."
         )
 
 

@@ -8,7 +8,6 @@ lines below, because without its array-API dispatch scikit-learn turns them into
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_consistent_length,
@@ -17,11 +16,10 @@ from sklearn.utils.validation import (
 
 from .._backends import selection
 from .._backends.base import Backend
-from .._backends.host import device_backend
 from .._backends.numpy import NumpyBackend
 from .._typing import Array
 from ..exceptions import ArgumentError, ArgumentTypeError
-from .arrays import check_dense, check_finite, check_range, check_unmasked, converted, on_host
+from .arrays import check_finite, check_kind, check_range, converted, on_host
 from .weights import check_not_negative
 
 FLOATS = (np.float64, np.float32)
@@ -44,13 +42,6 @@ def refuse_missing(y: Any) -> None:
                 f"y: expected a label or a number for every example, found {missing} of "
                 f"{len(objects)} missing; leave those examples out."
             )
-
-
-def check_kind(name: str, x: Any) -> None:
-    """Raise for a mask, which scikit-learn would drop, and for sparse arrays that it has not."""
-    check_unmasked(name, x)
-    if not issparse(x):
-        check_dense(name, x)
 
 
 def refuse_dates(X: Any) -> None:
@@ -105,9 +96,8 @@ def check_fit(
 
     ``dtype`` is that of the parameters, where there are some; else X decides.
     """
-    home = device_backend(X)
-    check_kind("y", y)
-    check_kind("X", X)
+    home = check_kind("X", X, scipy_sparse=True)
+    check_kind("y", y, scipy_sparse=True)
     refuse_dates(X)
     y = on_host(y)
     refuse_missing(y)
@@ -131,9 +121,9 @@ def check_fit(
 
 def predict_rows(estimator: Any, X: Any) -> Any:
     """Check what a fitted estimator is given."""
-    check_kind("X", X)
+    home = check_kind("X", X, scipy_sparse=True)
     refuse_dates(X)
-    if device_backend(X) is None:
+    if home is None:
         return validate_data(estimator, X, accept_sparse=["csr", "csc"], reset=False)
     check_device_rows(estimator, X, reset=False)
     return X
@@ -146,7 +136,7 @@ def check_weights(sample_weight: Any, m: int) -> Any:
     """
     if sample_weight is None:
         return None
-    check_unmasked("sample_weight", sample_weight)
+    check_kind("sample_weight", sample_weight, scipy_sparse=True)
     s = _check_sample_weight(on_host(sample_weight), np.empty((m, 0)))
     check_not_negative(s)
     return np.asarray(s, dtype=np.float64)[None, :]
