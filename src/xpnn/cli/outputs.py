@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from .._optional import optional
 from ..exceptions import ArgumentError
-from ..files.atomic import writable
+from ..files.atomic import check_replaceable
 
 LONGEST = 240
 """Bytes in the name of a model: file systems allow 255."""
@@ -63,7 +63,7 @@ def check_picture(path: Path) -> None:
 def check_writable(option: str, path: Path) -> None:
     """Raise unless a file can be written; this leaves nothing behind."""
     try:
-        writable(path)
+        check_replaceable(path)
     except OSError as error:
         raise ArgumentError(
             f"{option}: expected a file that can be written, found {path} ({error.strerror})."

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .._optional import optional
-from ..data.files import check_fits, listed, open_unpacked, refusing
+from ..data.files import check_fits, listed, open_unpacked, translate_errors
 from ..exceptions import ArgumentError
 from ..preprocessing.table import categories_of
 from .ranks import ALONE, Ranks
@@ -49,7 +49,7 @@ def with_categories(frame: Any, passed_over: set[str | None], ranks: Ranks) -> A
 
 def read_table(path: Path, kind: str, texts: Iterable[str] = (), ranks: Ranks = ALONE) -> Any:
     """Return a table as a pandas frame; what its columns ``texts`` hold is text, whatever it is."""
-    with refusing(path, "a table that can be read"):
+    with translate_errors(path, "a table that can be read"):
         if kind == ".parquet":
             frame = ranks.row_groups(path)
         else:
