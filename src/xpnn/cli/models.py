@@ -63,7 +63,7 @@ class Model(NamedTuple):
     @property
     def network(self) -> Network:
         """The architecture."""
-        return self.estimator._network()
+        return self.estimator.network_
 
     @property
     def dtype(self) -> str:

@@ -82,6 +82,20 @@ class NetworkEstimator(BaseEstimator):
 
     # ---- parameters ---------------------------------------------------------
 
+    @property
+    def network_(self) -> Network:
+        """The network that the fitted model is."""
+        check_is_fitted(self)
+        return self._network()
+
+    @property
+    def params_(self) -> Params:
+        """The parameters as `network_` takes them, a tuple of `Layer` on the model's backend."""
+        check_is_fitted(self)
+        backend = self._place()
+        with backend.current():
+            return self._params(backend)
+
     def _place(self) -> Backend:
         """Return where the parameters are."""
         return common_backend(
@@ -103,7 +117,7 @@ class NetworkEstimator(BaseEstimator):
         """Return θ on a backend, put together where the parameters are: one array moves."""
         here = self._place()
         with here.current():
-            theta = ravel(self._params(here), here.xp)
+            theta = ravel(self.params_, here.xp)
         return backend.asarray(theta, backend.dtype)
 
     def _keep(self, params: Params, backend: Backend) -> None:
@@ -238,8 +252,7 @@ class NetworkEstimator(BaseEstimator):
         """
         from ..interop.onnx import write_onnx
 
-        check_is_fitted(self)
-        write_onnx(path, self._network(), self._params(self._place()), **self._onnx_labels())
+        write_onnx(path, self.network_, self.params_, **self._onnx_labels())
 
     def _onnx_labels(self) -> dict[str, Any]:
         return {}
@@ -253,8 +266,7 @@ class NetworkEstimator(BaseEstimator):
         from ..files.networks import activation_names
         from ..interop.torch import to_sequential
 
-        check_is_fitted(self)
-        return to_sequential(activation_names(self._network()), self._params(self._place()))
+        return to_sequential(activation_names(self.network_), self.params_)
 
     def to_sklearn(self) -> Any:
         """Return the fitted model as scikit-learn's estimator of the same name, weights exact.

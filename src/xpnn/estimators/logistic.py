@@ -38,12 +38,13 @@ from ..validation.rows import check_fit, move_rows, send, spec_of
 from ..validation.weights import scaled
 from .classifier import NetworkClassifier
 from .many import compare_estimators, of_all_ranks
-from .parameters import WHERE_AND_HOW
+from .parameters import WHERE_AND_HOW, documented, set_parameters
 
 Sum: TypeAlias = Callable[[Array], Array]
 EVERY = 20  # iterations from one look at the gradient to the next
 
 
+@documented
 class LogisticRegression(NetworkClassifier, counterpart=linear_model.LogisticRegression):
     """Logistic regression, softmax regression for more than two classes, by gradient descent.
 
@@ -66,24 +67,15 @@ class LogisticRegression(NetworkClassifier, counterpart=linear_model.LogisticReg
     max_iter : int
     tol : float
         Stop when no entry of the gradient is larger; looked at every 20 iterations.
-    backend : str, optional
-        As `xpnn.set_backend` takes it: ``"torch:cuda"``. Without, X's own library, or the
-        selected backend if X is host data.
-    dtype : {"float32", "float64"}, optional
-        Without, that of X.
-    callbacks : sequence of callable (Report) -> object
-        Called after each iteration; one that returns True ends the training.
-    checkpoint : Checkpoint, optional
-        Where to write the state down every so many iterations.
-    communicator : Communicator, optional
-        `xpnn.distributed.communicator`: X and y are this process's share of the examples, and the
-        model is that of all the shares together.
+    {OUR_PARAMETERS}
 
     Attributes
     ----------
     classes_ : array, shape (n_classes,)
     coef_ : array, shape (1 or n_classes, n_features)
     intercept_ : array, shape (1 or n_classes,)
+    network_, params_ : Network, tuple of Layer
+        The model as the core has it: its network, and the parameters as columns on the backend.
     n_iter_ : int
     loss_curve_ : list of float
         J before each iteration.
@@ -128,16 +120,7 @@ class LogisticRegression(NetworkClassifier, counterpart=linear_model.LogisticReg
         checkpoint: Checkpoint | None = None,
         communicator: Communicator | None = None,
     ) -> None:
-        self.C = C
-        self.learning_rate = learning_rate
-        self.momentum = momentum
-        self.max_iter = max_iter
-        self.tol = tol
-        self.backend = backend
-        self.dtype = dtype
-        self.callbacks = callbacks
-        self.checkpoint = checkpoint
-        self.communicator = communicator
+        set_parameters(self, locals())
 
     @property
     def coef_(self) -> Array:

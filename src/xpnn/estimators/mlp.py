@@ -38,7 +38,7 @@ from .base import moments
 from .classifier import NetworkClassifier
 from .many import of_all_ranks
 from .mlp_training import MLPTraining
-from .parameters import ATTRIBUTES, CONSTRAINTS, NOTES, PARAMETERS, set_parameters
+from .parameters import CONSTRAINTS, documented, set_parameters
 from .registry import ITS_NAMES, OUR_NAMES
 
 
@@ -118,24 +118,26 @@ class BaseMLP(MLPTraining):
         self.out_activation_ = ITS_NAMES.get(net.output, net.output)
 
 
-class MLPClassifier(  # noqa: D101
-    NetworkClassifier, BaseMLP, counterpart=neural_network.MLPClassifier
-):
-    __doc__ = f"""Multi-layer perceptron for classes, with the face of scikit-learn's.
+@documented
+class MLPClassifier(NetworkClassifier, BaseMLP, counterpart=neural_network.MLPClassifier):
+    """Multi-layer perceptron for classes, with the face of scikit-learn's.
 
     The last layer is a sigmoid unit for two classes, softmax for more, and a sigmoid unit a label
     for multi-label targets, with their cross-entropies.
 
     Parameters
     ----------
-{PARAMETERS}
+    {PARAMETERS}
+
     Attributes
     ----------
     classes_ : array, shape (n_classes,)
-{ATTRIBUTES}
+    {ATTRIBUTES}
+
     Notes
     -----
-{NOTES}
+    {NOTES}
+
     Examples
     --------
     >>> import xpnn
@@ -217,22 +219,24 @@ class MLPClassifier(  # noqa: D101
         return tags
 
 
-class MLPRegressor(  # noqa: D101
-    RegressorMixin, BaseMLP, counterpart=neural_network.MLPRegressor
-):
-    __doc__ = f"""Multi-layer perceptron for numbers, with the face of scikit-learn's.
+@documented
+class MLPRegressor(RegressorMixin, BaseMLP, counterpart=neural_network.MLPRegressor):
+    """Multi-layer perceptron for numbers, with the face of scikit-learn's.
 
     Parameters
     ----------
-    loss : {{"squared_error", "poisson"}}
+    loss : {"squared_error", "poisson"}
         ½ (a − y)² with an identity output, or half the Poisson deviance with exp.
-{PARAMETERS}
+    {PARAMETERS}
+
     Attributes
     ----------
-{ATTRIBUTES}
+    {ATTRIBUTES}
+
     Notes
     -----
-{NOTES}
+    {NOTES}
+
     With several outputs ``lbfgs`` minimises, and reports, the sum of the squared errors over the
     outputs, whose gradient all solvers follow; ``sgd`` and ``adam`` report its mean, as
     scikit-learn does.

@@ -29,10 +29,12 @@ from ..validation.arrays import check_range
 from ..validation.memory import check_layers_fit
 from ..validation.rows import check_fit, move_rows, spec_of
 from ..validation.weights import score_weights
-from . import lbfgs as solvers
 from .base import NetworkEstimator, outputs
 from .classifier import NetworkClassifier
+from .lbfgs import MLPTrainer, lbfgs
+from .losses import reported
 from .many import compare_estimators
+from .solver import Solver
 from .verbose import Verbose
 
 
@@ -177,18 +179,14 @@ class MLPTraining(NetworkEstimator):
 
     def _fit_lbfgs(self, X: Array, Y: Any, s: Any, backend: Backend) -> Array:
         net = self._network()
-        theta, self.loss_, self.n_iter_ = solvers.lbfgs(
-            net if net.output == "identity" else solvers.reported(net),
+        theta, self.loss_, self.n_iter_ = lbfgs(
+            self,
+            net if net.output == "identity" else reported(net),
             backend,
-            self._theta(backend),
             X,
             backend.asarray(Y, backend.dtype),
             s,
-            float(self.alpha),
-            max_iter=self.max_iter,
-            max_fun=self.max_fun,
-            tol=self.tol,
-            callbacks=[*([verbose] if (verbose := self._verbose()) else []), *self.callbacks],
+            [*([verbose] if (verbose := self._verbose()) else []), *self.callbacks],
         )
         return theta
 
@@ -200,7 +198,7 @@ class MLPTraining(NetworkEstimator):
         if not hasattr(self, "loss_curve_"):  # fitted by lbfgs, or by others
             self._start_counting()
         if not (incremental and hasattr(self, "_optimizer")):
-            self._optimizer = solvers.Solver(self)
+            self._optimizer = Solver(self)
         score = None
         if self.early_stopping:
             X, Y, s, score = self._split(X, Y, s, backend)
@@ -233,11 +231,11 @@ class MLPTraining(NetworkEstimator):
 
     def _trainer(
         self, X: Array, Y: Any, s: Any, backend: Backend, verbose: Verbose | None
-    ) -> solvers.MLPTrainer:
+    ) -> MLPTrainer:
         comm = active_comm(self.communicator)
         m = X.shape[0] if comm is None else sum(comm.gather(X.shape[0]))
-        return solvers.MLPTrainer(
-            solvers.reported(self._network()),
+        return MLPTrainer(
+            reported(self._network()),
             backend,
             self._optimizer.scheduled(self, m, verbose.lowered if verbose else None),
             float(self.alpha),
@@ -251,7 +249,7 @@ class MLPTraining(NetworkEstimator):
 
     def _loop(
         self,
-        trainer: solvers.MLPTrainer,
+        trainer: MLPTrainer,
         lock: Lock,
         score: Callable[[Params], float] | None,
         verbose: Verbose | None,
@@ -275,13 +273,7 @@ class MLPTraining(NetworkEstimator):
         )
 
     def _verbose(self) -> Verbose | None:
-        if not (self.verbose and is_root(self.communicator)):
-            return None
-        return Verbose(
-            early_stopping=self.early_stopping,
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-        )
+        return Verbose(self) if self.verbose and is_root(self.communicator) else None
 
     def _batch_size(self, m: int) -> int:
         if isinstance(self.batch_size, str):  # "auto"

@@ -58,14 +58,14 @@ def _describe(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
             f"{type(model).__name__}, and a file holds no code; save its network with "
             "xpnn.save, or the whole with joblib."
         )
-    tensors = networks.tensors_of(model._params(model._place()))
+    tensors = networks.tensors_of(model.params_)
     numbers = {name: getattr(model, name) for name in NUMBERS if hasattr(model, name)}
     for name in CURVES:
         if numbers.get(name) is not None:
             tensors[name] = np.asarray(numbers.pop(name), dtype=np.float64)
     content: dict[str, Any] = {
         "class": type(model).__name__,
-        "network": networks.describe(model._network()),
+        "network": networks.describe(model.network_),
         "params": _plain_params(model),
         "numbers": numbers,
         "features": None,
@@ -139,7 +139,7 @@ def load(path: StrPath, backend: str | None = None) -> Any:
             model = _estimator(contents, net)
             with target.current():
                 model._keep(params, target)
-            same = networks.describe(model._network()) == networks.describe(net)
+            same = networks.describe(model.network_) == networks.describe(net)
             container.expect("network", same)
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             reason = f"damaged: it does not describe an estimator ({error})."
