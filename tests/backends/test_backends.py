@@ -19,7 +19,7 @@ import xpnn
 from tests.fakes.fake_cupy import FakeDevice, fake_cupy
 from tests.fakes.plug_ins import fresh_caches, plug_in
 from tests.helpers import SPECS, read_only, unusable
-from xpnn._backends import selection
+from xpnn._backends import registry, selection
 from xpnn._backends.base import Backend
 from xpnn._backends.cupy import CupyBackend
 from xpnn._backends.numpy import NumpyBackend
@@ -98,6 +98,31 @@ def test_a_name_is_a_string(wrong):
         xpnn.set_backend(wrong)
 
 
+def test_a_backend_may_be_chosen_as_an_object(backend64):
+    xpnn.set_backend("numpy")
+    with xpnn.use_backend(backend64) as used:
+        assert used is xpnn.get_backend() is backend64
+    assert xpnn.get_backend().spec == "numpy:cpu"
+    with xpnn.use_backend(backend64, backend64.dtype_name) as used:
+        assert used is backend64
+    with xpnn.use_backend(backend64, dtype="float32") as used:
+        assert (used.spec, used.dtype_name) == (backend64.spec, "float32")
+    assert xpnn.set_backend(backend64) is xpnn.get_backend() is backend64
+    assert xpnn.set_backend(xpnn.backend_of(backend64.asarray([1.0]))) == backend64
+    assert xpnn.set_backend(used, "float64") == backend64
+
+
+def test_a_backend_of_integers_is_not_chosen(backend):
+    of_integers = xpnn.backend_of(backend.asarray([1]))
+    with pytest.raises(xpnn.ArgumentError, match=r"unknown dtype 'int.*expected one of float32"):
+        xpnn.set_backend(of_integers)
+    assert xpnn.set_backend(of_integers, "float32") == backend
+
+
+def test_a_name_alone_stands_for_float32(backend):
+    assert xpnn.set_backend(backend.spec, None) == xpnn.set_backend(backend.spec) == backend
+
+
 @pytest.mark.parametrize(
     ("name", "spec"),
     [
@@ -139,7 +164,7 @@ def test_a_wrong_device_is_answered_with_the_right_ones(name, wrong, devices):
     assert all(word in str(caught.value) for word in (library, wrong, "expected one of", *devices))
 
 
-@pytest.mark.parametrize("dtype", ["float16", "int32", "float", None, np.float64])
+@pytest.mark.parametrize("dtype", ["float16", "int32", "float", "", np.float64])
 def test_dtype_is_float32_or_float64(dtype):
     with pytest.raises(
         xpnn.ArgumentError, match=r"unknown dtype.*expected one of float32, float64"
@@ -320,7 +345,7 @@ def test_auto_is_the_first_that_works(monkeypatch):
     def backend_class(name):
         return types.SimpleNamespace(create=functools.partial(create, name))
 
-    monkeypatch.setattr(selection, "backend_class", backend_class)
+    monkeypatch.setattr(registry, "backend_class", backend_class)
     assert selection.resolve("auto", "float32") == "numpy it is"
     assert tried == ["cupy:", "torch:cuda", "jax:gpu", "numpy:"]  # the design's order
 
@@ -337,7 +362,7 @@ def test_auto_prefers_a_gpu(monkeypatch, works):
     def backend_class(name):
         return types.SimpleNamespace(create=functools.partial(create, name))
 
-    monkeypatch.setattr(selection, "backend_class", backend_class)
+    monkeypatch.setattr(registry, "backend_class", backend_class)
     assert selection.resolve("auto", "float32") == works
 
 
@@ -364,7 +389,7 @@ def test_status_of_every_known_backend():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_devices_of_the_status_can_be_chosen(name):
-    status = selection.backend_class(name).status()
+    status = registry.backend_class(name).status()
     if not status.usable:
         pytest.skip(status.reason)
     for device in status.devices:
@@ -373,7 +398,7 @@ def test_devices_of_the_status_can_be_chosen(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_reason_of_the_status_is_that_of_set_backend(name):
-    status = selection.backend_class(name).status()
+    status = registry.backend_class(name).status()
     if status.usable:
         assert unusable(name) is None
     else:
@@ -539,7 +564,7 @@ def test_a_plug_in_joins(monkeypatch):
     assert xpnn.backends()[-1] == xpnn.BackendStatus("plugged", np.__version__, True, ("cpu",), "")
     assert isinstance(xpnn.set_backend("plugged"), Plugged)
     assert xpnn.get_backend().spec == "plugged:cpu"
-    assert selection.backend_class_of(["mine"]) is Plugged
+    assert registry.backend_class_of(["mine"]) is Plugged
     with pytest.raises(xpnn.ArgumentError, match=r"expected one of .*plugged.*mean 'plugged'"):
         xpnn.set_backend("pluged")
 
@@ -559,7 +584,7 @@ def test_a_plug_in_that_does_not_load_is_reported_and_harms_nothing(monkeypatch)
     assert statuses["plugged"].usable
     assert statuses["numpy"].usable
     assert isinstance(xpnn.set_backend("plugged"), Plugged)
-    assert selection.backend_class_of(object()) is None
+    assert registry.backend_class_of(object()) is None
     net = xpnn.Network([2, 2])
     assert net.forward(net.init(rng=0), [[1.0], [2.0]])[0].shape == (2, 1)
 
@@ -579,7 +604,7 @@ class Foreign:
 @pytest.mark.parametrize("error", [SystemExit("no licence"), GeneratorExit(), ImportError("none")])
 def test_a_plug_in_whose_import_ends_the_process_does_not(monkeypatch, error):
     plug_in(monkeypatch, evil=error)
-    assert selection.backend_class_of(Foreign()) is None
+    assert registry.backend_class_of(Foreign()) is None
     status = xpnn.backends()[-1]
     assert (status.name, status.usable) == ("evil", False)
     assert type(error).__name__ in status.reason
@@ -600,10 +625,10 @@ def test_a_plug_in_whose_method_ends_the_process_does_not(monkeypatch, method):
         with pytest.raises(xpnn.BackendError, match="SystemExit: no licence"):
             xpnn.set_backend("evil")
     if method != "owns":
-        assert selection.backend_class_of(Foreign()) is evil
+        assert registry.backend_class_of(Foreign()) is evil
     with pytest.raises(xpnn.XpnnError):
         xpnn.Network([1, 1]).forward(((Foreign(), Foreign()),), [[1.0]])
-    assert selection.backend_class_of([1.0]) is None
+    assert registry.backend_class_of([1.0]) is None
 
 
 def test_ctrl_c_in_a_plug_in_is_one(monkeypatch):
@@ -618,11 +643,11 @@ def test_a_plug_in_is_imported_for_its_own_arrays_only(monkeypatch):
     net = xpnn.Network([2, 1], output="sigmoid")
     X = [[0.0, 1.0], [1.0, 0.0]]
     for x in (X, pandas.DataFrame(X), pandas.Series(X[0]), sparse.csr_matrix(X), object(), None):
-        assert selection.backend_class_of(x) is None
+        assert registry.backend_class_of(x) is None
     xpnn.fit(net, net.init(), X, [[0, 1]], epochs=1)
     assert entry.asked == 0
     monkeypatch.setattr(Plugged, "owns", classmethod(lambda cls, x: isinstance(x, Foreign)))
-    assert selection.backend_class_of(Foreign()) is Plugged
+    assert registry.backend_class_of(Foreign()) is Plugged
     assert entry.asked == 1
 
 
@@ -1117,19 +1142,72 @@ def test_set_backend_switches_jax_float64_on(x64_off):
 
 def test_every_array_has_one_owner(backend):
     a = backend.asarray([1.0])
-    assert selection.backend_class_of(a) is type(backend)
-    assert selection.backend_of({"a": a, "b": a}) == backend
-    owners = [name for name in NAMES if selection.backend_class(name).owns(a)]
+    assert registry.backend_class_of(a) is type(backend)
+    assert selection.common_backend({"a": a, "b": a}) == backend
+    owners = [name for name in NAMES if registry.backend_class(name).owns(a)]
     assert owners == [backend.name]
 
 
 @pytest.mark.parametrize("x", [None, 1.0, [1.0], (1.0,), "numpy", object()], ids=repr)
 def test_what_is_no_array_has_no_owner(x):
-    assert selection.backend_class_of(x) is None
+    assert registry.backend_class_of(x) is None
+    with pytest.raises(xpnn.ArgumentTypeError, match=r"array 2: expected an array, found "):
+        xpnn.backend_of(np.zeros(1), x)
+
+
+def test_arrays_tell_their_backend(backend64):
+    a = backend64.asarray([[1.0, 2.0]])
+    assert xpnn.backend_of(a) == xpnn.backend_of(a, backend64.xp.abs(a), a) == backend64
+
+
+def test_backend_of_needs_an_array():
+    with pytest.raises(xpnn.ArgumentTypeError, match="at least one array"):
+        xpnn.backend_of()
+
+
+def test_arrays_of_two_backends_have_none_in_common():
+    a = np.zeros(1, "float32")
+    with xpnn.use_backend(f"{STRICT}:device1") as there:
+        b = there.asarray(a)
+    with pytest.raises(xpnn.ArgumentTypeError) as caught:
+        xpnn.backend_of(a, a, b)
+    assert "array 3 is on array_api_strict:device1 (float32)" in str(caught.value)
+    assert "array 1 on numpy:cpu (float32)" in str(caught.value)
+    assert "init" not in str(caught.value)  # there may be no network
+    with pytest.raises(xpnn.ArgumentTypeError, match=r"array 2 is on numpy:cpu \(float64\)"):
+        xpnn.backend_of(a, a.astype("float64"))
+
+
+def test_of_refuses_arrays_of_another_library(backend):
+    for name in ("numpy", STRICT):
+        with xpnn.use_backend(name) as other:
+            a = other.asarray([1.0])
+        if name != backend.name:
+            with pytest.raises(xpnn.ArgumentTypeError) as caught:
+                backend.of(a)
+            words = (f"expected an array of {backend.name}, found", type(a).__name__, "backend_of")
+            assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize("x", [None, 1.0, [1.0], "numpy"], ids=repr)
+def test_of_refuses_what_is_no_array(backend, x):
+    with pytest.raises(xpnn.ArgumentTypeError, match=f"an array of {backend.name}, found builtins"):
+        backend.of(x)
+
+
+def test_of_knows_an_array_of_a_program_that_is_compiled(backend):
+    def double(a):
+        assert type(backend).of(a).same_device(backend)
+        assert xpnn.backend_of(a).same_device(backend)
+        return 2.0 * a
+
+    a = backend.asarray([1.0])
+    traced = double(a) if backend.name == "torch" else backend.compile(double)(a)
+    assert backend.to_numpy(traced).tolist() == [2.0]
 
 
 def test_numpy_scalars_belong_to_numpy():
-    assert selection.backend_class_of(np.float32(1.0)) is NumpyBackend
+    assert registry.backend_class_of(np.float32(1.0)) is NumpyBackend
 
 
 def test_a_minimal_backend_needs_no_method_of_its_own():

@@ -141,7 +141,7 @@ def test_reading_each_cost_is_found(capsys, monkeypatch):
 
 @needs_strict
 def test_more_moves_than_needed_are_found(capsys, monkeypatch):
-    scan_input = StrictBackend.rows
+    scan_input = StrictBackend.scan_input
 
     def again(self, a):
         for _ in range(3):

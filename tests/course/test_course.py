@@ -452,9 +452,17 @@ REFUSED = [
     (improving.gradient_check, (len, X, W), "gradients: expected shape (3, 1), found (3, 5)"),
     (basics.softmax, (X[0],), "x: expected an array of 2 dimensions, found shape (5,)"),
     (basics.image2vector, (X,), "image: expected shape (h, w, c), or (m, h, w, c) for several"),
-    (basics.L2, (Y, Y[0]), "y: expected shape (1, 5), to fit the other argument, found (5,)"),
-    (basics.loop_dot, (X[0], W[:, 0]), "b: expected shape (5,), to fit the other argument"),
-    (basics.matvec, (X, X[0, :2]), "v: expected shape (5,), to fit the other argument, found (2,)"),
+    (basics.L2, (Y, Y[0]), "y: expected shape (1, 5), found (5,); it must fit the other argument"),
+    (
+        basics.loop_dot,
+        (X[0], W[:, 0]),
+        "b: expected shape (5,), found (3,); it must fit the other argument",
+    ),
+    (
+        basics.matvec,
+        (X, X[0, :2]),
+        "v: expected shape (5,), found (2,); it must fit the other argument",
+    ),
 ]
 
 

@@ -21,8 +21,8 @@ import xpnn
 from xpnn.cli.reading import read, read_for
 from xpnn.data import _hdf5_child as child
 from xpnn.data import hdf5, images, read_h5, read_idx, read_image
-from xpnn.data.files import check_fits, existing_file, refusing
-from xpnn.validation import columns as boundary
+from xpnn.data.files import check_fits, existing_file, translate_errors
+from xpnn.validation import memory
 
 unix = pytest.mark.skipif(os.name == "nt", reason="needs limits and signals of Unix")
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 9, 8, 3), dtype=np.uint8)
@@ -36,7 +36,7 @@ def in_an_empty_folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def little_memory(monkeypatch):
-    monkeypatch.setattr(boundary, "host_memory", lambda: 10**6)
+    monkeypatch.setattr(memory, "host_memory", lambda: 10**6)
 
 
 def refused(name, message, reading=read):
@@ -55,7 +55,7 @@ def refused(name, message, reading=read):
 )
 def test_every_error_of_a_library_becomes_ours(kind):
     def reading(name):
-        with refusing(Path(name), "a file", " Copy it."):
+        with translate_errors(Path(name), "a file", " Copy it."):
             raise kind("first " + 1000 * "x ")
 
     refused("a.b", r"a\.b: expected a file \('?first x .*\[\.\.\.\]\)\. Copy it\.$", reading)
@@ -63,7 +63,7 @@ def test_every_error_of_a_library_becomes_ours(kind):
 
 def test_too_little_memory_is_an_error_of_ours():
     def reading(name):
-        with refusing(Path(name), "a file"):
+        with translate_errors(Path(name), "a file"):
             raise MemoryError
 
     refused("a.b", r"a\.b: expected data that fit into the memory at hand", reading)
@@ -71,7 +71,7 @@ def test_too_little_memory_is_an_error_of_ours():
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, xpnn.BackendError])
 def test_others_stay(kind):
-    with pytest.raises(kind), refusing(Path("a"), "a file"):
+    with pytest.raises(kind), translate_errors(Path("a"), "a file"):
         raise kind("as it was")
 
 
@@ -79,17 +79,17 @@ def test_declared_sizes_are_compared_with_the_memory(little_memory):
     check_fits("a", 10**6)
     refused(
         "a",
-        r"memory at hand \(0\.0 GB\).*take 37\.0 GB to read",
+        r"memory at hand \(0\.0 GB\).*for which 37\.0 GB are needed",
         lambda n: check_fits(n, 37 * 10**9),
     )
-    refused("a", "GB to read", lambda name: check_fits(name, 2**8000))
+    refused("a", "GB are needed", lambda name: check_fits(name, 2**8000))
 
 
 @unix
 def test_a_limit_of_the_process_counts_as_memory():
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (7 * 2**30,) * 2)\n"
-        "from xpnn.validation import columns; print(columns.host_memory())"
+        "from xpnn.validation import memory; print(memory.host_memory())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) <= 7 * 2**30
@@ -529,12 +529,12 @@ def in_little_memory(reader, name, message):
 import resource, sys
 from pathlib import Path
 import xpnn, pandas
-from xpnn.validation import columns
+from xpnn.validation import memory
 from xpnn.data import read_h5, read_idx
 from xpnn.cli.reading import read
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**28,) * 2)
-columns.host_memory = lambda: 2**60  # so that nothing but the limit is in the way
+memory.host_memory = lambda: 2**60  # so that nothing but the limit is in the way
 try:
     {reader}({name!r})
 except xpnn.ArgumentError as error:
@@ -602,7 +602,7 @@ def test_a_text_of_a_parquet_longer_than_memory(pandas, parquet, little_memory):
 def test_a_parquet_is_measured_before_it_is_unpacked(pandas, parquet, way, monkeypatch):
     """20,000 rows name one text of 30,000 letters: 600 MB from about a kilobyte."""
     pa = pytest.importorskip("pyarrow")
-    monkeypatch.setattr(boundary, "host_memory", lambda: 300 * 2**20)
+    monkeypatch.setattr(memory, "host_memory", lambda: 300 * 2**20)
     rows = 5_000 if way in {"plain", "delta"} else 20_000
     entries = pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), ["x" * 30_000])
     keys, all_rows = pa.array(np.arange(rows)), np.int32([0, rows])

@@ -19,7 +19,7 @@ from tests.fakes.fake_ranks import FakeCommunicator, on_ranks
 from tests.helpers import mpiexec
 from tests.programs import mpi_programs as programs
 from xpnn.cli import ranks as cli
-from xpnn.cli.reading import _table_of_ranks
+from xpnn.cli.tables import read_shared_table
 
 MANY = 3
 
@@ -49,7 +49,7 @@ def test_rows_are_counted_over_all_ranks(tmp_path):
     pytest.importorskip("pandas")
     path = tmp_path / "x.csv"
     path.write_text("a,b\n" + "1,x\n" * 9, encoding="utf-8")
-    frames = on_ranks(3, lambda comm: _table_of_ranks(path, ".csv", comm))
+    frames = on_ranks(3, lambda comm: read_shared_table(path, ".csv", comm))
     assert [row for frame in frames for row in frame.index] == list(range(9))
 
 
@@ -303,7 +303,7 @@ def test_what_ends_one_rank_ends_all(error, status, capsys):
     comm = FakeCommunicator(0, 2, [], Barrier(1))
     comm.abort = abort
     with pytest.raises(SystemExit):
-        cli.run(comm, command)
+        cli.run_on_ranks(comm, command)
     assert ended == [status]
 
 

@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 import xpnn
 from tests.helpers import read_only
 from xpnn import LogisticRegression, MLPClassifier, MLPRegressor
-from xpnn._backends.base import to_host
+from xpnn._backends.host import to_host
 from xpnn.files import container
 
 pytestmark = [
@@ -234,8 +234,7 @@ def test_columns_of_targets(path):
 def test_what_belongs_to_this_machine_is_left_out(path, tmp_path):
     X, y = data()
     params = {
-        "backend": "array_api_strict",
-        "device": "device1",
+        "backend": "array_api_strict:device1",
         "callbacks": [lambda report: None],
         "checkpoint": xpnn.Checkpoint(tmp_path / "run"),
         "random_state": np.random.RandomState(0),

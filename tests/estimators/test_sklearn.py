@@ -36,10 +36,10 @@ from threadpoolctl import threadpool_limits
 from tests.helpers import NO_FLOAT64, SPECS, read_only, unusable
 from tests.programs import sklearn_mlp
 from xpnn import ArgumentError, LogisticRegression, MLPClassifier, MLPRegressor
-from xpnn._backends.base import to_host
+from xpnn._backends.host import to_host
 
 SKLEARN = tuple(map(int, version("scikit-learn").split(".")[:2]))
-EXTRA = {"backend", "device", "dtype", "callbacks", "checkpoint", "communicator"}
+EXTRA = {"backend", "dtype", "callbacks", "checkpoint", "communicator"}
 ADDED_LATER = {"loss"} if SKLEARN < (1, 7) else set()  # to MLPRegressor
 MLPS = (MLPClassifier, MLPRegressor)
 

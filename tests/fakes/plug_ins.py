@@ -3,7 +3,7 @@
 import functools
 import importlib.metadata
 
-from xpnn._backends import selection
+from xpnn._backends import registry, selection
 
 
 def uncached(cache):
@@ -13,14 +13,13 @@ def uncached(cache):
 
 def fresh_caches(monkeypatch):
     """Forget what is known of backends, now and when the test ends."""
-    caches = (
-        selection.known_names,
-        selection.backend_class,
-        selection._loaded,
-        selection._made,
-    )
-    for cache in caches:
-        monkeypatch.setattr(selection, cache.__name__, uncached(cache))
+    for module, name in (
+        (registry, "known_names"),
+        (registry, "backend_class"),
+        (registry, "_loaded"),
+        (selection, "_made"),
+    ):
+        monkeypatch.setattr(module, name, uncached(getattr(module, name)))
 
 
 class FakeEntryPoint:
@@ -45,6 +44,6 @@ def plug_in(monkeypatch, **loaded):
 
     real = importlib.metadata.entry_points
     monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
-    monkeypatch.setattr(selection, "_in_use", set())
+    monkeypatch.setattr(registry, "_in_use", set())
     fresh_caches(monkeypatch)
     return fakes

@@ -25,6 +25,7 @@ from tests.helpers import to_numpy
 from xpnn.core.activations import ACTIVATIONS
 from xpnn.exceptions import ArgumentError, ArgumentTypeError, FileFormatError
 from xpnn.files import atomic, container, networks, plain, save
+from xpnn.validation import memory
 
 NET = xpnn.Network([3, 4, 2], hidden="tanh", output="softmax")
 DTYPES = ("float32", "float64", "int64", "int32", "uint8", "bool")
@@ -560,7 +561,7 @@ def test_no_key_is_seen_twice_where_none_is(text):
 
 def test_arrays_that_memory_does_not_hold_are_refused(path, monkeypatch):
     container.write(path, "k", {}, {"a": BASE})
-    monkeypatch.setattr(container, "host_memory", lambda: BASE.nbytes - 1)
+    monkeypatch.setattr(memory, "host_memory", lambda: BASE.nbytes - 1)
     with pytest.raises(
         xpnn.exceptions.OutOfMemoryError, match=r"model.safetensors: expected arrays"
     ):
@@ -770,7 +771,9 @@ def unprivileged(tmp_path):
 
 @posix
 @pytest.mark.usefixtures("unprivileged")
-@pytest.mark.parametrize("write", [atomic.write_atomically, lambda path, _: atomic.writable(path)])
+@pytest.mark.parametrize(
+    "write", [atomic.write_atomically, lambda path, _: atomic.check_replaceable(path)]
+)
 def test_a_file_that_may_not_be_written_stays(write, path):
     path.write_bytes(b"old")
     path.chmod(0o444)
@@ -804,7 +807,7 @@ def test_an_overwritten_file_keeps_its_owner_and_attributes(path):
 @pytest.mark.parametrize("name", ["a" * 255, "é" * 127, "a" * 242])
 def test_every_name_that_the_system_allows_can_be_written(name, tmp_path):
     path = tmp_path / name
-    atomic.writable(path)
+    atomic.check_replaceable(path)
     atomic.write_atomically(path, b"new")
     assert [file.name for file in tmp_path.iterdir()] == [name]
     atomic._temporary(path).touch()
@@ -815,26 +818,26 @@ def test_every_name_that_the_system_allows_can_be_written(name, tmp_path):
 
 def test_whether_a_file_can_be_written_is_known_before(tmp_path, monkeypatch):
     path = tmp_path / "x"
-    atomic.writable(path)
+    atomic.check_replaceable(path)
     assert list(tmp_path.iterdir()) == []
     path.write_bytes(b"old")
-    atomic.writable(path)
+    atomic.check_replaceable(path)
     assert path.read_bytes() == b"old"
     with pytest.raises(FileNotFoundError, match="no such folder"):
-        atomic.writable(tmp_path / "none" / "x")
+        atomic.check_replaceable(tmp_path / "none" / "x")
     with pytest.raises(IsADirectoryError):
-        atomic.writable(tmp_path)
+        atomic.check_replaceable(tmp_path)
     with pytest.raises(OSError, match="too long"):
-        atomic.writable(tmp_path / ("a" * 256))
+        atomic.check_replaceable(tmp_path / ("a" * 256))
     with pytest.raises(NotADirectoryError):
-        atomic.writable(path / "y")
+        atomic.check_replaceable(path / "y")
 
     def refuse(*arguments):
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(OSError, match="Read-only file system"):
-        atomic.writable(path)
+        atomic.check_replaceable(path)
 
 
 def test_leftovers_are_those_of_the_file_alone(tmp_path):

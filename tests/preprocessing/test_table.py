@@ -1,6 +1,7 @@
 """From frames and images to rows, and what a model file keeps of the way."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 import xpnn
 from xpnn.estimators.persistence import save_pipeline
-from xpnn.preprocessing import ImageRows, TableRows, rows_of
+from xpnn.preprocessing import ImageEncoder, TableEncoder, encoder_of
 
 
 @pytest.fixture
@@ -52,36 +53,36 @@ def test_rows_are_those_of_scikit_learns_transformers(frame):
     )
     given = frame.astype({"city": object, "size": object, "open": float})
     expected = theirs.fit_transform(given.where(given.notna(), np.nan))
-    rows = TableRows("y", impute=True).fit(frame)
-    np.testing.assert_array_equal(rows.transform(frame), expected)
-    assert rows.transform(frame).dtype == np.float64
-    assert rows.get_feature_names_out().tolist() == [
+    encoder = TableEncoder("y", impute=True).fit(frame)
+    np.testing.assert_array_equal(encoder.transform(frame), expected)
+    assert encoder.transform(frame).dtype == np.float64
+    assert encoder.get_feature_names_out().tolist() == [
         "height",
         "open",
         *(f"city={name}" for name in ("Lima", "Oslo", "Rome")),
         *(f"size={name}" for name in "LMS"),
     ]
-    assert (rows.n_numbers, rows.n_features_out) == (2, 8)
+    assert (encoder.n_numbers, encoder.n_features_out) == (2, 8)
 
 
 def test_order_target_and_dropped_columns_are_of_no_account(frame):
     frame = whole(frame)
-    rows = TableRows("y", drop=("size",)).fit(frame)
-    expected = rows.transform(frame)
-    np.testing.assert_array_equal(rows.transform(frame[["open", "city", "height"]]), expected)
-    np.testing.assert_array_equal(rows.transform(frame[frame.columns[::-1]]), expected)
+    encoder = TableEncoder("y", drop=("size",)).fit(frame)
+    expected = encoder.transform(frame)
+    np.testing.assert_array_equal(encoder.transform(frame[["open", "city", "height"]]), expected)
+    np.testing.assert_array_equal(encoder.transform(frame[frame.columns[::-1]]), expected)
 
 
 def test_nothing_is_altered(frame):
     before = frame.copy()
-    TableRows("y", impute=True).fit(frame).transform(frame)
+    TableEncoder("y", impute=True).fit(frame).transform(frame)
     assert frame.equals(before)
 
 
 def test_a_column_of_dtype_category_keeps_the_categories_it_lacks(frame, pd):
     sizes = pd.Categorical(frame["size"], categories=["L", "M", "S", "XS"])
-    rows = TableRows("y", impute=True).fit(frame.assign(size=sizes))
-    assert rows.columns_[-1].categories == ["L", "M", "S", "XS"]
+    encoder = TableEncoder("y", impute=True).fit(frame.assign(size=sizes))
+    assert encoder.columns_[-1].categories == ["L", "M", "S", "XS"]
 
 
 @pytest.mark.parametrize("column", ["height", "size"])
@@ -89,16 +90,16 @@ def test_a_missing_value_is_refused_with_its_row(frame, column):
     row = int(frame[column].isna().to_numpy().argmax()) + 1
     others = [name for name in ("city", "height", "size") if name != column]
     with pytest.raises(xpnn.ArgumentError, match=rf"column '{column}': .*1 missing .*row {row}\)"):
-        TableRows("y", drop=others).fit(frame)
-    rows = TableRows("y", drop=others).fit(whole(frame))
+        TableEncoder("y", drop=others).fit(frame)
+    encoder = TableEncoder("y", drop=others).fit(whole(frame))
     with pytest.raises(xpnn.ArgumentError, match=rf"column '{column}': .*1 missing .*row {row}\)"):
-        rows.transform(frame)
+        encoder.transform(frame)
 
 
 def test_imputed_values_are_those_of_the_fit(frame):
-    rows = TableRows("y", impute=True).fit(frame)
+    encoder = TableEncoder("y", impute=True).fit(frame)
     row = frame.iloc[:1].assign(height=np.nan, city=None, size=None)
-    assert rows.transform(row).tolist() == [[2.5, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0]]
+    assert encoder.transform(row).tolist() == [[2.5, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0]]
 
 
 @pytest.mark.parametrize(
@@ -111,15 +112,15 @@ def test_imputed_values_are_those_of_the_fit(frame):
     ],
 )
 def test_another_table_is_refused(frame, change, message):
-    rows = TableRows("y").fit(whole(frame))
+    encoder = TableEncoder("y").fit(whole(frame))
     with pytest.raises(xpnn.ArgumentError, match=message):
-        rows.transform(whole(frame).assign(**change))
+        encoder.transform(whole(frame).assign(**change))
 
 
 def test_a_table_without_a_column_is_refused(frame):
-    rows = TableRows("y").fit(whole(frame))
+    encoder = TableEncoder("y").fit(whole(frame))
     with pytest.raises(xpnn.ArgumentError, match="without 'open', 'city'"):
-        rows.transform(frame[["height", "size"]])
+        encoder.transform(frame[["height", "size"]])
 
 
 def test_columns_that_are_neither_numbers_nor_text_are_refused(pd):
@@ -134,15 +135,33 @@ def test_columns_that_are_neither_numbers_nor_text_are_refused(pd):
     }
     for name, (values, message) in refused.items():
         with pytest.raises(xpnn.ArgumentError, match=message) as caught:
-            TableRows(impute=True).fit(pd.DataFrame({name: values}))
+            TableEncoder(impute=True).fit(pd.DataFrame({name: values}))
         assert f"column {name!r}" in str(caught.value)
+        if name != "when":
+            assert str(caught.value).endswith(f"drop=[{name!r}].")
 
 
 def test_a_column_of_names_is_refused(pd):
     names = pd.DataFrame({"name": [f"n{i}" for i in range(20)]})
     with pytest.raises(xpnn.ArgumentError, match="20 different texts in 20 rows"):
-        TableRows().fit(names)
-    assert TableRows().fit(names.iloc[:10]).n_features_out == 10
+        TableEncoder().fit(names)
+    assert TableEncoder().fit(names.iloc[:10]).n_features_out == 10
+
+
+def test_errors_of_columns_hold_the_column_and_what_is_missing(pd):
+    missing = pd.DataFrame({"a": [1.0, np.nan, np.nan], "b": ["u", "v", "u"]})
+    with pytest.raises(xpnn.exceptions.ColumnError, match=r"train with impute=True\.$") as caught:
+        TableEncoder().fit(missing)
+    assert (caught.value.column, caught.value.missing) == ("a", 2)
+    with pytest.raises(xpnn.exceptions.ColumnError, match=r"drop it: drop=\['b'\]\.$") as caught:
+        TableEncoder().fit(pd.DataFrame({"b": [None, None]}, dtype=object))
+    assert (caught.value.column, caught.value.missing) == ("b", 0)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.column, again.problem) == (
+        str(caught.value),
+        "b",
+        caught.value.problem,
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,7 +175,7 @@ def test_a_column_of_names_is_refused(pd):
 )
 def test_what_is_no_table_is_refused(pd, make, error, message):
     with pytest.raises(error, match=message):
-        TableRows("y").fit(make(pd))
+        TableEncoder("y").fit(make(pd))
 
 
 def test_parquets_own_dtypes(pd):
@@ -168,8 +187,8 @@ def test_parquets_own_dtypes(pd):
             "d": pd.array([1.5, 2.5, None], dtype="Float32"),
         }
     )
-    rows = TableRows(impute=True).fit(frame)
-    assert rows.transform(frame).tolist() == [
+    encoder = TableEncoder(impute=True).fit(frame)
+    assert encoder.transform(frame).tolist() == [
         [1.0, 1.0, 1.5, 1.0, 0.0],
         [2.0, 0.0, 2.5, 0.0, 1.0],
         [3.0, 0.5, 2.0, 1.0, 0.0],
@@ -181,41 +200,41 @@ def test_parquets_own_dtypes(pd):
 
 def test_images_become_rows(rng):
     images = rng.integers(0, 256, (5, 4, 3, 3)).astype(np.uint8)
-    X = ImageRows((4, 3, 3)).transform(images)
+    X = ImageEncoder((4, 3, 3)).transform(images)
     np.testing.assert_array_equal(X, images.reshape(5, -1) / np.float32(255.0))
     assert X.dtype == np.float32
     for wrong in (images[:, :3], images.astype(float), images[..., 0]):
         with pytest.raises(xpnn.ArgumentError, match=r"uint8\), shape \(m, 4, 3, 3\), found"):
-            ImageRows((4, 3, 3)).transform(wrong)
+            ImageEncoder((4, 3, 3)).transform(wrong)
 
 
 # ---- in a file -------------------------------------------------------------------
 
 
 def test_a_saved_pipeline_takes_raw_frames(frame, tmp_path):
-    rows = TableRows("y", impute=True).fit(frame)
+    encoder = TableEncoder("y", impute=True).fit(frame)
     model = xpnn.MLPClassifier((3,), random_state=0, max_iter=5, tol=1.0, n_iter_no_change=1)
-    model.fit(rows.transform(frame), frame["y"])
-    save_pipeline(rows, model, tmp_path / "m.safetensors")
+    model.fit(encoder.transform(frame), frame["y"])
+    save_pipeline(encoder, model, tmp_path / "m.safetensors")
     loaded = xpnn.load(tmp_path / "m.safetensors")
     assert isinstance(loaded, Pipeline)
     np.testing.assert_array_equal(
-        loaded.predict_proba(frame), model.predict_proba(rows.transform(frame))
+        loaded.predict_proba(frame), model.predict_proba(encoder.transform(frame))
     )
-    assert loaded[0].describe() == rows.describe()
+    assert loaded[0].describe() == encoder.describe()
 
 
 def test_a_saved_pipeline_takes_raw_images(rng, tmp_path, backend):
     images = rng.integers(0, 256, (20, 4, 3)).astype(np.uint8)
-    rows = ImageRows((4, 3))
+    encoder = ImageEncoder((4, 3))
     model = xpnn.MLPRegressor(
         hidden_layer_sizes=3, random_state=0, max_iter=5, tol=1.0, n_iter_no_change=1
     )
-    model.fit(rows.transform(images), rng.random(20))
-    save_pipeline(rows, model, tmp_path / "m.safetensors")
+    model.fit(encoder.transform(images), rng.random(20))
+    save_pipeline(encoder, model, tmp_path / "m.safetensors")
     loaded = xpnn.load(tmp_path / "m.safetensors", backend="numpy")
     np.testing.assert_allclose(
-        loaded.predict(images), model.predict(rows.transform(images)), rtol=1e-5
+        loaded.predict(images), model.predict(encoder.transform(images)), rtol=1e-5
     )
 
 
@@ -225,11 +244,11 @@ TABLE = {"kind": "table", "target": None, "drop": [], "impute": False, "columns"
 
 
 def test_a_description_is_plain(frame):
-    rows = TableRows("y", ("size",), impute=True).fit(frame)
-    described = json.loads(json.dumps(rows.describe()))
-    assert rows_of(described).describe() == described
-    assert rows_of(TABLE).n_features_out == 3
-    assert rows_of({"kind": "images", "shape": [4, 3]}).shape == (4, 3)
+    encoder = TableEncoder("y", ("size",), impute=True).fit(frame)
+    described = json.loads(json.dumps(encoder.describe()))
+    assert encoder_of(described).describe() == described
+    assert encoder_of(TABLE).n_features_out == 3
+    assert encoder_of({"kind": "images", "shape": [4, 3]}).shape == (4, 3)
 
 
 @pytest.mark.parametrize(
@@ -269,12 +288,12 @@ def test_a_description_is_plain(frame):
 )
 def test_nothing_else_is_believed(described):
     with pytest.raises(xpnn.FileFormatError, match="damaged"):
-        rows_of(described)
+        encoder_of(described)
 
 
 def test_rows_of_another_network_are_refused(frame, tmp_path):
-    rows = TableRows("y", impute=True).fit(frame)
-    model = xpnn.LogisticRegression(tol=1.0).fit(rows.transform(frame)[:, 1:], frame["y"])
-    save_pipeline(rows, model, tmp_path / "m.safetensors")
+    encoder = TableEncoder("y", impute=True).fit(frame)
+    model = xpnn.LogisticRegression(tol=1.0).fit(encoder.transform(frame)[:, 1:], frame["y"])
+    save_pipeline(encoder, model, tmp_path / "m.safetensors")
     with pytest.raises(xpnn.FileFormatError, match="rows does not fit"):
         xpnn.load(tmp_path / "m.safetensors")

@@ -293,7 +293,7 @@ def test_labels_too_wide_for_the_device_name_the_argument():
     ("bad", "words"),
     [
         (with_entry(-2.0, (1, M)), ["expected weights of at least 0", "found", "-2"]),
-        (np.zeros((1, M)), ["expected weights of at least 0", "not all 0", "found"]),
+        (np.zeros((1, M)), ["expected weights of at least 0", "at least one non-zero", "found"]),
         (np.ones(M), ["expected shape (1, m)", "found (5,)", "sample_weight.reshape(1, -1)"]),
         (np.ones((M, 1)), ["expected shape (1, m)", "found (5, 1)", "sample_weight.T"]),
         (np.ones((1, 4)), ["expected shape (1, 5)", "found (1, 4)"]),

@@ -17,7 +17,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import xpnn
-from xpnn._backends.base import BackendStatus
+from xpnn._backends.status import BackendStatus
 from xpnn._terminal import escaped
 from xpnn.cli import main
 from xpnn.cli.formulas import SIGNS, as_text, is_formula

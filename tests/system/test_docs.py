@@ -185,6 +185,7 @@ MODULES = (
     "plot",
     "demos",
     "distributed",
+    "exceptions",
     "course.basics",
     "course.logistic",
     "course.shallow",
@@ -208,7 +209,8 @@ def test_the_api_lists_every_public_name():
     public = {name for name in xpnn.__all__ if name not in {"course", *MODULES}}
     for module in MODULES:
         public |= {f"{module}.{name}" for name in import_module(f"xpnn.{module}").__all__}
-    assert public - set(names) == set(), "missing in docs/api.md"
-    for name in set(names) - public:
+    results = {"Audit", "BackendStatus", "GradientCheck", "History", "Report"}  # not in the list
+    assert (public | results) - set(names) == set(), "missing in docs/api.md"
+    for name in set(names) - public - results:
         module, _, attribute = name.rpartition(".")
         assert attrgetter(attribute)(import_module(f"xpnn.{module}")), f"{name} does not exist"

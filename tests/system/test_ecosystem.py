@@ -34,7 +34,7 @@ from threadpoolctl import threadpool_limits
 import xpnn
 from tests.helpers import NO_FLOAT64, SPECS, read_only, unusable
 from xpnn import LogisticRegression, MLPClassifier, MLPRegressor
-from xpnn._backends import base
+from xpnn._backends.host import to_host
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -297,7 +297,7 @@ def test_a_model_trained_on_torch_is_read_without_torch(tmp_path, told_by):
         with xpnn.use_backend("torch", "float64") as torch:
             arrays = torch.asarray(X), torch.asarray(y)
         model.fit(*arrays)
-    expected = base.to_host(model.predict_proba(arrays[0] if told_by == "X" else X))
+    expected = to_host(model.predict_proba(arrays[0] if told_by == "X" else X))
     path = tmp_path / "model.pkl"
     path.write_bytes(pickle.dumps(model))
     np.save(tmp_path / "X.npy", X)
@@ -803,7 +803,7 @@ def test_many_rows_are_predicted_as_one_by_one(backend64, estimator):
     ("params", "says"),
     [
         ({"backend": "pytorch"}, "did you mean 'torch'"),
-        ({"backend": "numpy", "device": "cuda"}, "no device 'cuda'"),
+        ({"backend": "numpy:cuda"}, "no device 'cuda'"),
         ({"dtype": "float16"}, r"'dtype' parameter of \w+ must be a str among"),
         ({"checkpoint": "file"}, "'checkpoint' parameter"),
     ],

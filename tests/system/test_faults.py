@@ -27,7 +27,7 @@ import xpnn
 from tests.fakes.fake_cupy import FakeDevice, fake_cupy
 from tests.fakes.plug_ins import fresh_caches, plug_in
 from tests.helpers import unusable
-from xpnn._backends import selection
+from xpnn._backends import registry
 from xpnn._backends.cupy import CupyBackend
 from xpnn._backends.jax import JaxBackend
 from xpnn._backends.numpy import NumpyBackend
@@ -296,7 +296,7 @@ def test_a_plug_in_that_does_not_load_is_tried_once(monkeypatch):
             raise ImportError("after a second")
 
     plug_in(monkeypatch)
-    monkeypatch.setattr(selection, "_plugins", lambda: {"slow": Slow()})
+    monkeypatch.setattr(registry, "_plugins", lambda: {"slow": Slow()})
     for _ in range(5):
         NET.predict(NET.init(rng=0), X)
     with pytest.raises(xpnn.BackendError, match="after a second"):

@@ -1,6 +1,7 @@
 """A module imports from its own floor and those below; ``core`` imports no array library."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,29 @@ def test_only_backends_name_an_array_library(module):
         assert not roots & LIBRARIES
     if module.startswith("core/"):
         assert not roots & {"numpy", "scipy", "array_api_compat", "array_api_extra"}
+
+
+OPTION = re.compile(r"(?<![\w-])--[a-z]")
+COMMAND = re.compile(r"\b(pip|xpnn) [a-z]+( --[a-z-]+)+")
+
+
+def options_in(text):
+    """Return the options of a command line in a text, but for those of a whole command."""
+    return OPTION.findall(COMMAND.sub("", text))
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if not m.startswith("cli/")])
+def test_messages_name_no_option_of_the_command_line(module):
+    """Whoever calls from Python passes arguments; ``cli`` puts its options in their place."""
+    tree = ast.parse((ROOT / module).read_text(encoding="utf-8"))
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    assert not [text for text in texts if isinstance(text, str) and options_in(text)]
+
+
+def test_options_are_found():
+    assert options_in("drop it (--drop).")
+    assert options_in("--impute: expected a table")
+    assert not options_in("what xpnn check --json prints, — or - - -- , a--b")
 
 
 def test_the_reader_of_imports_reads():

@@ -15,7 +15,7 @@ from xpnn import optimizers
 from xpnn.training.batches import Plan
 from xpnn.training.streaming import stays_on_host
 from xpnn.training.trainer import Trainer
-from xpnn.validation.columns import in_units
+from xpnn.validation.weights import scaled
 
 M = 24
 _rng = np.random.default_rng(20261203)
@@ -102,16 +102,16 @@ def test_weights_of_narrow_dtypes_do_not_overflow(dtype):
 
 @pytest.mark.parametrize("s", [S, 3.0 * S, MIXED, *(S * u for u in UNITS.values())])
 def test_a_unit_changes_no_digit(s):
-    found, unit = in_units(s)
+    found, unit = scaled(s)
     assert 1.0 <= found.max() < 2.0
     assert 1 in (Fraction(unit).numerator, Fraction(unit).denominator)
     assert [Fraction(f) * Fraction(unit) for f in found[0]] == list(map(Fraction, s[0]))
 
 
 def test_a_unit_of_zeros_and_of_the_least_number():
-    assert in_units(np.zeros(3))[0].tolist() == [0.0] * 3
-    assert in_units(np.asarray([5e-324, 0.0]))[0].tolist() == [1.0, 0.0]
-    found, _ = in_units(np.asarray([1e308, 1e-308]))
+    assert scaled(np.zeros(3))[0].tolist() == [0.0] * 3
+    assert scaled(np.asarray([5e-324, 0.0]))[0].tolist() == [1.0, 0.0]
+    found, _ = scaled(np.asarray([1e308, 1e-308]))
     assert found[1] == 0.0
 
 
@@ -157,7 +157,7 @@ def test_powers_of_2_change_no_bit(batch_size, power):
 def test_a_mini_batch_of_small_weights_is_a_step_as_any_other():
     order = np.arange(M)
     s = np.repeat([1e-40, 1e38], M // 2)
-    plan = Plan(M, M // 2, in_units(s)[0], pad=False)
+    plan = Plan(M, M // 2, scaled(s)[0], pad=False)
     ((_, shares), *_) = plan.batches([order], 1.0 / plan.totals([order]), np.zeros((2, 1)))
     np.testing.assert_allclose(shares, np.full((2, 1, M // 2), 2.0 / M), 1e-12)
 

@@ -7,17 +7,16 @@ group ``xpnn.backends``.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from math import inf
-from typing import Any, ClassVar, Self, TypeAlias, TypeVar
+from typing import Any, ClassVar, Self, TypeAlias
 
 import array_api_compat
 import numpy as np
 
-from .._signals import EndedBySignal
 from .._typing import Array, Namespace
 from ..core.activations import Activation
 from ..core.losses import Loss
@@ -26,18 +25,19 @@ from ..exceptions import (
     ArgumentError,
     ArgumentTypeError,
     BackendError,
-    XpnnError,
     first_line,
     unknown_name,
 )
 from .audit import READ, TO_DEVICE, TO_HOST, WAIT, record
+from .host import check_real, host_array
+from .registry import Registrable
+from .status import BackendStatus
 
 DTYPES = ("float32", "float64")
 TRY_OUT_FAILED = "a tiny computation failed"
 IN_FLIGHT = 4
 """Copies to a device that may be under way: X and Y of two chunks."""
 
-T = TypeVar("T")
 Carry: TypeAlias = tuple[Any, ...]
 Step: TypeAlias = Callable[[Carry, tuple[Array, ...], tuple[Array, ...], Any], tuple[Carry, Array]]
 Run: TypeAlias = Callable[
@@ -54,31 +54,8 @@ def same(carry: Carry) -> Carry:
     return carry
 
 
-@dataclass(frozen=True)
-class BackendStatus:
-    """What is known of one backend on this machine; see `xpnn.backends`.
-
-    Attributes
-    ----------
-    name : str
-    installed : str or None
-        The version of the library, None if it is not installed.
-    usable : bool
-    devices : tuple of str
-        What may follow ``name:`` in `xpnn.set_backend`.
-    reason : str
-        Why it is not usable, and the cure; empty if it is.
-    """
-
-    name: str
-    installed: str | None
-    usable: bool
-    devices: tuple[str, ...]
-    reason: str
-
-
 @dataclass(frozen=True, repr=False, eq=False)
-class Backend:
+class Backend(Registrable):
     """An array library with a device and a floating dtype.
 
     Get one from `xpnn.set_backend`, `xpnn.use_backend` or `xpnn.get_backend`.
@@ -140,13 +117,20 @@ class Backend:
 
     @classmethod
     def of(cls, array: Array) -> Self:
-        """Return the backend that an array of this library belongs to."""
-        return cls(cls.namespace(), cls.device_of(array), array.dtype)
+        """Return the backend that an array of this library belongs to.
 
-    @classmethod
-    def at(cls, array: Array) -> Self:
-        """Return `of`; raise `BackendError` whatever the library, or a plug-in, raises there."""
-        return translate_errors(f"backend {cls.name!r} does not know its own array", cls.of, array)
+        Raises
+        ------
+        ArgumentTypeError
+            If it is an array of another library, or none.
+        """
+        if not cls.owns(array):
+            found = f"{type(array).__module__}.{type(array).__qualname__}"
+            raise ArgumentTypeError(
+                f"expected an array of {cls.name}, found {found}; "
+                "xpnn.backend_of(array) finds the backend of any array."
+            )
+        return cls(cls.namespace(), cls.device_of(array), array.dtype)
 
     @classmethod
     def status(cls) -> BackendStatus:
@@ -176,14 +160,11 @@ class Backend:
             )
             return BackendStatus(cls.name, installed, False, (), reason)
         try:
-            devices = cls.devices()
+            devices, reason = cls.devices(), "none was found"
         except Exception as error:  # so may a missing or mismatched driver
-            reason = f"no device: {first_line(error)}. {cls.no_device}"
-            return BackendStatus(cls.name, installed, False, (), reason)
-        if not devices:
-            reason = f"no device: none was found. {cls.no_device}"
-            return BackendStatus(cls.name, installed, False, (), reason)
-        return BackendStatus(cls.name, installed, True, devices, "")
+            devices, reason = (), first_line(error)
+        reason = "" if devices else f"no device: {reason}. {cls.no_device}"
+        return BackendStatus(cls.name, installed, bool(devices), devices, reason)
 
     @classmethod
     def version(cls) -> str | None:
@@ -191,10 +172,8 @@ class Backend:
         from importlib.metadata import PackageNotFoundError, version  # which takes 50 ms
 
         for distribution in cls.distributions:
-            try:
+            with suppress(PackageNotFoundError):
                 return version(distribution)
-            except PackageNotFoundError:
-                continue
         return None
 
     @classmethod
@@ -226,6 +205,10 @@ class Backend:
     def native_dtype(cls, dtype: Any) -> Any:
         """Return the dtype object that arrays of this library carry."""
         return dtype
+
+    @classmethod
+    def enable_float64(cls) -> None:
+        """Let the library make 64-bit arrays, in the whole process, if it has a switch for that."""
 
     def try_out(self) -> None:
         """Compute something tiny on the device: to allocate, to multiply, to read back."""
@@ -522,19 +505,6 @@ class Backend:
         return run
 
 
-def translate_errors(failure: str, function: Callable[..., T], *arguments: Any) -> T:
-    """Return what a function of a library or plug-in returns, or raise `BackendError`.
-
-    Whatever the function raises: a plug-in that calls ``sys.exit`` does not end the process.
-    """
-    try:
-        return function(*arguments)
-    except (XpnnError, KeyboardInterrupt, EndedBySignal):
-        raise
-    except BaseException as error:
-        raise BackendError(f"{failure}: {first_line(error)}") from error
-
-
 def power_of_2(n: int) -> int:
     """Return the least power of two that is at least n."""
     return 1 << (n - 1).bit_length()
@@ -547,47 +517,3 @@ def _name_of(library: str, dtype: Any) -> str:
     The library keeps dtypes of different ones from being compared, of which some warn.
     """
     return str(dtype).rpartition(".")[2]
-
-
-def host_array(x: Any) -> Any:
-    """Return lists, numbers, frames and arrays of any library as a NumPy array of real numbers."""
-    if is_masked(x):
-        raise ArgumentTypeError(
-            "expected an array without a mask, found a masked array, whose mask other libraries "
-            "drop silently; fill it first: x.filled(0.0)."
-        )
-    a = to_host(x)
-    check_real(a.dtype, a.dtype.kind in "buif")
-    if a.dtype == np.longdouble:  # no other library has it
-        with np.errstate(over="ignore"):
-            a = a.astype(np.float64)
-    return a.astype(a.dtype.newbyteorder("="), copy=False)
-
-
-def is_masked(x: Any) -> bool:
-    """Whether ``x`` is a masked array, or a list of them: NumPy would drop their masks."""
-    if isinstance(x, list | tuple):
-        return any(isinstance(row, np.ma.MaskedArray) for row in x)
-    return isinstance(x, np.ma.MaskedArray)
-
-
-def check_real(dtype: Any, real: bool) -> None:
-    """Raise unless a dtype stands for real numbers or booleans."""
-    if not real:
-        raise ArgumentTypeError(
-            f"expected real numbers, found dtype {dtype}; convert them first, "
-            "for example with numpy.asarray(x, dtype='float64')."
-        )
-
-
-def to_host(x: Any) -> Any:
-    """Return anything as a NumPy array, whatever its dtype."""
-    from .selection import backend_class_of
-
-    owner = None if isinstance(x, np.ndarray) else backend_class_of(x)
-    if owner is not None:
-        return owner.at(x).to_numpy(x)
-    try:
-        return np.asarray(x)
-    except ValueError as error:  # ragged lists
-        raise ArgumentTypeError(f"expected a rectangular array of numbers: {error}") from error

@@ -1,7 +1,8 @@
 """What goes wrong on a device while it computes, said with its cure.
 
 CuPy, PyTorch and JAX each have exceptions of their own for memory that runs out, and for a process
-that was forked after CUDA had begun. `explaining` stands around what is computed on a device.
+that was forked after CUDA had begun. `translate_device_errors` goes around what is computed on a
+device.
 """
 
 from collections.abc import Iterator

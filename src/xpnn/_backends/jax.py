@@ -74,6 +74,13 @@ class JaxBackend(Backend):
         return np.dtype(dtype)
 
     @classmethod
+    def enable_float64(cls) -> None:
+        """Let JAX make 64-bit arrays, in the whole process and for good."""
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+
+    @classmethod
     def owns(cls, x: Any) -> bool:
         jax = sys.modules.get("jax")
         return jax is not None and isinstance(x, jax.Array)
@@ -96,6 +103,10 @@ class JaxBackend(Backend):
         # a third of the time of jax.numpy.asarray with device=; device_put may share the memory
         # of a host array, so it gets one of our own
         return jax.device_put(np.array(x, dtype=dtype), self.device)
+
+    def fetch(self, a: Array) -> Any:
+        host = super().fetch(a)
+        return host.astype(np.float32) if host.dtype.kind == "V" else host  # bfloat16: not NumPy's
 
     def free_memory(self) -> float:
         statistics = self.device.memory_stats() or {}  # none of the CPU
@@ -210,13 +221,6 @@ def x64_enabled() -> bool:
     import jax
 
     return bool(jax.config.jax_enable_x64)
-
-
-def enable_x64() -> None:
-    """Let JAX make 64-bit arrays, in the whole process and for good."""
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
 
 
 def _device_name(device: Any) -> str:

@@ -54,7 +54,7 @@ def select_backend(comm: Communicator, name: str | None) -> Backend:
     return backend if len(alike) == 1 else set_backend(f"{backend.name}:{device}")
 
 
-def run(comm: Communicator, command: Callable[[], int]) -> int:
+def run_on_ranks(comm: Communicator, command: Callable[[], int]) -> int:
     """Run a command that only rank 0 prints from, and that ends on all ranks if it fails."""
     if comm.size == 1:
         return command()

@@ -10,7 +10,7 @@ from ..distributed.agreement import compare
 from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError
 
-EACH_ITS_OWN = {"backend", "device", "callbacks", "communicator", "verbose"}
+EACH_ITS_OWN = {"backend", "callbacks", "communicator", "verbose"}
 """Parameters that may differ from rank to rank."""
 
 

@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from .._backends.base import Backend, to_host
+from .._backends.base import Backend
+from .._backends.host import to_host
 from .._typing import Array
 from ..core.activations import ACTIVATIONS, Activation
 from ..core.losses import LOSSES, Loss
 from ..core.parameters import Layer, Params
 from ..exceptions import ArgumentTypeError, FileFormatError, XpnnError
 from ..network import Network
-from ..validation import columns as boundary
+from ..validation.columns import check_params
 from . import container
 from .atomic import StrPath
 from .plain import shown
@@ -62,7 +63,7 @@ def save(path: StrPath, net: Network, params: Params) -> None:
             "net: expected a Network, as in xpnn.save(path, net, params), found "
             f"{type(net).__name__}; an estimator saves itself: model.save(path)."
         )
-    params, _ = boundary.check_params(params, net.sizes)
+    params, _ = check_params(params, net.sizes)
     container.write(path, KIND, {"network": describe(net)}, tensors_of(params))
 
 

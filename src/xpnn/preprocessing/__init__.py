@@ -1,26 +1,26 @@
-"""From raw data to the rows of numbers that a network takes.
+"""Encoders: from raw data to the rows of numbers that a network takes.
 
-`TableRows`   the columns of a pandas frame: numbers stay numbers, text becomes one-hot
-`ImageRows`   images of bytes: each becomes a row of numbers from 0 to 1
+`TableEncoder`   the columns of a pandas frame: numbers stay numbers, text becomes one-hot
+`ImageEncoder`   images of bytes: each becomes a row of numbers from 0 to 1
 
-Both are transformers of scikit-learn that a model file can hold (`describe`, `rows_of`): what
+Both are transformers of scikit-learn that a model file can hold (`describe`, `encoder_of`): what
 `xpnn train` saves, `xpnn.load` returns as a Pipeline of one of them and an estimator.
 """
 
 from typing import Any
 
 from ..exceptions import FileFormatError
-from .images import ImageRows
-from .table import TableRows
+from .images import ImageEncoder
+from .table import TableEncoder
 
-__all__ = ["TableRows", "ImageRows", "rows_of"]
+__all__ = ["TableEncoder", "ImageEncoder", "encoder_of"]
 
-KINDS: dict[str, type[TableRows] | type[ImageRows]] = {
-    kind.kind: kind for kind in (TableRows, ImageRows)
+KINDS: dict[str, type[TableEncoder] | type[ImageEncoder]] = {
+    kind.kind: kind for kind in (TableEncoder, ImageEncoder)
 }
 
 
-def rows_of(described: Any) -> TableRows | ImageRows:
+def encoder_of(described: Any) -> TableEncoder | ImageEncoder:
     """Return what `describe` described, or raise `FileFormatError`."""
     try:
         return KINDS[described["kind"]].from_description(described)

@@ -1,4 +1,4 @@
-"""`ImageRows`: images as rows of numbers, from 0 to 1."""
+"""`ImageEncoder`: images as rows of numbers, from 0 to 1."""
 
 from math import prod
 from typing import Any, Self
@@ -11,8 +11,8 @@ from ..exceptions import ArgumentError
 from ..files import container
 
 
-class ImageRows(TransformerMixin, BaseEstimator):
-    """Images of bytes as rows of numbers from 0 to 1, float32: pixel by pixel, row by row.
+class ImageEncoder(TransformerMixin, BaseEstimator):
+    """Turns images of bytes into rows of numbers from 0 to 1, float32: pixel by pixel, row by row.
 
     Parameters
     ----------
@@ -22,8 +22,8 @@ class ImageRows(TransformerMixin, BaseEstimator):
     Examples
     --------
     >>> import numpy as np
-    >>> from xpnn.preprocessing.images import ImageRows
-    >>> ImageRows((1, 2)).fit_transform(np.array([[[0, 255]], [[51, 0]]], dtype=np.uint8))
+    >>> from xpnn.preprocessing.images import ImageEncoder
+    >>> ImageEncoder((1, 2)).fit_transform(np.array([[[0, 255]], [[51, 0]]], dtype=np.uint8))
     array([[0. , 1. ],
            [0.2, 0. ]], dtype=float32)
     """

@@ -17,7 +17,7 @@ from ..distributed.processes import Communicator
 from ..exceptions import ArgumentTypeError
 from ..network import Network
 from ..rng import host_rng
-from ..validation import columns as boundary
+from ..validation.columns import check_examples, check_host_examples, check_params
 from ..validation.numbers import at_least_0, positive_int
 from .bar import progress_bar
 from .batches import Shuffle
@@ -142,7 +142,7 @@ def fit(
         batch_size = None if batch_size is None else positive_int("batch_size", batch_size)
         check_checkpoint(checkpoint)
         stopping = Stopping(tol, n_iter_no_change, higher_is_better=validation is not None)
-        layers, backend = boundary.check_params(params, net.sizes)
+        layers, backend = check_params(params, net.sizes)
         l2 = at_least_0("l2", l2)
     if comm.size > 1:
         compare(
@@ -167,7 +167,7 @@ def fit(
 
     with backend.restoring_settings(), backend.current(), backend.no_grad(), comm.training():
         streamed = stays_on_host(X, batch_size, backend, comm)
-        check = boundary.check_host_examples if streamed else boundary.check_examples
+        check = check_host_examples if streamed else check_examples
         with comm.on_all():
             generator = host_rng(rng)
             X, Y, s = check(X, Y, sample_weight, net.sizes, net.activations, net.loss, backend)
@@ -237,7 +237,7 @@ def _check_validation(validation: Any, net: Network, backend: Any) -> tuple[Any,
             f"validation: expected a pair (X, Y), found {type(validation).__name__}."
         )
     X, Y = validation
-    X, Y, _ = boundary.check_examples(X, Y, None, net.sizes, net.activations, net.loss, backend)
+    X, Y, _ = check_examples(X, Y, None, net.sizes, net.activations, net.loss, backend)
     return X, Y
 
 

@@ -11,8 +11,9 @@ from ..core import propagation
 from ..core.parameters import Layer, Params, entry_name, ravel, unravel
 from ..exceptions import ArgumentError, BackendError
 from ..network import Network
-from ..validation import columns as boundary
+from ..validation.columns import check_examples, check_params
 from ..validation.numbers import real_number
+from ..validation.weights import share_and_decay
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def gradient_check(
     >>> report.difference < 1e-7
     True
     """
-    layers, backend = boundary.check_params(params, net.sizes)
+    layers, backend = check_params(params, net.sizes)
     try:
         wide = type(backend).create(backend.device_name, "float64")
     except BackendError as error:
@@ -91,7 +92,8 @@ def gradient_check(
         grads = net.gradients(layers, X, Y, l2, sample_weight)
         g = wide.to_numpy(ravel(grads, xp))
 
-        X, Y, share, decay = net._examples(X, Y, l2, sample_weight, wide)
+        X, Y, s = check_examples(X, Y, sample_weight, net.sizes, net.activations, net.loss, wide)
+        share, decay = share_and_decay(X.shape[1], s, l2, wide)
         theta = ravel(layers, xp)
         positions = xp.arange(theta.shape[0], device=wide.device)
 

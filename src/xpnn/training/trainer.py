@@ -15,7 +15,7 @@ from ..distributed.alone import ALONE
 from ..distributed.processes import Communicator
 from ..exceptions import DivergenceError
 from ..network import Network
-from ..validation import columns as boundary
+from ..validation.weights import scaled
 from .batches import Batches, Plan
 from .step import cutting, make_run
 from .streaming import gathered, streaming
@@ -68,7 +68,7 @@ class Trainer:
         if comm.size > 1:
             own, m = comm.locate(m)
         if s is not None:
-            s, self.unit = boundary.in_units(np.concatenate(comm.gather(s), axis=1)[0])
+            s, self.unit = scaled(np.concatenate(comm.gather(s), axis=1)[0])
         self.plan = Plan(m, batch_size, s, pad=backend.compiled, own=own)
         self.rows = backend.compiled or not self.plan.full
         self.data: tuple[Array, ...] = (X.T, Y.T) if columns == self.rows else (X, Y)

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from .._backends.selection import backend_class_of
+from .._backends.registry import find_backend
 from ..exceptions import ArgumentError, ArgumentTypeError
+from ..validation.arrays import numbers_on_host
 from ..validation.numbers import positive_int
-from ._arguments import class_labels, host
+from ..validation.targets import class_labels
 from ._canvas import COLOURS, MARKERS, Axes, Figure, grid, new_axes, wrapped
 
 MARGIN = 0.1  # of the range of the data, on each side
@@ -63,7 +64,7 @@ def decision_boundary(
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('$x_1$', '$x_2$')
     """
-    points, y = _check_examples(X, Y)
+    points, y = _checked(X, Y)
     extent = _extent(points)
     regions = _regions(predict, X, extent, positive_int("resolution", resolution))
     own = ax is None
@@ -115,7 +116,7 @@ def decision_boundaries(
     """
     _check_predictions(predictions)
     columns = positive_int("columns", columns)
-    points, y = _check_examples(X, Y)
+    points, y = _checked(X, Y)
     extent = _extent(points)
     resolution = positive_int("resolution", resolution)
     regions = [_regions(predict, X, extent, resolution) for predict in predictions.values()]
@@ -151,9 +152,9 @@ def _check_predictions(predictions: Any) -> None:
         )
 
 
-def _check_examples(X: Any, Y: Any) -> tuple[Any, Any]:
+def _checked(X: Any, Y: Any) -> tuple[Any, Any]:
     """Return X, shape (2, m), and Y, shape (m,), on the host."""
-    points = host("X", X).astype(np.float64)
+    points = numbers_on_host("X", X).astype(np.float64)
     shape = points.shape
     if points.ndim != 2 or shape[0] != 2 or shape[1] == 0:
         cure = "choose two of the inputs: X[[0, 1], :]."
@@ -200,9 +201,8 @@ def _regions(predict: Callable[[Any], Any], X: Any, extent: Any, resolution: int
     left, right, bottom, top = extent
     x1, x2 = np.meshgrid(_centres(left, right, resolution), _centres(bottom, top, resolution))
     columns: Any = np.stack((x1.ravel(), x2.ravel()))
-    owner = backend_class_of(X)
-    if owner is not None:
-        backend = owner.at(X)
+    backend = find_backend(X)
+    if backend is not None:
         real = backend.xp.isdtype(X.dtype, "real floating")
         columns = backend.asarray(columns, X.dtype if real else "float32")
     y = class_labels("predict(X)", predict(columns), resolution**2)
