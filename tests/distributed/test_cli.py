@@ -18,7 +18,7 @@ import xpnn
 from tests.fakes.fake_ranks import FakeCommunicator, on_ranks
 from tests.helpers import mpiexec
 from tests.programs import mpi_programs as programs
-from xpnn.cli.ranks import Ranks
+from xpnn.cli import ranks as cli
 from xpnn.cli.tables import read_shared_table
 
 MANY = 3
@@ -36,7 +36,7 @@ def test_each_line_is_read_by_one_rank(tmp_path_factory, rows, size):
     header = ["first, with a comma", 'second with a "mark"\nand two lines']
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([header, *rows])
-    parts = on_ranks(size, lambda communicator: Ranks(communicator).lines(path).read())
+    parts = on_ranks(size, lambda comm: cli.read_lines(comm, path).read())
     found = []
     for part in parts:
         records = list(csv.reader(part.decode().splitlines(keepends=True)))
@@ -49,14 +49,14 @@ def test_rows_are_counted_over_all_ranks(tmp_path):
     pytest.importorskip("pandas")
     path = tmp_path / "x.csv"
     path.write_text("a,b\n" + "1,x\n" * 9, encoding="utf-8")
-    frames = on_ranks(3, lambda communicator: read_shared_table(path, ".csv", Ranks(communicator)))
+    frames = on_ranks(3, lambda comm: read_shared_table(path, ".csv", comm))
     assert [row for frame in frames for row in frame.index] == list(range(9))
 
 
 def test_a_last_line_without_an_end(tmp_path):
     path = tmp_path / "x.csv"
     path.write_bytes(b"a,b\n1,2\n3,4")
-    parts = on_ranks(2, lambda communicator: Ranks(communicator).lines(path).read())
+    parts = on_ranks(2, lambda comm: cli.read_lines(comm, path).read())
     assert parts == [b"a,b\n1,2\n", b"a,b\n3,4"]
 
 
@@ -64,7 +64,7 @@ def test_a_quotation_mark_that_does_not_close(tmp_path):
     path = tmp_path / "pipes.csv"
     path.write_text('width,length\n5",2\n3,4\n', encoding="utf-8")
     with pytest.raises(xpnn.ArgumentError, match="marks in pairs, found 1; put a cell"):
-        on_ranks(2, lambda communicator: Ranks(communicator).lines(path))
+        on_ranks(2, lambda comm: cli.read_lines(comm, path))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
@@ -75,7 +75,7 @@ def test_each_row_of_a_parquet_is_read_by_one_rank(tmp_path, size, group):
     frame = pandas.DataFrame({"n": range(23), "text": list("abcdefghijklmnopqrstuvw")})
     path = tmp_path / "x.parquet"
     frame.to_parquet(path, row_group_size=group)
-    parts = on_ranks(size, lambda communicator: Ranks(communicator).row_groups(path))
+    parts = on_ranks(size, lambda comm: cli.read_row_groups(comm, path))
     assert [len(part) for part in parts] == [
         23 * (r + 1) // size - 23 * r // size for r in range(size)
     ]
@@ -95,14 +95,14 @@ def test_only_the_groups_that_are_needed_are_read(tmp_path, monkeypatch):
         return original(file, *arguments, row_groups=row_groups, **options)
 
     monkeypatch.setattr(parquet.ParquetFile, "iter_batches", noting)
-    on_ranks(2, lambda communicator: Ranks(communicator).row_groups(path))
+    on_ranks(2, lambda comm: cli.read_row_groups(comm, path))
     assert set(read) == {(0, 1), (2, 3)}
 
 
 def test_the_rows_of_a_rank_among_those_of_all():
     m = [4, 0, 3]
     rows = np.asarray([0, 3, 4, 6])
-    found = on_ranks(3, lambda c: Ranks(c).own(rows, m[c.rank]).tolist())
+    found = on_ranks(3, lambda comm: cli.own_rows(comm, rows, m[comm.rank]).tolist())
     assert found == [[0, 3], [], [0, 2]]
 
 
@@ -122,17 +122,17 @@ def test_a_gpu_for_each_rank(monkeypatch):
     monkeypatch.setattr("xpnn.cli.ranks.set_backend", select)
     for size, name in ((3, "array_api_strict"), (2, "array_api_strict:cuda:1")):
         asked.clear()
-        on_ranks(size, lambda communicator, name=name: Ranks(communicator).backend(name))
+        on_ranks(size, lambda comm, name=name: cli.select_backend(comm, name))
         numbered = [spec for spec in asked if spec != name]
         expected = [0, 0, 1] if size == 3 else []  # rank 2 shares the first
         assert sorted(numbered) == [f"array_api_strict:cuda:{i}" for i in expected]
     asked.clear()
     monkeypatch.setattr("xpnn.cli.ranks.get_backend", lambda: chosen)
     monkeypatch.setenv("XPNN_BACKEND", "array_api_strict:cuda:1")
-    on_ranks(2, lambda communicator: Ranks(communicator).backend(None))
+    on_ranks(2, lambda comm: cli.select_backend(comm, None))
     assert asked == []
     monkeypatch.setenv("XPNN_BACKEND", "array_api_strict")
-    on_ranks(2, lambda communicator: Ranks(communicator).backend(None))
+    on_ranks(2, lambda comm: cli.select_backend(comm, None))
     assert sorted(asked) == ["array_api_strict:cuda:0", "array_api_strict:cuda:1"]
 
 
@@ -300,10 +300,10 @@ def test_what_ends_one_rank_ends_all(error, status, capsys):
     def command():
         raise error
 
-    communicator = FakeCommunicator(0, 2, [], Barrier(1))
-    communicator.abort = abort
+    comm = FakeCommunicator(0, 2, [], Barrier(1))
+    comm.abort = abort
     with pytest.raises(SystemExit):
-        Ranks(communicator).run(command)
+        cli.run_on_ranks(comm, command)
     assert ended == [status]
 
 

@@ -5,6 +5,7 @@ A deadlock is a timeout. Shares, mini-batches and error messages are tested with
 """
 
 import copy
+import copyreg
 import os
 import pickle
 import re
@@ -31,9 +32,9 @@ from xpnn import _signals, distributed
 from xpnn._backends.base import Backend
 from xpnn._backends.selection import resolve
 from xpnn._backends.threads import SETTINGS
-from xpnn.distributed import Communicator
-from xpnn.distributed import agreement as together
+from xpnn.distributed import Communicator, agreement, signals, startup
 from xpnn.distributed import mpi as ours
+from xpnn.distributed.alone import ALONE, active_comm
 from xpnn.files import container
 from xpnn.training.batches import Plan
 from xpnn.training.step import make_run
@@ -294,7 +295,7 @@ def test_numbers_of_numpy_are_compared_as_numbers():
     plain = {"max_iter": 5, "sizes": [5, 0.5], "alpha": np.float32(0.5)}
 
     def compare(communicator, *of_ranks):
-        together.compare(communicator, **of_ranks[communicator.rank])
+        agreement.compare(communicator, **of_ranks[communicator.rank])
 
     on_ranks(2, lambda communicator: compare(communicator, mine, plain))
     with pytest.raises(xpnn.ArgumentError, match=r"the same max_iter .* found 5 on rank 0 and 6"):
@@ -663,9 +664,9 @@ def test_an_end_in_good_order(mpi, tmp_path):
 
 
 def test_the_end_of_a_forked_child_is_not_that_of_the_rank(rank_of, monkeypatch):
-    ranks = rank_of(0, 2)
+    comm = rank_of(0, 2)
     monkeypatch.setattr(os, "getpid", lambda: -1)
-    ranks.end()  # exchanges nothing: the fake cannot
+    comm.end()  # exchanges nothing: the fake cannot
 
 
 def test_a_rank_that_fails_alone_ends_all(mpi, tmp_path):
@@ -701,13 +702,13 @@ def test_a_limit_changes_no_bit(run, mpi, tmp_path):
 
 @pytest.mark.parametrize(("text", "seconds"), [("", None), ("30", 30.0), ("0.5", 0.5)])
 def test_seconds(text, seconds):
-    assert ours._seconds(text) == seconds
+    assert startup._seconds(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "a minute"])
 def test_no_seconds(text):
     with pytest.raises(xpnn.ArgumentError, match=f"XPNN_TIMEOUT: expected .* found '{text}'"):
-        ours._seconds(text)
+        startup._seconds(text)
 
 
 # ---- signals -----------------------------------------------------------------------------------
@@ -728,7 +729,7 @@ def lone():
     return FakeCommunicator(0, 1, [None], Barrier(1))
 
 
-@pytest.fixture(params=ours.SIGNALS, ids=str)
+@pytest.fixture(params=signals.SIGNALS, ids=str)
 def handled(request):
     """A signal, and the function that gives it a handler for the test."""
     before = signal.getsignal(request.param)
@@ -757,11 +758,11 @@ def test_signals_wait_for_the_next_exchange(handled, lone):
 
 def test_a_child_that_a_callback_forks_is_no_rank(lone):
     """Its exceptions leave at once: the ranks do not know of it."""
-    with lone.told_later():
+    with lone.defer_errors():
         raise ValueError
     assert lone._failed is not None
     lone._process = -1
-    with pytest.raises(SystemExit), lone.told_later():
+    with pytest.raises(SystemExit), lone.defer_errors():
         raise SystemExit
 
 
@@ -811,12 +812,12 @@ def test_a_signal_that_is_ignored_stays_ignored(handled, lone):
     ids=repr,
 )
 def test_the_status_by_which_all_end(error, status):
-    assert ours.exit_status(error) == status
+    assert signals.exit_status(error) == status
 
 
 def test_the_status_by_which_all_end_after_sigterm(monkeypatch):
     monkeypatch.setattr(_signals, "arrived", [signal.SIGTERM])
-    assert ours.exit_status(KeyboardInterrupt()) == 143
+    assert signals.exit_status(KeyboardInterrupt()) == 143
 
 
 # ---- MPI that is missing, or another ---------------------------------------------------------
@@ -825,8 +826,8 @@ def test_the_status_by_which_all_end_after_sigterm(monkeypatch):
 @pytest.fixture
 def fresh(monkeypatch):
     """Nothing is known of MPI, before and after."""
-    monkeypatch.setattr(ours, "_mpi", cache(ours._mpi.__wrapped__))
-    monkeypatch.setattr(ours, "communicator", cache(distributed.communicator.__wrapped__))
+    monkeypatch.setattr(ours, "library", cache(ours.library.__wrapped__))
+    monkeypatch.setattr(startup, "communicator", cache(distributed.communicator.__wrapped__))
 
 
 CURE = r"pip install 'xpnn\[mpi\]'"
@@ -852,7 +853,7 @@ def test_mpi4py_without_an_mpi_library(kind, fresh, monkeypatch):
     assert isinstance(caught.value.__cause__, kind)
 
 
-ALONE = """
+PROGRAM = """
 import xpnn
 try:
     print(xpnn.distributed.communicator())
@@ -863,7 +864,7 @@ except xpnn.XpnnError as error:
 
 def alone(**variables):
     """Ask for the communicator in a process of its own; return what it says."""
-    asked = start([sys.executable, "-c", ALONE], **variables)
+    asked = start([sys.executable, "-c", PROGRAM], **variables)
     job = finish(asked, None)
     assert job.status == 0, job.err
     return job.out
@@ -881,7 +882,7 @@ def test_a_real_mpi4py_without_an_mpi_library(mpi):
     assert re.match(rf"MissingLibraryError .*none\.so.*{CURE}", told, re.DOTALL)
 
 
-@pytest.mark.parametrize("name", ours.STARTED)
+@pytest.mark.parametrize("name", startup.STARTED)
 def test_several_processes_that_another_mpi_has_started(name, mpi):
     told = alone(**{name: "4"})
     assert re.match(
@@ -896,7 +897,7 @@ def test_several_processes_that_another_mpi_has_started(name, mpi):
 
 def test_each_rank_has_its_share_of_the_cores(mpi, tmp_path):
     job = launch(2, "threads", tmp_path, **dict.fromkeys(SETTINGS))
-    n = ours._share_of_cores(ours._cores(), [ours._cores()] * 2)
+    n = startup._threads(startup._cores(), [startup._cores()] * 2)
     for blas, variable in job.returned:
         assert blas
         assert set(blas) == {n}
@@ -930,7 +931,7 @@ def test_a_single_rank_has_all_threads(mpi, tmp_path):
     ],
 )
 def test_share_of_cores(cores, n):
-    assert ours._share_of_cores(cores[0], cores) == n
+    assert startup._threads(cores[0], cores) == n
 
 
 # ---- parts, without MPI ----------------------------------------------------------------------
@@ -965,7 +966,7 @@ class FakeMPI:
 
 @pytest.fixture
 def rank_of(monkeypatch):
-    monkeypatch.setattr(ours, "_mpi", lambda: FakeMPI)
+    monkeypatch.setattr(ours, "library", lambda: FakeMPI)
     return lambda rank, size: Communicator(FakeMPI(rank, size))
 
 
@@ -973,18 +974,18 @@ def rank_of(monkeypatch):
 def test_shares_cover_all_examples_once(m, size):
     shares = []
     for rank in range(size):
-        ranks = Communicator.__new__(Communicator)
-        ranks.rank, ranks.size = rank, size
-        shares.append(range(m)[ranks.share(m)])
+        comm = Communicator.__new__(Communicator)
+        comm.rank, comm.size = rank, size
+        shares.append(range(m)[comm.shard(m)])
     assert [i for share in shares for i in share] == list(range(m))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 def test_a_communicator_is_one_of_a_kind(rank_of, monkeypatch):
-    ranks = rank_of(2, 3)
-    assert repr(ranks) == "<Communicator: rank 2 of 3>"
-    assert copy.copy(ranks) is copy.deepcopy(ranks) is ranks
-    assert ranks.__reduce__() == (ours._made_here, ())
+    comm = rank_of(2, 3)
+    assert repr(comm) == "<Communicator: rank 2 of 3>"
+    assert copy.copy(comm) is copy.deepcopy(comm) is comm
+    assert copyreg.dispatch_table[Communicator](comm) == (startup._restored, ())
 
 
 def test_a_pickle_of_one_asks_for_no_mpi(fresh, rank_of, monkeypatch):
@@ -1001,14 +1002,20 @@ def test_the_cost_of_a_step_does_not_keep_its_gradient_alive(spec, monkeypatch):
     xp, sums = backend.xp, []
     monkeypatch.setattr(Backend, "scan", lambda backend, step: step)
     monkeypatch.setattr(
-        type(backend), "summing", lambda backend, ranks: lambda a: sums.append(a) or a
+        type(backend), "summing", lambda backend, comm: lambda a: sums.append(a) or a
     )
     net, update = (
         xpnn.Network([3, 4, 1], output="sigmoid"),
         xpnn.optimizers.gradient_descent().update,
     )
     step = make_run.__wrapped__(
-        net, update, backend, gather=False, weighted=False, l2=False, communicator=object()
+        net,
+        update,
+        backend,
+        gather=False,
+        weighted=False,
+        l2=False,
+        comm=types.SimpleNamespace(size=2),
     )
     theta = xp.ones(21, dtype=backend.dtype)
     data = xp.ones((3, 5), dtype=backend.dtype), xp.ones((1, 5), dtype=backend.dtype)
@@ -1017,19 +1024,19 @@ def test_the_cost_of_a_step_does_not_keep_its_gradient_alive(spec, monkeypatch):
 
 
 def test_several(rank_of):
-    ranks = rank_of(0, 2)
-    assert ours.active_comm(ranks) is ranks
-    assert ours.active_comm(rank_of(0, 1)) is None
-    assert ours.active_comm(None) is None
+    comm = rank_of(0, 2)
+    assert active_comm(comm) is comm
+    assert active_comm(rank_of(0, 1)) is ALONE
+    assert active_comm(None) is ALONE
 
 
 @pytest.mark.parametrize("other", ["mpi", 4, object(), FakeMPI(0, 2), Communicator, False], ids=str)
 def test_other_objects_are_no_communicator(other):
     expected = r"communicator: expected xpnn\.distributed\.communicator\(\) or None, found "
     with pytest.raises(xpnn.ArgumentTypeError, match=expected):
-        ours.active_comm(other)
+        active_comm(other)
     with pytest.raises(xpnn.ArgumentTypeError, match=expected):
-        programs.train(ranks=other, share=lambda ranks: slice(None))
+        programs.train(comm=other, share=lambda comm: slice(None))
     with pytest.raises(ValueError, match="The 'communicator' parameter"):
         xpnn.LogisticRegression(communicator=other).fit(programs.ROWS, programs.NAMES)
 

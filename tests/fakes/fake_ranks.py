@@ -29,6 +29,6 @@ class FakeCommunicator(Communicator):
 def on_ranks(size, function):
     """Return what ``function(communicator)`` returns on each of so many ranks."""
     values, barrier = [None] * size, Barrier(size)
-    ranks = [FakeCommunicator(rank, size, values, barrier) for rank in range(size)]
+    comms = [FakeCommunicator(rank, size, values, barrier) for rank in range(size)]
     with ThreadPoolExecutor(size) as pool:
-        return list(pool.map(function, ranks))
+        return list(pool.map(function, comms))

@@ -55,30 +55,30 @@ class Peak:
 
 
 def main():
-    ranks = distributed.communicator()
+    comm = distributed.communicator()
     gigabytes = float(sys.argv[1]) if len(sys.argv) > 1 else 4.0
     m = int(gigabytes * 2**30) // (4 * N_X) // ROWS_A_CHUNK * ROWS_A_CHUNK
     with tempfile.TemporaryDirectory(dir=sys.argv[2] if len(sys.argv) > 2 else None) as folder:
-        path = Path(ranks.broadcast(folder), "X.npy")
-        if ranks.rank == 0:
+        path = Path(comm.broadcast(folder), "X.npy")
+        if comm.rank == 0:
             write(path, m)
-        ranks.gather(None)  # until it is written
+        comm.gather(None)  # until it is written
         net = xpnn.Network([N_X, 64, 2])
         with Peak() as peak:
-            X = np.load(path, mmap_mode="r")[ranks.share(m)].T
+            X = np.load(path, mmap_mode="r")[comm.shard(m)].T
             Y = (X[:1] > 0.0).astype(np.int64)
             began = perf_counter()
             params, history = xpnn.fit(
-                net, net.init(rng=0), X, Y, epochs=1, batch_size=1024, communicator=ranks
+                net, net.init(rng=0), X, Y, epochs=1, batch_size=1024, communicator=comm
             )
             seconds = perf_counter() - began
         score = net.score(params, X[:, :4096], Y[:, :4096])
-        peaks = ranks.gather(peak.bytes)
-    if ranks.rank == 0:
+        peaks = comm.gather(peak.bytes)
+    if comm.rank == 0:
         shown = ", ".join(f"{n / 2**20:.0f} MiB" for n in peaks)
-        print(f"{m} x {N_X} float32, {m * N_X * 4 / 2**30:.2f} GiB, on {ranks.size} ranks")
+        print(f"{m} x {N_X} float32, {m * N_X * 4 / 2**30:.2f} GiB, on {comm.size} ranks")
         print(f"private memory at most {shown}; {seconds:.0f} s an epoch; {history}; score {score}")
-    return int(max(peaks) > min(LIMIT, 0.75 * gigabytes * 2**30 / ranks.size))
+    return int(max(peaks) > min(LIMIT, 0.75 * gigabytes * 2**30 / comm.size))
 
 
 if __name__ == "__main__":

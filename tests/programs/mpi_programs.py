@@ -26,8 +26,8 @@ from tqdm import tqdm
 
 import xpnn
 from xpnn import distributed, optimizers
-from xpnn.distributed import agreement as together
-from xpnn.distributed import mpi as ours
+from xpnn.distributed import agreement as agreeing
+from xpnn.distributed import processes
 from xpnn.training import streaming
 from xpnn.training.batches import Plan
 
@@ -43,19 +43,19 @@ WEIGHTS = _rng.uniform(0.5, 2.0, (1, M)) * (np.arange(M) % 5 != 3)  # every fift
 # ---- how the examples are shared out ---------------------------------------------------------
 
 
-def even(ranks):
-    return ranks.share(M)
+def even(comm):
+    return comm.shard(M)
 
 
-def first_has_one(ranks):
+def first_has_one(comm):
     """Example 0 alone, and the others' share of the rest."""
-    bounds = [0, *np.linspace(1, M, ranks.size, dtype=int)] if ranks.size > 1 else [0, M]
-    return slice(bounds[ranks.rank], bounds[ranks.rank + 1])
+    bounds = [0, *np.linspace(1, M, comm.size, dtype=int)] if comm.size > 1 else [0, M]
+    return slice(bounds[comm.rank], bounds[comm.rank + 1])
 
 
-def last_has_one(ranks):
-    bounds = [*np.linspace(0, M - 1, ranks.size, dtype=int), M] if ranks.size > 1 else [0, M]
-    return slice(bounds[ranks.rank], bounds[ranks.rank + 1])
+def last_has_one(comm):
+    bounds = [*np.linspace(0, M - 1, comm.size, dtype=int), M] if comm.size > 1 else [0, M]
+    return slice(bounds[comm.rank], bounds[comm.rank + 1])
 
 
 SHARES = {share.__name__: share for share in (even, first_has_one, last_has_one)}
@@ -114,9 +114,9 @@ def theta_of(params):
     return np.concatenate([np.ravel(np.asarray(a)) for layer in params for a in layer])
 
 
-def train(case=FEW[0], spec="numpy", ranks=None, share=even, dtype="float64", **given):
+def train(case=FEW[0], spec="numpy", comm=None, share=even, dtype="float64", **given):
     """Run a case, or what is said otherwise, on this rank's share; return θ and the history."""
-    mine = slice(None) if ranks is None else share(ranks)
+    mine = slice(None) if comm is None else share(comm)
     arguments = {"rng": 3, "progress": False, "X": X, "start": 0, **CASES[case], **given}
     net = arguments.pop("net", None) or xpnn.Network(
         [SIZES[0], arguments.pop("hidden", SIZES[1]), SIZES[-1]], hidden="tanh"
@@ -130,32 +130,32 @@ def train(case=FEW[0], spec="numpy", ranks=None, share=even, dtype="float64", **
             X_here if X_here.shape[1] != M else X_here[:, mine],
             Y_here[:, mine],
             sample_weight=None if s is None else s[:, mine],
-            communicator=ranks,
+            communicator=comm,
             **arguments,
         )
     return theta_of(params), history
 
 
-def trainings(ranks, folder, specs):
+def trainings(comm, folder, specs):
     """All cases on some backends, shared out in various ways, in memory and in a file."""
     results = {}
     for spec in specs.split(","):
         xpnn.set_backend(spec, "float64")  # of JAX a matter of the whole process
-        for case, share, source in keys(spec, ranks.size):
+        for case, share, source in keys(spec, comm.size):
             run = streamed if source == "file" else train
             given = {"folder": folder} if source == "file" else {}
-            results[spec, case, share, source] = run(case, spec, ranks, SHARES[share], **given)
-        if in_float32(spec, ranks.size):
+            results[spec, case, share, source] = run(case, spec, comm, SHARES[share], **given)
+        if in_float32(spec, comm.size):
             results[spec, "float32"] = [
-                train(spec=spec, ranks=ranks, dtype="float32", hidden=100, epochs=n)[0]
+                train(spec=spec, comm=comm, dtype="float32", hidden=100, epochs=n)[0]
                 for n in (1, 2, 3, 4)
             ]
     return results
 
 
-def streamed(case, spec, ranks, share, folder):
+def streamed(case, spec, comm, share, folder):
     """Train on a slice of a file; return θ, the history, and how often rows were read."""
-    rows = np.load(folder / "X.npy", mmap_mode="r")[share(ranks)]
+    rows = np.load(folder / "X.npy", mmap_mode="r")[share(comm)]
     reads = []
 
     def gathered(a, indices, backend):
@@ -165,7 +165,7 @@ def streamed(case, spec, ranks, share, folder):
     whole, chunk = streaming.gathered, streaming.CHUNK
     streaming.gathered, streaming.CHUNK = gathered, 500  # a step or two
     try:
-        theta, history = train(case, spec, ranks, share, X=rows.T)
+        theta, history = train(case, spec, comm, share, X=rows.T)
     finally:
         streaming.gathered, streaming.CHUNK = whole, chunk
     return theta, history, len(reads)
@@ -236,11 +236,11 @@ MODELS = {
 CURVES = ("loss_curve_", "n_iter_", "t_", "loss_", "best_loss_")
 
 
-def fitted(kind, ranks=None, share=even, **given):
+def fitted(kind, comm=None, share=even, **given):
     """Fit a model to this rank's share; return its parameters, its curves and its classes."""
     model, data = MODELS[kind]()
-    mine = slice(None) if ranks is None else share(ranks)
-    model.set_params(communicator=ranks, **given)
+    mine = slice(None) if comm is None else share(comm)
+    model.set_params(communicator=comm, **given)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         model.fit(*(a[mine] for a in data))
@@ -256,13 +256,13 @@ def learnt(model):
     }
 
 
-def in_parts(ranks=None, share=even):
+def in_parts(comm=None, share=even):
     """Call ``partial_fit`` three times, and ``fit`` twice with a warm start."""
-    mine = slice(None) if ranks is None else share(ranks)
-    parts = xpnn.MLPClassifier(**MLP, communicator=ranks)
+    mine = slice(None) if comm is None else share(comm)
+    parts = xpnn.MLPClassifier(**MLP, communicator=comm)
     for _ in range(3):
         parts.partial_fit(ROWS[mine], NAMES[mine], classes=np.unique(NAMES))
-    warm = xpnn.MLPRegressor(**MLP, warm_start=True, max_iter=3, tol=0.0, communicator=ranks)
+    warm = xpnn.MLPRegressor(**MLP, warm_start=True, max_iter=3, tol=0.0, communicator=comm)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for _ in range(2):
@@ -277,38 +277,38 @@ RESUMED = (
 )
 
 
-def resumed_models(ranks, folder):
+def resumed_models(comm, folder):
     """Stop some kinds of model half-way, and go on from the checkpoint."""
     results = {}
     for kind in RESUMED:
         checkpoint = xpnn.Checkpoint(folder / f"{len(results)}.safetensors", 5, resume=True)
         for max_iter in (7, MODELS[kind]()[0].max_iter):
-            results[kind] = fitted(kind, ranks, max_iter=max_iter, checkpoint=checkpoint)
+            results[kind] = fitted(kind, comm, max_iter=max_iter, checkpoint=checkpoint)
     return results
 
 
-def estimators(ranks, folder):
+def estimators(comm, folder):
     """Every model, and what else is done with one."""
     from sklearn.base import clone
 
     results = {
-        (kind, share.__name__): fitted(kind, ranks, share)
+        (kind, share.__name__): fitted(kind, comm, share)
         for kind, share in product(MODELS, (even, last_has_one))
     }
-    results["parts"] = in_parts(ranks)
-    results["resumed"] = resumed_models(ranks, folder)
+    results["parts"] = in_parts(comm)
+    results["resumed"] = resumed_models(comm, folder)
     refused = {}
     for name, value in {"solver": "lbfgs", "early_stopping": True}.items():
-        model = xpnn.MLPClassifier(**MLP, communicator=ranks, **{name: value})
+        model = xpnn.MLPClassifier(**MLP, communicator=comm, **{name: value})
         refused[name] = message(lambda model=model: model.fit(ROWS, NAMES))
     results["refused"] = refused
-    model = xpnn.LogisticRegression(communicator=ranks).fit(ROWS[even(ranks)], NAMES[even(ranks)])
-    path = folder / f"model{ranks.rank}.safetensors"
+    model = xpnn.LogisticRegression(communicator=comm).fit(ROWS[even(comm)], NAMES[even(comm)])
+    path = folder / f"model{comm.rank}.safetensors"
     model.save(path)
-    copies = [clone(model).fit(ROWS[even(ranks)], NAMES[even(ranks)]), copy.deepcopy(model)]
+    copies = [clone(model).fit(ROWS[even(comm)], NAMES[even(comm)]), copy.deepcopy(model)]
     copies.append(pickle.loads(pickle.dumps(model)))
     results["copies"] = {
-        "same communicator": [m.get_params()["communicator"] is ranks for m in [model, *copies]],
+        "same communicator": [m.get_params()["communicator"] is comm for m in [model, *copies]],
         "same model": [np.array_equal(m.coef_, model.coef_) for m in [*copies, xpnn.load(path)]],
         "loaded": xpnn.load(path).communicator is None,
     }
@@ -364,30 +364,30 @@ OTHER_MODELS = {
 OTHER_LOGISTIC = {"C": {"C": 2.0}, "tol": {"tol": 0.1}, "features": {}}
 
 
-def agreement(ranks, folder):
+def agreement(comm, folder):
     """Let rank 1 differ in one thing after the other; then train without a seed."""
     os.chdir(folder)
-    different = ranks.rank == 1
+    different = comm.rank == 1
     errors = {}
     for name, other in OTHERS.items():
         given = {"epochs": 2, **OF_ALL.get(name, {}), **(other if different else {})}
-        errors["fit", name] = message(lambda given=given: train(ranks=ranks, **given))
-    version = "0.0.1" if different else together.version("xpnn")
-    with patch.object(together, "version", lambda name: version):
-        errors["fit", "version"] = message(lambda: train(ranks=ranks))
+        errors["fit", name] = message(lambda given=given: train(comm=comm, **given))
+    version = "0.0.1" if different else agreeing.version("xpnn")
+    with patch.object(agreeing, "version", lambda name: version):
+        errors["fit", "version"] = message(lambda: train(comm=comm))
     models = {"classifier, tol": OTHER_MODELS, "logistic, sparse, weights": OTHER_LOGISTIC}
     for kind, others in models.items():
         for name, other in others.items():
             model, (rows, *rest) = MODELS[kind]()
-            model.set_params(communicator=ranks, **(other if different else {}))
+            model.set_params(communicator=comm, **(other if different else {}))
             rows = rows[:, :4] if name == "features" and different else rows
-            data = [a[even(ranks)] for a in (rows, *rest)]
+            data = [a[even(comm)] for a in (rows, *rest)]
             errors[kind, name] = message(lambda model=model, data=data: model.fit(*data))
     results = {"errors": errors}
-    results["no seed"] = [train(ranks=ranks, rng=None, epochs=3)[0] for _ in range(2)]
-    results["generators"] = train(ranks=ranks, rng=np.random.default_rng(ranks.rank + 8))[0]
-    results["starts"] = train(ranks=ranks, start=ranks.rank + 8)[0]
-    results["model"] = fitted("classifier, tol", ranks, random_state=None)
+    results["no seed"] = [train(comm=comm, rng=None, epochs=3)[0] for _ in range(2)]
+    results["generators"] = train(comm=comm, rng=np.random.default_rng(comm.rank + 8))[0]
+    results["starts"] = train(comm=comm, start=comm.rank + 8)[0]
+    results["model"] = fitted("classifier, tol", comm, random_state=None)
     return results
 
 
@@ -410,31 +410,31 @@ def stops_at(epoch, called):
     return callback
 
 
-def watching(ranks, folder):
+def watching(comm, folder):
     """Callbacks, a progress bar, checkpoints and validation data, of every rank its own."""
     called, bar = [], io.StringIO()
     results = {"called": called}
-    callback = stops_at(3 if ranks.rank == 0 else 1, called)
-    results["callback"] = train(ranks=ranks, callbacks=[callback])
+    callback = stops_at(3 if comm.rank == 0 else 1, called)
+    results["callback"] = train(comm=comm, callbacks=[callback])
     with redirect_stderr(bar):
         train(
-            ranks=ranks,
+            comm=comm,
             epochs=5,
             progress=True,
-            checkpoint=xpnn.Checkpoint(folder / f"{ranks.rank}.safetensors"),
+            checkpoint=xpnn.Checkpoint(folder / f"{comm.rank}.safetensors"),
         )
     results["bar"] = bar.getvalue()
     for name, given in STOPPING.items():
-        unlike = "validation" in given and ranks.rank > 0
+        unlike = "validation" in given and comm.rank > 0
         others = {"validation": (X, 0 * LABELS)} if unlike else {}
-        results[name] = train(ranks=ranks, **given | others)
+        results[name] = train(comm=comm, **given | others)
     for share in SHARES.values():
         results["diverged", share.__name__] = [
-            message(lambda given=given, share=share: train(ranks=ranks, share=share, **given))
+            message(lambda given=given, share=share: train(comm=comm, share=share, **given))
             for given in DIVERGING
         ]
-    results["interrupted"] = interrupted_in_step(10, ranks)
-    results["after"] = train(ranks=ranks)
+    results["interrupted"] = interrupted_in_step(10, comm)
+    results["after"] = train(comm=comm)
     return results
 
 
@@ -445,28 +445,28 @@ DIVERGING = [
 ]
 
 
-def interrupted_in_step(step, ranks):
+def interrupted_in_step(step, comm):
     """Let the last rank get a Ctrl-C in the midst of an epoch; return θ and the history."""
     steps = []
 
     def total(a):
         steps.append(len(steps) + 1)
-        if steps[-1] == step and ranks.rank == ranks.size - 1:
+        if steps[-1] == step and comm.rank == comm.size - 1:
             os.kill(os.getpid(), signal.SIGINT)
-        return distributed.Communicator.sum(ranks, a)
+        return distributed.Communicator.sum(comm, a)
 
-    with patched(ranks, total):
-        return *train(ranks=ranks), len(steps)
+    with patched(comm, total):
+        return *train(comm=comm), len(steps)
 
 
 @contextmanager
-def patched(ranks, total):
+def patched(comm, total):
     """Let another function sum."""
-    ranks.sum = total
+    comm.sum = total
     try:
         yield
     finally:
-        del ranks.sum
+        del comm.sum
 
 
 # ---- checkpoints -----------------------------------------------------------------------------
@@ -483,26 +483,26 @@ def checkpoint_in(folder, case):
     return xpnn.Checkpoint(folder / f"{list(KEPT).index(case)}.safetensors", 2, resume=True)
 
 
-def write_checkpoints(ranks, folder, files):
+def write_checkpoints(comm, folder, files):
     """Stop early; the files are there afterwards."""
     for case, given in KEPT.items():
         stopped = {"epochs": STOPPED, "checkpoint": checkpoint_in(Path(files), case)}
-        train(case, ranks=ranks, **given | stopped)
+        train(case, comm=comm, **given | stopped)
 
 
-def resume_checkpoints(ranks, folder, files):
+def resume_checkpoints(comm, folder, files):
     return {
-        case: train(case, ranks=ranks, checkpoint=checkpoint_in(Path(files), case), **given)
+        case: train(case, comm=comm, checkpoint=checkpoint_in(Path(files), case), **given)
         for case, given in KEPT.items()
     }
 
 
-def resume_with_other_data(ranks, folder, files):
+def resume_with_other_data(comm, folder, files):
     """Only the last rank's have changed."""
     case = FEW[0]
     other = X.copy()
     other[:, -1] += 1.0
-    train(case, ranks=ranks, X=other, checkpoint=checkpoint_in(Path(files), case))
+    train(case, comm=comm, X=other, checkpoint=checkpoint_in(Path(files), case))
 
 
 # ---- faults ----------------------------------------------------------------------------------
@@ -513,9 +513,9 @@ def tell(*words):
     os.write(sys.stdout.fileno(), (" ".join(map(str, words)) + "\n").encode())
 
 
-def endless(ranks, folder):
+def endless(comm, folder):
     """Train until something ends it; say who is who, and that it goes on."""
-    tell("pid", ranks.rank, os.getpid())
+    tell("pid", comm.rank, os.getpid())
 
     def callback(report):
         if report.epoch == 5:
@@ -523,31 +523,31 @@ def endless(ranks, folder):
         time.sleep(0.01)  # there are some hundred epochs at most to compare with
 
     checkpoint = xpnn.Checkpoint(folder / "run.safetensors", 3)
-    theta, history = train(ranks=ranks, epochs=10**9, callbacks=[callback], checkpoint=checkpoint)
+    theta, history = train(comm=comm, epochs=10**9, callbacks=[callback], checkpoint=checkpoint)
     return theta, history
 
 
-def raises(ranks, folder, where):
+def raises(comm, folder, where):
     """Let rank 1 fail, or a callback, which rank 0 calls, while the others train."""
 
     def fail(*_):
         (folder / "when").write_text(str(time.time()), encoding="ascii")
         raise ZeroDivisionError("on purpose")
 
-    if where == "outside" and ranks.rank == 1:
+    if where == "outside" and comm.rank == 1:
         fail()
-    train(ranks=ranks, epochs=10**9, callbacks=[fail] if where == "callback" else [])
+    train(comm=comm, epochs=10**9, callbacks=[fail] if where == "callback" else [])
 
 
-def callback_interrupts(ranks, folder):
+def callback_interrupts(comm, folder):
     def callback(report):
         if report.epoch == 3:
             raise KeyboardInterrupt
 
-    return train(ranks=ranks, callbacks=[callback])
+    return train(comm=comm, callbacks=[callback])
 
 
-def signals_at_different_times(ranks, folder):
+def signals_at_different_times(comm, folder):
     """Let Ctrl-C come to rank 1 a while after it has come to rank 0."""
 
     def interrupt():
@@ -557,14 +557,14 @@ def signals_at_different_times(ranks, folder):
 
     def total(a):
         steps.append(len(steps) + 1)
-        if steps[-1] == 10 and ranks.rank == 0:
+        if steps[-1] == 10 and comm.rank == 0:
             interrupt()
-        elif steps[-1] == 10 and ranks.rank == 1:
+        elif steps[-1] == 10 and comm.rank == 1:
             threading.Timer(0.2, interrupt).start()
-        return distributed.Communicator.sum(ranks, a)
+        return distributed.Communicator.sum(comm, a)
 
-    with patched(ranks, total):
-        result = train(ranks=ranks)
+    with patched(comm, total):
+        result = train(comm=comm)
     time.sleep(0.5)  # goes on with something else
     return result
 
@@ -581,61 +581,61 @@ class InterruptedCheckpoint(xpnn.Checkpoint):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-def signal_after_the_last_step(ranks, folder):
+def signal_after_the_last_step(comm, folder):
     """Interrupt rank 0 while it writes the last checkpoint."""
     checkpoint = InterruptedCheckpoint(folder / "run.safetensors", 1000)
-    return train(ranks=ranks, checkpoint=checkpoint)
+    return train(comm=comm, checkpoint=checkpoint)
 
 
-def other_costs(ranks, folder):
+def other_costs(comm, folder):
     """Let rank 1 compute other gradients than rank 0, with the same cost."""
 
     def total(a):
-        a = distributed.Communicator.sum(ranks, a)
-        a[:-2] *= 1.0 + 1e-9 * ranks.rank
+        a = distributed.Communicator.sum(comm, a)
+        a[:-2] *= 1.0 + 1e-9 * comm.rank
         return a
 
-    with patched(ranks, total):
-        train(ranks=ranks)
+    with patched(comm, total):
+        train(comm=comm)
 
 
-def wrong_data_on_one_rank(ranks, folder):
+def wrong_data_on_one_rank(comm, folder):
     """Return what each rank is told when one of them alone has something wrong."""
-    first, told = ranks.rank == 0, {}
+    first, told = comm.rank == 0, {}
     bad = np.where(np.isnan(X) | first, X, np.nan)
-    told["X"] = message(lambda: train(X=bad, ranks=ranks))
+    told["X"] = message(lambda: train(X=bad, comm=comm))
     path = folder / "there.safetensors"
     if first:
         path.write_bytes(b"")
-    told["checkpoint"] = message(lambda: train(ranks=ranks, checkpoint=xpnn.Checkpoint(path)))
-    mine = even(ranks)
+    told["checkpoint"] = message(lambda: train(comm=comm, checkpoint=xpnn.Checkpoint(path)))
+    mine = even(comm)
     weights = np.ones(len(ROWS[mine])) if first else None
-    model = xpnn.MLPClassifier(**MLP, communicator=ranks)
+    model = xpnn.MLPClassifier(**MLP, communicator=comm)
     told["weights of a model"] = message(lambda: model.fit(ROWS[mine], NAMES[mine], weights))
     for kind, made in MODELS.items():
         model, (rows, *rest) = made()
         data = [a[mine] for a in (rows * (1.0 if first else np.nan), *rest)]
-        model.set_params(communicator=ranks)
+        model.set_params(communicator=comm)
         told["X of a model", kind] = message(lambda model=model, data=data: model.fit(*data))
     classes = [*np.unique(NAMES), "z" if first else "zz"]
-    other = xpnn.MLPClassifier(**MLP, communicator=ranks)
+    other = xpnn.MLPClassifier(**MLP, communicator=comm)
     told["classes"] = message(lambda: other.partial_fit(ROWS[mine], NAMES[mine], classes=classes))
     return told
 
 
-def interrupted_between_epochs(ranks, folder):
+def interrupted_between_epochs(comm, folder):
     def callback(report):
         if report.epoch == 3:
             raise KeyboardInterrupt
 
     checkpoint = xpnn.Checkpoint(folder / "run.safetensors", every=100)
-    return train(ranks=ranks, callbacks=[callback], checkpoint=checkpoint)
+    return train(comm=comm, callbacks=[callback], checkpoint=checkpoint)
 
 
-def class_is_missing_at_a_warm_start(ranks, folder):
+def class_is_missing_at_a_warm_start(comm, folder):
     """Fit twice where rank 0 has no example of the last class."""
-    mine = even(ranks) if ranks else slice(None)
-    model = xpnn.MLPClassifier(**MLP, warm_start=True, max_iter=3, tol=0.0, communicator=ranks)
+    mine = even(comm) if comm else slice(None)
+    model = xpnn.MLPClassifier(**MLP, warm_start=True, max_iter=3, tol=0.0, communicator=comm)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for _ in range(2):
@@ -692,20 +692,20 @@ def failing_after(calls):
     return xpnn.Activation(g)
 
 
-def failures(ranks, folder):
+def failures(comm, folder):
     """Return calls in each of which a single rank meets something wrong, by what that is."""
-    first, second = ranks.rank == 0, ranks.rank == 1
+    first, second = comm.rank == 0, comm.rank == 1
 
     def scored(net, params, X, Y):
         raise ZeroDivisionError("of the score")
 
     def validated():
         with patch.object(xpnn.Network, "score", scored):
-            train(ranks=ranks, validation=HELD_OUT)
+            train(comm=comm, validation=HELD_OUT)
 
     def shown():
         with patch.object(sys, "stderr", ClosedTerminal() if first else sys.stderr):
-            train(ranks=ranks, progress=True)
+            train(comm=comm, progress=True)
 
     def updated(times):
         results = [None] * times + [BrokenPipeError("of the bar")]
@@ -713,37 +713,37 @@ def failures(ranks, folder):
             patch.object(tqdm, "update", Mock(side_effect=results if first else None)),
             redirect_stderr(io.StringIO()),
         ):
-            train(ranks=ranks, progress=True)
+            train(comm=comm, progress=True)
 
     def stopped(checkpoint):
-        train(ranks=ranks, checkpoint=checkpoint, callbacks=[in_epoch(3, KeyboardInterrupt())])
+        train(comm=comm, checkpoint=checkpoint, callbacks=[in_epoch(3, KeyboardInterrupt())])
 
     def in_a_step():
         g = failing_after(30) if second else failing_after(10**6)
-        train(ranks=ranks, net=xpnn.Network(SIZES, hidden=g))
+        train(comm=comm, net=xpnn.Network(SIZES, hidden=g))
 
     def modelled(**given):
         model, data = MODELS["classifier, tol"]()
-        model.set_params(communicator=ranks, **given).fit(*(a[even(ranks)] for a in data))
+        model.set_params(communicator=comm, **given).fit(*(a[even(comm)] for a in data))
 
     def in_part():
-        model, classes = xpnn.MLPClassifier(**MLP, communicator=ranks), np.unique(NAMES)
-        model.partial_fit(ROWS[even(ranks)], NAMES[even(ranks)], None, None if second else classes)
+        model, classes = xpnn.MLPClassifier(**MLP, communicator=comm), np.unique(NAMES)
+        model.partial_fit(ROWS[even(comm)], NAMES[even(comm)], None, None if second else classes)
 
     full = FullDisk(folder / "full.safetensors", 4)
     return {
-        "callback": lambda: train(ranks=ranks, callbacks=[in_epoch(2, RuntimeError("of it"))]),
-        "unusual": lambda: train(ranks=ranks, callbacks=[in_epoch(2, Unusual("of it"))]),
-        "exit": lambda: train(ranks=ranks, callbacks=[in_epoch(2, SystemExit(3))]),
+        "callback": lambda: train(comm=comm, callbacks=[in_epoch(2, RuntimeError("of it"))]),
+        "unusual": lambda: train(comm=comm, callbacks=[in_epoch(2, Unusual("of it"))]),
+        "exit": lambda: train(comm=comm, callbacks=[in_epoch(2, SystemExit(3))]),
         "score": validated,
         "bar": shown,
         "bar at first": lambda: updated(0),
         "bar later": lambda: updated(2),
-        "checkpoint": lambda: train(ranks=ranks, checkpoint=full),
-        "last checkpoint": lambda: train(ranks=ranks, checkpoint=full, epochs=3),
+        "checkpoint": lambda: train(comm=comm, checkpoint=full),
+        "last checkpoint": lambda: train(comm=comm, checkpoint=full, epochs=3),
         "checkpoint after Ctrl-C": lambda: stopped(full),
         "step": in_a_step,
-        "argument": lambda: train(ranks=ranks, epochs=-1 if second else 2),
+        "argument": lambda: train(comm=comm, epochs=-1 if second else 2),
         "model": lambda: modelled(callbacks=[in_epoch(2, RuntimeError("of it"))]),
         "parameter of a model": lambda: modelled(max_iter=-1 if second else 2),
         "checkpoint of a model": lambda: modelled(checkpoint=full),
@@ -751,17 +751,17 @@ def failures(ranks, folder):
     }
 
 
-def raised_on_all(ranks, folder):
+def raised_on_all(comm, folder):
     """Let one rank fail in various ways; each time, go on with another training."""
     found = {}
-    for name, call in failures(ranks, folder).items():
+    for name, call in failures(comm, folder).items():
         found[name] = outcome(call)
-        found[name, "after"] = train(ranks=ranks, epochs=3)[0]
-    found["exchanges"] = exchanges(ranks, folder)
+        found[name, "after"] = train(comm=comm, epochs=3)[0]
+    found["exchanges"] = exchanges(comm, folder)
     return found
 
 
-def exchanges(ranks, folder):
+def exchanges(comm, folder):
     """Return how many sums and other exchanges an epoch takes, watched in various ways."""
     found = {}
     for name, given in {
@@ -775,81 +775,81 @@ def exchanges(ranks, folder):
             path = folder / f"{name}{epochs}.safetensors"
             if "checkpoint" in given:
                 given["checkpoint"] = xpnn.Checkpoint(path)
-            sums, others = Mock(wraps=ranks.sum), Mock(wraps=ranks.gather)
-            with patch.object(ranks, "sum", sums), patch.object(ranks, "gather", others):
-                train(ranks=ranks, epochs=epochs, **given)
+            sums, others = Mock(wraps=comm.sum), Mock(wraps=comm.gather)
+            with patch.object(comm, "sum", sums), patch.object(comm, "gather", others):
+                train(comm=comm, epochs=epochs, **given)
             counts.append((sums.call_count, others.call_count))
         found[name] = [(after - before) / 10 for before, after in zip(*counts, strict=True)]
     return found
 
 
-def exits_in_a_callback(ranks, folder):
-    train(ranks=ranks, callbacks=[in_epoch(2, SystemExit(3))])
+def exits_in_a_callback(comm, folder):
+    train(comm=comm, callbacks=[in_epoch(2, SystemExit(3))])
 
 
-def one_ends(ranks, folder, when):
+def one_ends(comm, folder, when):
     """Let rank 1 come to its end, before the others train or while they do; in the end all do."""
     if when == "before":
-        if ranks.rank == 1:
+        if comm.rank == 1:
             sys.exit()
-        train(ranks=ranks)
+        train(comm=comm)
     if when == "meanwhile":
-        time.sleep(1.0 * ranks.rank)
-        given = {"ranks": ranks, "epochs": 10**9, "callbacks": [lambda report: time.sleep(0.01)]}
-        thread = threading.Thread(target=train, kwargs=given, daemon=ranks.rank == 1)
+        time.sleep(1.0 * comm.rank)
+        given = {"comm": comm, "epochs": 10**9, "callbacks": [lambda report: time.sleep(0.01)]}
+        thread = threading.Thread(target=train, kwargs=given, daemon=comm.rank == 1)
         thread.start()
         time.sleep(1.0)
         return
     if when == "afterwards":
-        train(ranks=ranks)
-        time.sleep(1.0 if ranks.rank == 0 else 0.0)
+        train(comm=comm)
+        time.sleep(1.0 if comm.rank == 0 else 0.0)
 
 
-def fails_alone(ranks, folder):
+def fails_alone(comm, folder):
     """Let rank 1 fail where nothing is exchanged; it catches that."""
-    ours.TOGETHER = 1.0
+    processes.TOGETHER = 1.0
 
     def layout(*_, **__):
         raise MemoryError("of rank 1")
 
-    with patch.object(Plan, "__init__", layout) if ranks.rank == 1 else nullcontext():
-        told = outcome(lambda: train(ranks=ranks))
-    tell("went on", ranks.rank, told)
+    with patch.object(Plan, "__init__", layout) if comm.rank == 1 else nullcontext():
+        told = outcome(lambda: train(comm=comm))
+    tell("went on", comm.rank, told)
 
 
-def all_fail(ranks, folder):
+def all_fail(comm, folder):
     """Let all fail where nothing is exchanged, the last a while later; they catch that."""
 
     def layout(*_, **__):
-        time.sleep(0.5 * ranks.rank)
+        time.sleep(0.5 * comm.rank)
         raise MemoryError("of all")
 
     with patch.object(Plan, "__init__", layout):
-        told = outcome(lambda: train(ranks=ranks))
-    return told, train(ranks=ranks)[0]
+        told = outcome(lambda: train(comm=comm))
+    return told, train(comm=comm)[0]
 
 
-def stops(ranks, folder):
+def stops(comm, folder):
     """Let the last rank be stopped while the others train, as a debugger stops one."""
-    pids = ranks.gather(os.getpid())
+    pids = comm.gather(os.getpid())
 
     def callback(report):
         if report.epoch == 3:
             os.kill(pids[-1], signal.SIGSTOP)
 
-    train(ranks=ranks, epochs=10**9, callbacks=[callback])
+    train(comm=comm, epochs=10**9, callbacks=[callback])
 
 
-def ends_by_sigterm(ranks, folder):
+def ends_by_sigterm(comm, folder):
     """Train until SIGTERM, whose handler does as Ctrl-C does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    return endless(ranks, folder)
+    return endless(comm, folder)
 
 
 # ---- threads ---------------------------------------------------------------------------------
 
 
-def threads(ranks, folder):
+def threads(comm, folder):
     from threadpoolctl import threadpool_info
 
     blas = [info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"]
@@ -917,9 +917,9 @@ def main():
     name, *arguments = sys.argv[1:]
     if name == "on_a_terminal":
         return on_a_terminal(*arguments)
-    ranks, folder = distributed.communicator(), Path(arguments[0])
-    result = PROGRAMS[name](ranks, folder, *arguments[1:])
-    (folder / str(ranks.rank)).write_bytes(pickle.dumps(result))
+    comm, folder = distributed.communicator(), Path(arguments[0])
+    result = PROGRAMS[name](comm, folder, *arguments[1:])
+    (folder / str(comm.rank)).write_bytes(pickle.dumps(result))
     return 0
 
 

@@ -179,12 +179,10 @@ def test_ranks_have_one_unit(unit):
     s = S * unit * np.where(np.arange(M) < 10, 1.0, 0.25)
     backend = xpnn.get_backend()
 
-    def of_rank(ranks):
-        own = slice(0, 10) if ranks.rank == 0 else slice(10, M)
+    def of_rank(comm):
+        own = slice(0, 10) if comm.rank == 0 else slice(10, M)
         arrays = (X[:, own], Y[:, own], s[:, own])
-        return Trainer(
-            NET, backend, optimizers.adam(), 0.0, *arrays, None, columns=True, communicator=ranks
-        )
+        return Trainer(NET, backend, optimizers.adam(), 0.0, *arrays, None, columns=True, comm=comm)
 
     shares = [trainer.data[2][0] for trainer in on_ranks(2, of_rank)]
     expected = s / unit

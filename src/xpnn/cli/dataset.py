@@ -1,15 +1,17 @@
 """`Dataset`: what a network is trained and tested on. `prepare` reads, splits and encodes it."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._typing import Array
+from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError
 from ..preprocessing import ImageEncoder, TableEncoder
 from .examples import Examples
-from .ranks import Ranks
+from .ranks import gather_column, own_rows
 from .reading import read, with_target
 from .tables import with_categories
 from .targets import CLASSIFICATION, classes_or_numbers, task_of
@@ -44,35 +46,35 @@ class Dataset(NamedTuple):
     n_test: int
 
 
-def prepare(source: Source, ranks: Ranks) -> Dataset:
+def prepare(source: Source, comm: Communicator) -> Dataset:
     """Read, split and encode what a network is to learn, or raise for the first thing wrong."""
-    examples, y, task = _read(source, ranks)
+    examples, y, task = _read(source, comm)
     everywhere = _split(y, task, source.test_size, source.seed)
-    train, test = (examples.take(ranks.own(rows, len(examples))) for rows in everywhere)
+    train, test = (examples.take(own_rows(comm, rows, len(examples))) for rows in everywhere)
     if not len(train):
-        raise ArgumentError(f"expected rows to train on for each of {ranks.size} ranks, found none")
-    encoder = _encoder(examples, train, source, ranks)
+        raise ArgumentError(f"expected rows to train on for each of {comm.size} ranks, found none")
+    encoder = _encoder(examples, train, source, comm)
     X = _encode(train, encoder)
     if len(test) and examples.kind != "images":  # of which each is read already
         _encode(test, encoder)  # whatever is wrong with a row is told before the training
     return Dataset(examples, train, test, encoder, X, y, task, *map(len, everywhere))
 
 
-def _read(source: Source, ranks: Ranks) -> tuple[Examples, Array, str]:
+def _read(source: Source, comm: Communicator) -> tuple[Examples, Array, str]:
     """Return this rank's examples, what is to be learnt of all as an array, and the task."""
-    found = read(source.data, source.labels, source.target, source.image_size, ranks)
+    found = read(source.data, source.labels, source.target, source.image_size, comm)
     examples = with_target(found)
-    whole = replace(examples, y=ranks.whole(examples.y))
+    whole = replace(examples, y=gather_column(comm, examples.y))
     task = task_of(whole, source.task)
     y = classes_or_numbers(whole, task)
     if task == CLASSIFICATION and y.ndim == 1 and len(np.unique(y)) < 2:
         raise ArgumentError(
             f"{source.data}: expected at least two classes, found only {y.tolist()[0]!r}."
         )
-    examples = replace(examples, y=y[ranks.place(len(examples))])
+    examples = replace(examples, y=y[comm.locate(len(examples))[0]])
     if examples.kind == "table":
         passed_over = {examples.target, *source.drop}
-        return replace(examples, X=with_categories(examples.X, passed_over, ranks)), y, task
+        return replace(examples, X=with_categories(examples.X, passed_over, comm)), y, task
     for option, given in (("--drop", source.drop), ("--impute", source.impute)):
         if given:
             raise ArgumentError(f"{option}: expected a table, found {source.data}.")
@@ -113,12 +115,12 @@ def _split(y: Array, task: str, test_size: float, seed: int) -> tuple[Array, Arr
 
 
 def _encoder(
-    examples: Examples, train: Examples, source: Source, ranks: Ranks
+    examples: Examples, train: Examples, source: Source, comm: Communicator
 ) -> TableEncoder | ImageEncoder | None:
     """Return the encoder of the examples; it imputes what those to train on tell."""
     if examples.kind == "table":
         return TableEncoder(examples.target, tuple(source.drop), source.impute).fit(
-            train.X if source.impute else examples.X, whole=ranks.whole
+            train.X if source.impute else examples.X, whole=partial(gather_column, comm)
         )
     return ImageEncoder(examples.X.shape[1:]) if examples.kind == "images" else None
 

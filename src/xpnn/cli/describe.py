@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from .. import _signals
+from ..distributed.processes import Communicator
 from ..preprocessing.table import Column, TableEncoder
 from ..table import Table
 from .dataset import Dataset
-from .ranks import Ranks
 from .targets import REGRESSION
 
 SHOWN = 20
 """So many columns and classes are listed."""
 
 
-def understood(dataset: Dataset, ranks: Ranks) -> dict[str, Any]:
+def understood(dataset: Dataset, comm: Communicator) -> dict[str, Any]:
     """Return what was understood of some data, as plain values."""
     examples, encoder, y = dataset.examples, dataset.encoder, dataset.y
     found: dict[str, Any] = {
@@ -37,7 +37,7 @@ def understood(dataset: Dataset, ranks: Ranks) -> dict[str, Any]:
         found["classes"] = dict(zip(map(str, labels.tolist()), counts.tolist(), strict=True))
     found["outputs"] = 1 if y.ndim == 1 else y.shape[1]
     if isinstance(encoder, TableEncoder):
-        columns = ranks.gather([_column(c, examples.X[c.name]) for c in encoder.columns_])
+        columns = comm.gather([_column(c, examples.X[c.name]) for c in encoder.columns_])
         found["columns"] = [_together(parts) for parts in zip(*columns, strict=True)]
     else:
         found["shape"] = list(examples.X.shape[1:])

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._typing import Array
+from ..distributed.alone import ALONE
+from ..distributed.processes import Communicator
 from ..estimators import MLPClassifier, MLPRegressor
 from ..exceptions import ArgumentError, DivergenceError
 from ..network import Network
@@ -14,7 +16,6 @@ from ..preprocessing import TableEncoder
 from .dataset import Dataset
 from .models import Model
 from .progress import Progress
-from .ranks import ALONE, Ranks
 from .targets import REGRESSION
 
 DIVERGED = (
@@ -64,15 +65,15 @@ def network(dataset: Dataset, training: Training) -> Network:
     return Network(sizes, hidden=training.parameters["activation"], output=output)
 
 
-def _scaler(what: str, columns: Array, ranks: Ranks = ALONE) -> Any:
+def _scaler(what: str, columns: Array, comm: Communicator = ALONE) -> Any:
     """Return a fitted StandardScaler, or raise if numbers are too large to have a deviation."""
     from sklearn.preprocessing import StandardScaler
 
     with np.errstate(all="ignore"):
-        if ranks.size == 1:
+        if comm.size == 1:
             scaler = StandardScaler().fit(columns)
         else:
-            rows, m = _two_rows_like(columns, ranks)
+            rows, m = _two_rows_like(columns, comm)
             scaler = StandardScaler().fit(rows, sample_weight=[m / 2.0, m / 2.0])
     if not (np.isfinite(scaler.mean_).all() and np.isfinite(scaler.scale_).all()):
         raise ArgumentError(
@@ -82,32 +83,32 @@ def _scaler(what: str, columns: Array, ranks: Ranks = ALONE) -> Any:
     return scaler
 
 
-def _two_rows_like(columns: Array, ranks: Ranks) -> tuple[Array, int]:
+def _two_rows_like(columns: Array, comm: Communicator) -> tuple[Array, int]:
     """Return two rows that have the mean and the deviation of the m rows of all ranks, and m."""
-    m = sum(ranks.gather(len(columns)))
-    mean = sum(ranks.gather(columns.sum(axis=0, dtype=np.float64))) / m
-    squares = sum(ranks.gather(((columns - mean) ** 2).sum(axis=0)))
+    m = sum(comm.gather(len(columns)))
+    mean = sum(comm.gather(columns.sum(axis=0, dtype=np.float64))) / m
+    squares = sum(comm.gather(((columns - mean) ** 2).sum(axis=0)))
     deviation = np.sqrt(squares / m)
     return np.stack([mean - deviation, mean + deviation]), m
 
 
-def fit(dataset: Dataset, training: Training, progress: Progress, ranks: Ranks) -> Fitted:
+def fit(dataset: Dataset, training: Training, progress: Progress, comm: Communicator) -> Fitted:
     """Train a network on rows of numbers; the model takes raw data and predicts raw targets."""
     X, y, encoder = dataset.X, dataset.train.y, dataset.encoder
     regression = dataset.task == REGRESSION
     scaler = target_scaler = None
     if training.standardize:
-        scaler = _scaler("the data", X, ranks)
+        scaler = _scaler("the data", X, comm)
         if isinstance(encoder, TableEncoder):  # the 0s and 1s of categories stay what they are
             scaler.mean_[encoder.n_numbers :], scaler.scale_[encoder.n_numbers :] = 0.0, 1.0
         X = scaler.transform(X)
     if regression:
         columns = y.reshape(len(y), -1)
-        target_scaler = _scaler("the target", columns, ranks)
+        target_scaler = _scaler("the target", columns, comm)
         y = target_scaler.transform(columns).reshape(y.shape)
     kind = MLPRegressor if regression else MLPClassifier
     parameters = training.parameters | {"batch_size": training.batch_size(dataset.n_train)}
-    estimator: Any = kind(**parameters, callbacks=[progress], communicator=ranks.communicator)
+    estimator: Any = kind(**parameters, callbacks=[progress], communicator=comm)
     costs, warned = _run(estimator, X, y, progress)
     if scaler is not None:
         estimator = estimator.fold_scaler(scaler)

@@ -8,6 +8,8 @@ import numpy as np
 
 from .._backends.host import to_host
 from .._typing import Array
+from ..distributed.alone import ALONE
+from ..distributed.processes import Communicator
 from ..estimators import load
 from ..estimators.base import NetworkEstimator
 from ..estimators.classifier import NetworkClassifier
@@ -18,7 +20,6 @@ from ..preprocessing import ImageEncoder, TableEncoder
 from .describe import some
 from .examples import Examples
 from .formulas import is_formula
-from .ranks import ALONE, Ranks
 from .reading import read_for
 from .targets import CLASSIFICATION, REGRESSION, classes_or_numbers, scores
 
@@ -184,10 +185,10 @@ class Model(NamedTuple):
             )
         return y
 
-    def scores(self, examples: Examples, ranks: Ranks = ALONE) -> dict[str, Any]:
+    def scores(self, examples: Examples, comm: Communicator = ALONE) -> dict[str, Any]:
         """Return how well it predicts the labels of examples, those of all ranks together."""
         here = (self.labels(examples), *self.predict(examples)) if len(examples) else None
-        parts = [part for part in ranks.gather(here) if part is not None]
+        parts = [part for part in comm.gather(here) if part is not None]
         y, predicted, P = (
             None if each[0] is None else np.concatenate(each) for each in zip(*parts, strict=True)
         )

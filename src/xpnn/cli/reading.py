@@ -17,9 +17,10 @@ from ..data.files import existing_file, listed, visible
 from ..data.idx import is_idx, labels_beside
 from ..data.images import image_endings, image_files, labelled_files
 from ..data.npy import read_npy, read_npz
+from ..distributed.alone import ALONE
+from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError, MissingLibraryError, unknown_name
 from .examples import Examples, Pictures
-from .ranks import ALONE, Ranks
 from .tables import TABLES, read_shared_table, read_table
 
 SIZE = (64, 64)
@@ -50,7 +51,7 @@ def read(
     labels: str | None = None,
     target: str | None = None,
     size: tuple[int, int] | None = None,
-    ranks: Ranks = ALONE,
+    comm: Communicator = ALONE,
 ) -> Examples:
     """Read DATA, with what is to be learnt from it; of several ranks each its part.
 
@@ -64,7 +65,7 @@ def read(
         The column of a table to be learnt.
     size : (int, int), optional
         (height, width) of the images of a folder.
-    ranks : Ranks
+    comm : Communicator
     """
     path = Path(where)
     kind = _kind(where, path)
@@ -80,7 +81,7 @@ def read(
             f"--image-size: expected none, as {where} is no folder of images, found {size}."
         )
     if kind in TABLES:
-        return _of_frame(path.name, read_shared_table(path, kind, ranks), target)
+        return _of_frame(path.name, read_shared_table(path, kind, comm), target)
     if kind in {".npy", "idx"}:
         found = _pair(path, kind, labels)
     elif kind == "sklearn":
@@ -89,7 +90,7 @@ def read(
         found = _folder(path, (*(size or SIZE), 3))
     else:
         found = READERS[kind](path)
-    return found if ranks.size == 1 else found.part(ranks.share(len(found)))
+    return found if comm.size == 1 else found.part(comm.shard(len(found)))
 
 
 def with_target(examples: Examples) -> Examples:

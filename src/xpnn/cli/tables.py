@@ -6,9 +6,11 @@ from typing import Any
 
 from .._optional import optional
 from ..data.files import check_fits, listed, open_unpacked, translate_errors
+from ..distributed.alone import ALONE
+from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError
 from ..preprocessing.table import categories_of
-from .ranks import ALONE, Ranks
+from .ranks import gather_column, read_lines, read_row_groups
 
 TABLES = (".csv", ".tsv", ".parquet")
 SEPARATED = {".csv": "commas", ".tsv": "tabs"}
@@ -18,48 +20,48 @@ COLUMN_BYTES = 4096
 """pandas' memory for a column, about twice: its name and its array."""
 
 
-def read_shared_table(path: Path, kind: str, ranks: Ranks) -> Any:
+def read_shared_table(path: Path, kind: str, comm: Communicator) -> Any:
     """Return a table; of several ranks each its rows, a column being text on all or on none."""
-    frame = read_table(path, kind, (), ranks)
-    if ranks.size == 1:
+    frame = read_table(path, kind, (), comm)
+    if comm.size == 1:
         return frame
     infer = optional("pandas", "reading tables", "data").api.types.infer_dtype
     texts = {name for name in frame if infer(frame[name], skipna=True) == "string"}
-    everyone = ranks.gather(texts)
+    everyone = comm.gather(texts)
     anywhere = set.union(*everyone)
     if kind != ".parquet" and any(found != anywhere for found in everyone):
-        frame = read_table(path, kind, anywhere, ranks)
-    frame.index += ranks.place(len(frame)).start  # an error names the row of the whole
+        frame = read_table(path, kind, anywhere, comm)
+    frame.index += comm.locate(len(frame))[0].start  # an error names the row of the whole
     return frame
 
 
-def with_categories(frame: Any, passed_over: set[str | None], ranks: Ranks) -> Any:
+def with_categories(frame: Any, passed_over: set[str | None], comm: Communicator) -> Any:
     """Give columns of text the dtype ``category``: what a part lacks, the whole may have."""
     frame = frame.copy(deep=False)
     for name in frame.columns:
         if name in passed_over:
             continue
-        numeric = all(ranks.gather(frame[name].dtype.kind in "iufb"))
-        categories = None if numeric else categories_of(name, ranks.whole(frame[name]))
+        numeric = all(comm.gather(frame[name].dtype.kind in "iufb"))
+        categories = None if numeric else categories_of(name, gather_column(comm, frame[name]))
         if categories is not None:
             texts = frame[name].astype(object).map(str, na_action="ignore")
             frame[name] = texts.astype("category").cat.set_categories(categories)
     return frame
 
 
-def read_table(path: Path, kind: str, texts: Iterable[str] = (), ranks: Ranks = ALONE) -> Any:
+def read_table(path: Path, kind: str, texts: Iterable[str] = (), comm: Communicator = ALONE) -> Any:
     """Return a table as a pandas frame; what its columns ``texts`` hold is text, whatever it is."""
     with translate_errors(path, "a table that can be read"):
         if kind == ".parquet":
-            frame = ranks.row_groups(path)
+            frame = read_row_groups(comm, path)
         else:
-            frame = _of_text(path, "\t" if kind == ".tsv" else ",", texts, ranks)
+            frame = _of_text(path, "\t" if kind == ".tsv" else ",", texts, comm)
     frame.columns = [str(name) for name in frame.columns]
-    _check_frame(path, kind, frame, ranks)
+    _check_frame(path, kind, frame, comm)
     return frame
 
 
-def _check_frame(path: Path, kind: str, frame: Any, ranks: Ranks) -> None:
+def _check_frame(path: Path, kind: str, frame: Any, comm: Communicator) -> None:
     """Raise unless a table has rows, and columns that each have one name."""
     is_text = kind != ".parquet"
     pandas = optional("pandas", "reading tables", "data")
@@ -70,7 +72,7 @@ def _check_frame(path: Path, kind: str, frame: Any, ranks: Ranks) -> None:
             "separator."
         )
     if not len(frame):
-        found = "a header without any" if ranks.size == 1 else "none for one of the ranks"
+        found = "a header without any" if comm.size == 1 else "none for one of the ranks"
         raise ArgumentError(f"{path}: expected rows of data, found {found}.")
     if is_text and all(map(_is_number, frame.columns)):
         raise ArgumentError(
@@ -87,10 +89,10 @@ def _check_frame(path: Path, kind: str, frame: Any, ranks: Ranks) -> None:
         raise ArgumentError(f"{path}: expected each column once, found {listed([again])!r} again.")
 
 
-def _of_text(path: Path, separator: str, texts: Iterable[str], ranks: Ranks) -> Any:
+def _of_text(path: Path, separator: str, texts: Iterable[str], comm: Communicator) -> Any:
     """Return a table of text as a pandas frame, which gets an open file: a name may be a URL."""
     pandas = optional("pandas", "reading tables", "data")
-    with open_unpacked(path) if ranks.size == 1 else ranks.lines(path) as file:
+    with open_unpacked(path) if comm.size == 1 else read_lines(comm, path) as file:
         _check_cells(path, file, separator.encode())
         try:
             return pandas.read_csv(

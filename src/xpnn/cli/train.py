@@ -6,7 +6,9 @@ from typing import Any
 
 from .. import _signals, plot
 from .._backends.selection import widest
-from ..distributed.mpi import active_comm, communicator
+from ..distributed.alone import ALONE, active_comm
+from ..distributed.processes import Communicator
+from ..distributed.startup import communicator
 from ..exceptions import XpnnError
 from . import describe, one_line
 from .dataset import Dataset, Source, prepare
@@ -14,7 +16,7 @@ from .fitting import Fitted, Training, fit, network
 from .options import add_arguments, settings
 from .outputs import Outputs, save_or_rescue
 from .progress import Progress
-from .ranks import ALONE, Ranks
+from .ranks import run_on_ranks, select_backend
 from .streams import say, say_json
 
 __all__ = ["add_arguments", "run"]
@@ -22,32 +24,32 @@ __all__ = ["add_arguments", "run"]
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, and print what was done; return the exit status."""
-    ranks = Ranks(active_comm(communicator())) if arguments.distributed else ALONE
-    return ranks.run(lambda: _train(*settings(arguments), ranks))
+    comm = active_comm(communicator()) if arguments.distributed else ALONE
+    return run_on_ranks(comm, lambda: _train(*settings(arguments), comm))
 
 
-def _train(source: Source, training: Training, outputs: Outputs, ranks: Ranks) -> int:
+def _train(source: Source, training: Training, outputs: Outputs, comm: Communicator) -> int:
     """Read, train, write; return the exit status."""
-    if ranks.rank == 0:
+    if comm.is_root:
         outputs.check(source.data, source.labels)
-    backend = ranks.backend(training.backend)
-    dataset = prepare(source, ranks)
+    backend = select_backend(comm, training.backend)
+    dataset = prepare(source, comm)
     net = network(dataset, training)
     place = widest(backend.spec, dataset.X.dtype.name)
-    report = describe.understood(dataset, ranks) | {
+    report = describe.understood(dataset, comm) | {
         "standardize": training.standardize,
         "backend": place.spec,
         "dtype": place.dtype_name,
         "sizes": list(net.sizes),
-        "ranks": ranks.size,
+        "ranks": comm.size,
     }
     if not outputs.json:
         say(*describe.lines(report), "", net.table(training.batch_size(dataset.n_train)), "")
 
     epochs = training.parameters["max_iter"]
-    progress = Progress(epochs, lines=not outputs.json, shown=ranks.rank == 0)
+    progress = Progress(epochs, lines=not outputs.json, shown=comm.is_root)
     began = perf_counter()
-    fitted = fit(dataset, training, progress, ranks)
+    fitted = fit(dataset, training, progress, comm)
     report |= {
         "epochs": len(fitted.costs),
         "epochs_now": len(progress.costs),
@@ -55,22 +57,22 @@ def _train(source: Source, training: Training, outputs: Outputs, ranks: Ranks) -
         "cost": fitted.costs,
         "interrupted": fitted.interrupted,
     }
-    _write(fitted, dataset, report, outputs, ranks)
+    _write(fitted, dataset, report, outputs, comm)
     return _signals.status() if fitted.interrupted else 0
 
 
 def _write(
-    fitted: Fitted, dataset: Dataset, report: dict[str, Any], outputs: Outputs, ranks: Ranks
+    fitted: Fitted, dataset: Dataset, report: dict[str, Any], outputs: Outputs, comm: Communicator
 ) -> None:
     """Save the model, print the report and draw the costs; without an epoch, only print."""
     where, problem = outputs.model, None
     if fitted.costs:
         model = fitted.model
-        if ranks.rank == 0:  # before the scores, for which a scheduler may not leave the time
+        if comm.is_root:  # before the scores, for which a scheduler may not leave the time
             where, problem = save_or_rescue(model.save, outputs.model)
         report |= {
-            "train": model.scores(dataset.train, ranks),
-            "test": model.scores(dataset.test, ranks) if dataset.n_test else None,
+            "train": model.scores(dataset.train, comm),
+            "test": model.scores(dataset.test, comm) if dataset.n_test else None,
             "model": str(where),
         }
     if outputs.json:
@@ -82,5 +84,5 @@ def _write(
             f"{outputs.model}: the model cannot be written there ({one_line(problem)}); it is in "
             f"{where}."
         ) from problem
-    if fitted.costs and outputs.picture and ranks.rank == 0:
+    if fitted.costs and outputs.picture and comm.is_root:
         plot.cost_curve(fitted.costs).figure.savefig(outputs.picture)

@@ -23,7 +23,8 @@ from .._typing import Array
 from ..core import propagation
 from ..core.activations import Activation
 from ..core.parameters import Layer, Params, fold_standardization, ravel
-from ..distributed.mpi import Communicator, raised_on_all
+from ..distributed.alone import active_comm
+from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError, ArgumentTypeError, BackendError
 from ..files.atomic import StrPath
 from ..network import Network
@@ -63,7 +64,7 @@ class NetworkEstimator(BaseEstimator):
     def _validate_params(self) -> None:
         """Check the hyperparameters, on several processes on all of them."""
         own = getattr(self, "communicator", None)
-        with raised_on_all(own if isinstance(own, Communicator) and own.size > 1 else None):
+        with active_comm(own if isinstance(own, Communicator) else None).on_all():
             super()._validate_params()
 
     # ---- a subclass says ----------------------------------------------------

@@ -23,8 +23,9 @@ from .._typing import Array
 from ..core.activations import ACTIVATIONS
 from ..core.optimizers import sklearn_sgd
 from ..core.parameters import Params, count, fold_standardization
-from ..distributed import agreement as together
-from ..distributed.mpi import Communicator, active_comm, is_root, raised_on_all, training
+from ..distributed.agreement import summing
+from ..distributed.alone import active_comm
+from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError
 from ..files.lock import Lock
 from ..network import Network
@@ -181,7 +182,7 @@ class LogisticRegression(NetworkClassifier, counterpart=linear_model.LogisticReg
             If a learning rate of your own is too large; it is a ValueError too.
         """
         comm = active_comm(self.communicator)
-        with raised_on_all(comm):
+        with comm.on_all():
             check_callbacks(self.callbacks)
             X, y, s, backend, home = check_fit(
                 self, X, y, sample_weight, reset=True, multi_output=False
@@ -197,11 +198,11 @@ class LogisticRegression(NetworkClassifier, counterpart=linear_model.LogisticReg
             )
         Y = self._one_hot(y)
         compare_estimators(comm, self, X, Y, sample_weight, backend)
-        with backend.restoring_settings(), backend.current(), backend.no_grad(), training(comm):
+        with backend.restoring_settings(), backend.current(), backend.no_grad(), comm.training():
             self._fitted_on = spec_of(home)
             X = move_rows(X, backend)
             Y = backend.asarray(Y, backend.dtype)
-            over_ranks = together.summing(comm, backend)
+            over_ranks = summing(comm, backend)
             mu = _means(X, _in_units(s, comm, backend)[0], backend, over_ranks)
             params = self._descend(X if mu is None else X - mu.T, Y, s, backend, over_ranks)
             if mu is not None:
@@ -222,10 +223,10 @@ class LogisticRegression(NetworkClassifier, counterpart=linear_model.LogisticReg
                 loop.finish()
             except KeyboardInterrupt:
                 loop.interrupt()
-        if loop.history.stopped == "interrupted" and is_root(comm):
+        if loop.history.stopped == "interrupted" and comm.is_root:
             warnings.warn("Training interrupted by user.", stacklevel=4)
         self.n_iter_, self.loss_curve_ = loop.done.epochs, loop.history.cost
-        if slope > self.tol and loop.history.stopped == "epochs" and is_root(comm):
+        if slope > self.tol and loop.history.stopped == "epochs" and comm.is_root:
             warnings.warn(
                 f"gradient descent has not converged after {self.n_iter_} iterations: an entry of "
                 f"the gradient is {slope:.1g}, tol is {self.tol:g}. Standardise X with "
@@ -253,7 +254,7 @@ class LogisticRegression(NetworkClassifier, counterpart=linear_model.LogisticReg
                 )
             rate = 1.0 / (bound * squared_norm / total + 1.0 / (self.C * total) / unit)
         optimizer = sklearn_sgd(rate, self.momentum, nesterov=True)
-        trainer = Trainer(net, backend, optimizer, 1.0 / self.C, X, Y, s, None, communicator=comm)
+        trainer = Trainer(net, backend, optimizer, 1.0 / self.C, X, Y, s, None, comm=comm)
         zeros = backend.xp.zeros(count(net.sizes), dtype=backend.dtype, device=backend.device)
         return Loop(
             trainer,
@@ -280,11 +281,11 @@ class LogisticRegression(NetworkClassifier, counterpart=linear_model.LogisticReg
         return slope
 
 
-def _in_units(s: Any, comm: Communicator | None, backend: Backend) -> tuple[Array | None, float]:
+def _in_units(s: Any, comm: Communicator, backend: Backend) -> tuple[Array | None, float]:
     """Return weights on the backend in a unit that suits those of all ranks, and that unit."""
     if s is None:
         return None, 1.0
-    largest = s.max() if comm is None else max(comm.gather(s.max()))
+    largest = max(comm.gather(s.max()))
     s, unit = scaled(s, largest)
     return backend.asarray(s, backend.dtype), unit
 

@@ -27,7 +27,8 @@ from .._typing import Array
 from ..core.activations import Activation
 from ..core.optimizers import Optimizer
 from ..core.parameters import Layer
-from ..distributed.mpi import Communicator, active_comm, raised_on_all
+from ..distributed.alone import active_comm
+from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError
 from ..network import Network
 from ..training.checkpoint import Checkpoint
@@ -153,11 +154,11 @@ class MLPClassifier(NetworkClassifier, BaseMLP, counterpart=neural_network.MLPCl
 
     def _check_y(self, y: Any, *, incremental: bool) -> Any:
         comm = active_comm(self.communicator)
-        with raised_on_all(comm):
+        with comm.on_all():
             if y.ndim == 2 and y.shape[1] == 1:
                 y = column_or_1d(y, warn=True)
         labels = of_all_ranks(comm, y)
-        with raised_on_all(comm):
+        with comm.on_all():
             if not hasattr(self, "classes_") or not (self.warm_start or incremental):
                 self._label_binarizer = LabelBinarizer().fit(labels)
                 self.classes_ = self._label_binarizer.classes_
@@ -207,7 +208,7 @@ class MLPClassifier(NetworkClassifier, BaseMLP, counterpart=neural_network.MLPCl
         -------
         self
         """
-        with raised_on_all(active_comm(self.communicator)):
+        with active_comm(self.communicator).on_all():
             if _check_partial_fit_first_call(self, on_host(classes)):
                 multilabel = type_of_target(on_host(y)).startswith("multilabel")
                 self._label_binarizer = LabelBinarizer().fit(on_host(y if multilabel else classes))
@@ -293,7 +294,7 @@ class MLPRegressor(RegressorMixin, BaseMLP, counterpart=neural_network.MLPRegres
         set_parameters(self, locals())
 
     def _check_y(self, y: Any, *, incremental: bool) -> Any:
-        with raised_on_all(active_comm(self.communicator)):
+        with active_comm(self.communicator).on_all():
             if y.ndim == 2 and y.shape[1] == 1:
                 y = column_or_1d(y, warn=True)
         return y.reshape(-1, 1) if y.ndim == 1 else y

@@ -17,7 +17,8 @@ from sklearn.utils import check_random_state
 from .._backends.base import Backend
 from .._typing import Array
 from ..core.parameters import Params
-from ..distributed.mpi import Communicator, active_comm, is_root, raised_on_all, training
+from ..distributed.alone import active_comm
+from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError, DivergenceError
 from ..files.lock import Lock
 from ..training.batches import Shuffle
@@ -70,7 +71,7 @@ class MLPTraining(NetworkEstimator):
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool) -> Self:
         comm = active_comm(self.communicator)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        with raised_on_all(comm):
+        with comm.on_all():
             check_callbacks(self.callbacks)
             self._check_checkpoint(incremental=incremental)
             hidden_sizes = self._hidden_sizes()
@@ -80,7 +81,7 @@ class MLPTraining(NetworkEstimator):
             )
         Y = self._check_y(y, incremental=incremental)
         self._check_ranks(comm, X, Y, sample_weight, backend)
-        with raised_on_all(comm):
+        with comm.on_all():
             check_range("y", Y, backend.dtype_name)
             if not first and Y.shape[1] != self.n_outputs_:
                 raise ArgumentError(
@@ -89,9 +90,9 @@ class MLPTraining(NetworkEstimator):
                 )
         self.n_outputs_ = Y.shape[1]
         self._random_state = check_random_state(self.random_state)
-        if comm is not None and self.random_state is None:
+        if comm.size > 1 and self.random_state is None:
             self._random_state = np.random.RandomState()  # its state becomes that of rank 0
-        with backend.restoring_settings(), backend.current(), backend.no_grad(), training(comm):
+        with backend.restoring_settings(), backend.current(), backend.no_grad(), comm.training():
             if first:
                 self._initialize([self.n_features_in_, *hidden_sizes, self.n_outputs_], backend)
             self._fitted_on = spec_of(home)
@@ -129,7 +130,7 @@ class MLPTraining(NetworkEstimator):
 
     def _check_ranks(
         self,
-        comm: Communicator | None,
+        comm: Communicator,
         X: Array,
         Y: Array,
         sample_weight: Any,
@@ -138,7 +139,7 @@ class MLPTraining(NetworkEstimator):
         """Raise on every rank unless all are about the same training, and one for many."""
         compare_estimators(comm, self, X, Y, sample_weight, backend)
         for name, value in (("solver", "lbfgs"), ("early_stopping", True)):
-            if comm is not None and getattr(self, name) == value:
+            if comm.size > 1 and getattr(self, name) == value:
                 raise ArgumentError(
                     f"communicator: expected another {name} than {value!r}, which is for a single "
                     "process."
@@ -204,7 +205,7 @@ class MLPTraining(NetworkEstimator):
             X, Y, s, score = self._split(X, Y, s, backend)
         verbose = self._verbose()
         trainer = self._trainer(X, Y, s, backend, verbose)
-        comm = trainer.communicator
+        comm = trainer.comm
         with (
             interruptible(comm, self.checkpoint) as lock,
             self._loop(trainer, lock, score, verbose) as loop,
@@ -214,13 +215,13 @@ class MLPTraining(NetworkEstimator):
                 loop.finish()
             except KeyboardInterrupt:
                 loop.interrupt()
-        if loop.history.stopped == "interrupted" and is_root(comm):
+        if loop.history.stopped == "interrupted" and comm.is_root:
             warnings.warn("Training interrupted by user.", stacklevel=5)
         self._note(loop)
         if verbose:
             verbose.stopped(loop)
         at_last = loop.done.epochs == self.max_iter and loop.history.stopped == "epochs"
-        if at_last and not incremental and is_root(comm):
+        if at_last and not incremental and comm.is_root:
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
                 "optimization hasn't converged yet.",
@@ -233,7 +234,7 @@ class MLPTraining(NetworkEstimator):
         self, X: Array, Y: Any, s: Any, backend: Backend, verbose: Verbose | None
     ) -> MLPTrainer:
         comm = active_comm(self.communicator)
-        m = X.shape[0] if comm is None else sum(comm.gather(X.shape[0]))
+        m = sum(comm.gather(X.shape[0]))
         return MLPTrainer(
             reported(self._network()),
             backend,
@@ -244,7 +245,7 @@ class MLPTraining(NetworkEstimator):
             s,
             self._batch_size(m),
             steps_before=self._optimizer.steps,
-            communicator=comm,
+            comm=comm,
         )
 
     def _loop(
@@ -273,12 +274,12 @@ class MLPTraining(NetworkEstimator):
         )
 
     def _verbose(self) -> Verbose | None:
-        return Verbose(self) if self.verbose and is_root(self.communicator) else None
+        return Verbose(self) if self.verbose and active_comm(self.communicator).is_root else None
 
     def _batch_size(self, m: int) -> int:
         if isinstance(self.batch_size, str):  # "auto"
             return min(200, m)
-        if self.batch_size > m and is_root(self.communicator):
+        if self.batch_size > m and active_comm(self.communicator).is_root:
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. "
                 "It is going to be clipped",

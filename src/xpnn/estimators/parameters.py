@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from .._backends.base import DTYPES
 from ..core.activations import ACTIVATIONS, Activation
 from ..core.optimizers import Optimizer
-from ..distributed.mpi import Communicator
+from ..distributed.processes import Communicator
 from ..training.checkpoint import Checkpoint
 from .registry import OUR_NAMES
 
@@ -71,7 +71,7 @@ callbacks : sequence of callable (Report) -> object
 checkpoint : Checkpoint, optional
     Where to write the state down every so many epochs.
 communicator : Communicator, optional
-    `xpnn.distributed.communicator`: X and y are this process's share of the examples, and the
+    `xpnn.distributed.communicator`: X and y are this process's shard of the examples, and the
     model is that of all the shares together.
 """
 PARAMETERS = """\

@@ -10,7 +10,8 @@ from .. import _signals
 from .._backends.base import Carry
 from .._typing import Array
 from ..core.parameters import Params
-from ..distributed.mpi import Communicator, is_root, raised_on_all, told_later
+from ..distributed.agreement import callbacks_on_root
+from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError, DivergenceError
 from ..files.lock import Lock
 from .batches import Shuffle
@@ -24,7 +25,7 @@ GROWTH = 16
 
 
 @contextmanager
-def interruptible(comm: Communicator | None, checkpoint: Checkpoint | None) -> Iterator[Lock]:
+def interruptible(comm: Communicator, checkpoint: Checkpoint | None) -> Iterator[Lock]:
     """Let Ctrl-C end a training in the block, on all ranks at the same step.
 
     With a checkpoint SIGTERM and SIGHUP end it likewise, and then the process that has written
@@ -33,8 +34,8 @@ def interruptible(comm: Communicator | None, checkpoint: Checkpoint | None) -> I
     lock = Lock()
     signals: AbstractContextManager[None] = nullcontext()
     if checkpoint is not None:
-        signals = _signals.ending() if is_root(comm) else _signals.interrupting()
-    with signals, comm.interruptible() if comm is not None else nullcontext():
+        signals = _signals.ending() if comm.is_root else _signals.interrupting()
+    with signals, comm.interruptible():
         try:
             yield lock
         finally:
@@ -105,12 +106,10 @@ class Loop:
         given: bool = False,
     ) -> None:
         self.trainer, self.shuffle, self.stopping, self.lock = trainer, shuffle, stopping, lock
-        self.comm = comm = trainer.communicator
+        self.comm = trainer.comm
         # a bound method would make a cycle, which keeps alive a bar that Ctrl-C has left open
         shown = [partial(_show, bar)] if bar is not None else []
-        callbacks = [*shown, *callbacks]
-        if comm is not None:
-            callbacks = [comm.calling(callbacks)]
+        callbacks = callbacks_on_root(self.comm, [*shown, *callbacks])
         self.score, self.callbacks, self.bar = score, callbacks, bar
         self.adaptive, self.checkpoint, self.given = adaptive, checkpoint, given
         self.origin: dict[str, Any] = {}
@@ -122,12 +121,12 @@ class Loop:
     def __enter__(self) -> Self:
         """Begin, at the checkpoint if one is to be gone on from."""
         try:
-            if self.comm is not None:
+            if self.comm.size > 1:
                 self._begin_together(self.comm)
             elif self.checkpoint is not None:
                 self.checkpoint.begin(self)
             if self.bar is not None:
-                with told_later(self.comm):
+                with self.comm.defer_errors():
                     self.bar.update(self.done.epochs)
             return self  # in here, too, a Ctrl-C that comes before it is caught
         except BaseException:
@@ -167,27 +166,23 @@ class Loop:
                 at_once = min(GROWTH * at_once, 1024, max(1, int(0.05 / max(seconds, 1e-9))))
             self.judged = self.done.epochs
             if self.checkpoint is not None and self.checkpoint.is_due(self.judged):
-                with told_later(self.comm):
+                with self.comm.defer_errors():
                     self.checkpoint.write(self)
-            if self.comm is not None:
-                self.comm.stop_if_interrupted()
-            else:
-                _signals.raise_if_arrived()
+            self.comm.stop_if_interrupted()
 
     def finish(self) -> None:
         """Write a last checkpoint, unless it has just been written."""
         due = self.checkpoint is not None and self.checkpoint.is_due(self.done.epochs)
         if self.checkpoint is not None and not due:
-            with told_later(self.comm):
+            with self.comm.defer_errors():
                 self.checkpoint.write(self)
-        if self.comm is not None:
-            self.comm.finish()
+        self.comm.finish()
 
     def interrupt(self) -> None:
         """Keep what the last complete epoch had, after Ctrl-C."""
         self.history.stopped = "interrupted"
         self.history.truncate(self.done.epochs)
-        with raised_on_all(self.comm):
+        with self.comm.on_all():
             if self.checkpoint is not None and self.judged == self.done.epochs:
                 self.checkpoint.write(self)
 
@@ -195,17 +190,17 @@ class Loop:
         """Begin as rank 0 does, which reads and writes the checkpoint."""
         if self.checkpoint is not None:
             self.trainer.sample  # noqa: B018  gathered from all now, written by rank 0 later
-        if comm.rank > 0:
+        if not comm.is_root:
             self.checkpoint = None
         found = None
         with comm.on_all():
             if self.checkpoint is not None:
                 self.checkpoint.begin(self)
-            if comm.rank == 0:
+            if comm.is_root:
                 found = state(self)
         found = comm.broadcast(found)
-        with comm.told_later():
-            if comm.rank > 0:
+        with comm.defer_errors():
+            if not comm.is_root:
                 restore(self, *found)
 
     def _advance(self, count: int) -> float:

@@ -14,7 +14,8 @@ from .._typing import Array
 from ..core import propagation
 from ..core.optimizers import Update
 from ..core.parameters import Layer, Params, count, pairs, ravel, unravel
-from ..distributed.mpi import Communicator
+from ..distributed.alone import ALONE
+from ..distributed.processes import Communicator
 from ..network import Network
 
 
@@ -47,7 +48,7 @@ def make_run(
     gather: bool,
     weighted: bool,
     l2: bool,
-    communicator: Communicator | None = None,
+    comm: Communicator = ALONE,
 ) -> Run:
     """Return run(carry, data, arrays, widths, numbers) -> carry, costs; kept for another training.
 
@@ -66,7 +67,7 @@ def make_run(
     numbers
         share, decay, and the scalars of the optimiser, for each of the k steps.
 
-    With a ``communicator`` each step sums its gradient over processes that have a part of it each.
+    Of several processes each step sums the gradient, of which each has a part.
     """
     xp = backend.xp
     activations, loss = backend.fuse_layers(net.activations, net.loss)
@@ -87,8 +88,8 @@ def make_run(
         return J, propagation.backward(params, caches, Y, *common)
 
     fused = backend.fuse(update)
-    if communicator is not None:
-        return _reduced_run(net, fused, backend, cost_and_gradients, communicator)
+    if comm.size > 1:
+        return _reduced_run(net, fused, backend, cost_and_gradients, comm)
 
     # The layers are windows of θ, made once a run: an update in place shows in them. The last
     # gradients are kept until a step has made the next: freed any earlier, their pages go back
@@ -146,10 +147,10 @@ def _reduced_run(
     update: Update,
     backend: Backend,
     cost_and_gradients: Callable[..., tuple[Array, Params]],
-    communicator: Communicator,
+    comm: Communicator,
 ) -> Run:
     """Return the run in which each step sums one vector over all processes: dJ/dθ, J and a 0."""
-    xp, total = backend.xp, backend.summing(communicator)
+    xp, total = backend.xp, backend.summing(comm)
 
     def gradient(theta: Array, data: Any, arrays: Any, share: Any, decay: Any) -> Array:
         J, grads = cost_and_gradients(unravel(theta, net.sizes, xp), data, arrays, share, decay)
@@ -168,7 +169,7 @@ def _reduced_run(
         try:
             g = gradient(theta, data, arrays, share, decay)
         except BaseException as error:  # noqa: BLE001  which the sum raises on all
-            communicator.note(error)
+            comm.defer(error)
             g = xp.zeros(theta.shape[0] + 2, dtype=backend.dtype, device=backend.device)
         g = total(g)
         theta, state = move(theta, g[:-2], tuple(state), tuple(scalars))
