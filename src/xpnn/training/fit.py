@@ -16,7 +16,7 @@ from ..distributed.mpi import Communicator, active_comm, is_root, raised_on_all,
 from ..exceptions import ArgumentTypeError
 from ..network import Network
 from ..rng import host_rng
-from ..validation.columns import check_examples, check_host_examples, check_params
+from ..validation.columns import check_examples, check_params
 from ..validation.numbers import at_least_0, positive_int
 from .bar import progress_bar
 from .batches import Shuffle
@@ -166,10 +166,9 @@ def fit(
 
     with backend.restoring_settings(), backend.current(), backend.no_grad(), training(comm):
         streamed = stays_on_host(X, batch_size, backend, comm)
-        check = check_host_examples if streamed else check_examples
         with raised_on_all(comm):
             generator = host_rng(rng)
-            X, Y, s = check(X, Y, sample_weight, net.sizes, net.activations, net.loss, backend)
+            X, Y, s = check_examples(net, X, Y, sample_weight, backend, stays=streamed)
             if validation is not None and is_root(comm):
                 validation = _check_validation(validation, net, backend)
         trainer = Trainer(
@@ -236,7 +235,7 @@ def _check_validation(validation: Any, net: Network, backend: Any) -> tuple[Any,
             f"validation: expected a pair (X, Y), found {type(validation).__name__}."
         )
     X, Y = validation
-    X, Y, _ = check_examples(X, Y, None, net.sizes, net.activations, net.loss, backend)
+    X, Y, _ = check_examples(net, X, Y, None, backend)
     return X, Y
 
 
