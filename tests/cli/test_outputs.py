@@ -10,7 +10,7 @@ import pytest
 
 import xpnn
 from xpnn.cli import main
-from xpnn.cli.outputs import check_distinct, check_writable, kept
+from xpnn.cli.outputs import check_distinct, check_writable, save_or_rescue
 
 TRAIN = ["train", "moons", "--hidden", "2", "--epochs", "1"]
 
@@ -158,7 +158,7 @@ def test_a_save_that_is_interrupted_is_repeated():
         path.write_bytes(b"whole")
 
     with pytest.raises(KeyboardInterrupt):
-        kept(save, Path("m.safetensors"))
+        save_or_rescue(save, Path("m.safetensors"))
     assert Path("m.safetensors").read_bytes() == b"whole"
 
 

@@ -35,7 +35,7 @@ def pillow():
 
 
 def test_all_is_the_truth():
-    modules = {"bundled", "files", "hdf5", "idx", "images", "rng", "synthetic"}
+    modules = {"bundled", "files", "hdf5", "idx", "images", "npy", "rng", "synthetic"}
     assert set(data.__all__) == {name for name in vars(data) if name[0] != "_"} - modules
     assert all(f"`{name}`" in data.__doc__ for name in data.__all__)
 

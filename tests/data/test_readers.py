@@ -21,7 +21,7 @@ import xpnn
 from xpnn.cli.reading import read, read_for
 from xpnn.data import _hdf5_child as child
 from xpnn.data import hdf5, images, read_h5, read_idx, read_image
-from xpnn.data.files import check_fits, existing_file, refusing
+from xpnn.data.files import check_fits, existing_file, translate_errors
 from xpnn.validation import memory
 
 unix = pytest.mark.skipif(os.name == "nt", reason="needs limits and signals of Unix")
@@ -55,7 +55,7 @@ def refused(name, message, reading=read):
 )
 def test_every_error_of_a_library_becomes_ours(kind):
     def reading(name):
-        with refusing(Path(name), "a file", " Copy it."):
+        with translate_errors(Path(name), "a file", " Copy it."):
             raise kind("first " + 1000 * "x ")
 
     refused("a.b", r"a\.b: expected a file \('?first x .*\[\.\.\.\]\)\. Copy it\.$", reading)
@@ -63,7 +63,7 @@ def test_every_error_of_a_library_becomes_ours(kind):
 
 def test_too_little_memory_is_an_error_of_ours():
     def reading(name):
-        with refusing(Path(name), "a file"):
+        with translate_errors(Path(name), "a file"):
             raise MemoryError
 
     refused("a.b", r"a\.b: expected data that fit into the memory at hand", reading)
@@ -71,7 +71,7 @@ def test_too_little_memory_is_an_error_of_ours():
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, xpnn.BackendError])
 def test_others_stay(kind):
-    with pytest.raises(kind), refusing(Path("a"), "a file"):
+    with pytest.raises(kind), translate_errors(Path("a"), "a file"):
         raise kind("as it was")
 
 

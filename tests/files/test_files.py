@@ -771,7 +771,9 @@ def unprivileged(tmp_path):
 
 @posix
 @pytest.mark.usefixtures("unprivileged")
-@pytest.mark.parametrize("write", [atomic.write_atomically, lambda path, _: atomic.writable(path)])
+@pytest.mark.parametrize(
+    "write", [atomic.write_atomically, lambda path, _: atomic.check_replaceable(path)]
+)
 def test_a_file_that_may_not_be_written_stays(write, path):
     path.write_bytes(b"old")
     path.chmod(0o444)
@@ -805,7 +807,7 @@ def test_an_overwritten_file_keeps_its_owner_and_attributes(path):
 @pytest.mark.parametrize("name", ["a" * 255, "é" * 127, "a" * 242])
 def test_every_name_that_the_system_allows_can_be_written(name, tmp_path):
     path = tmp_path / name
-    atomic.writable(path)
+    atomic.check_replaceable(path)
     atomic.write_atomically(path, b"new")
     assert [file.name for file in tmp_path.iterdir()] == [name]
     atomic._temporary(path).touch()
@@ -816,26 +818,26 @@ def test_every_name_that_the_system_allows_can_be_written(name, tmp_path):
 
 def test_whether_a_file_can_be_written_is_known_before(tmp_path, monkeypatch):
     path = tmp_path / "x"
-    atomic.writable(path)
+    atomic.check_replaceable(path)
     assert list(tmp_path.iterdir()) == []
     path.write_bytes(b"old")
-    atomic.writable(path)
+    atomic.check_replaceable(path)
     assert path.read_bytes() == b"old"
     with pytest.raises(FileNotFoundError, match="no such folder"):
-        atomic.writable(tmp_path / "none" / "x")
+        atomic.check_replaceable(tmp_path / "none" / "x")
     with pytest.raises(IsADirectoryError):
-        atomic.writable(tmp_path)
+        atomic.check_replaceable(tmp_path)
     with pytest.raises(OSError, match="too long"):
-        atomic.writable(tmp_path / ("a" * 256))
+        atomic.check_replaceable(tmp_path / ("a" * 256))
     with pytest.raises(NotADirectoryError):
-        atomic.writable(path / "y")
+        atomic.check_replaceable(path / "y")
 
     def refuse(*arguments):
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(OSError, match="Read-only file system"):
-        atomic.writable(path)
+        atomic.check_replaceable(path)
 
 
 def test_leftovers_are_those_of_the_file_alone(tmp_path):

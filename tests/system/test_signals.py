@@ -110,7 +110,7 @@ def test_nohup(third_epoch):
 
 
 def test_before_the_training(monkeypatch, capsys):
-    monkeypatch.setattr("xpnn.cli.train.read", lambda *given: send(signal.SIGTERM))
+    monkeypatch.setattr("xpnn.cli.dataset.read", lambda *given: send(signal.SIGTERM))
     assert main(TRAIN) == 143
     assert capsys.readouterr() == ("", "")
 

@@ -3,8 +3,9 @@
 One module a command, imported when it is asked for; each has ``add_arguments(parser)`` and
 ``run(arguments)``, which returns the exit status, None for 0.
 
-`reading` reads DATA, `targets` says what is to be learnt from it, `fitting` trains, `models` is
-what was trained, `describe` words all of it.
+`options` says what ``xpnn train`` is asked for, `reading` reads DATA, `targets` says what is to be
+learnt from it, `dataset` splits and encodes it, `fitting` trains, `models` is what was trained,
+`describe` words all of it.
 """
 
 import argparse

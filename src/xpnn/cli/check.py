@@ -14,7 +14,7 @@ from ..bench import conditions
 from ..check import Finding, checked
 from ..table import Table
 from ..training.bar import progress_bar
-from .streams import beneath, say, say_json
+from .streams import raw_stream, say, say_json
 
 Found: TypeAlias = list[tuple[str, Finding]]
 FAILED = 1
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     left_out = _unusable() if chosen is None else []
     steps = checked(specs)
     if sys.stderr.isatty():
-        bar = {"leave": False, "file": beneath(sys.stderr)}
+        bar = {"leave": False, "file": raw_stream(sys.stderr)}
         steps = progress_bar(2 * len(specs), iterable=steps, **bar)
     for each in steps:
         found += [(each.spec, finding) for finding in each.findings]

@@ -8,9 +8,9 @@ from typing import Any
 from ..exceptions import ArgumentError
 from ..table import Table
 from .models import Model
+from .options import LABELS
 from .streams import say, say_json
 from .targets import scores
-from .train import LABELS
 
 MOST_CLASSES = 20
 """Of more classes the confusion matrix is not printed."""

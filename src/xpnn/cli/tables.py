@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from .._optional import optional
-from ..data.files import check_fits, listed, open_unpacked, refusing
+from ..data.files import check_fits, listed, open_unpacked, translate_errors
 from ..exceptions import ArgumentError
+from ..preprocessing.table import categories_of
 from .ranks import ALONE, Ranks
 
 TABLES = (".csv", ".tsv", ".parquet")
@@ -32,9 +33,23 @@ def read_shared_table(path: Path, kind: str, ranks: Ranks) -> Any:
     return frame
 
 
+def with_categories(frame: Any, passed_over: set[str | None], ranks: Ranks) -> Any:
+    """Give columns of text the dtype ``category``: what a part lacks, the whole may have."""
+    frame = frame.copy(deep=False)
+    for name in frame.columns:
+        if name in passed_over:
+            continue
+        numeric = all(ranks.gather(frame[name].dtype.kind in "iufb"))
+        categories = None if numeric else categories_of(name, ranks.whole(frame[name]))
+        if categories is not None:
+            texts = frame[name].astype(object).map(str, na_action="ignore")
+            frame[name] = texts.astype("category").cat.set_categories(categories)
+    return frame
+
+
 def read_table(path: Path, kind: str, texts: Iterable[str] = (), ranks: Ranks = ALONE) -> Any:
     """Return a table as a pandas frame; what its columns ``texts`` hold is text, whatever it is."""
-    with refusing(path, "a table that can be read"):
+    with translate_errors(path, "a table that can be read"):
         if kind == ".parquet":
             frame = ranks.row_groups(path)
         else:

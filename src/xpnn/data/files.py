@@ -1,7 +1,7 @@
 """What every reader of files does first: files come from strangers, damaged or made to harm.
 
-`refusing` turns whatever a library raises on a damaged file into an error that names the file,
-and `check_fits` compares what a file declares with the memory of this machine before any is
+`translate_errors` turns whatever a library raises on a damaged file into an error that names the
+file, and `check_fits` compares what a file declares with the memory of this machine before any is
 asked for.
 """
 
@@ -66,7 +66,7 @@ def check_fits(name: object, needed: int) -> None:
     )
 
 
-def rest(path: Path, file: Any, expected: int) -> Array:
+def read_rest(path: Path, file: Any, expected: int) -> Array:
     """Return the rest of a file, or of a file packed in it; its header declares the length."""
     data = np.empty(min(expected, MOST_UNPACKED * path.stat().st_size), np.uint8)
     check_fits(path, data.size)
@@ -83,7 +83,7 @@ def rest(path: Path, file: Any, expected: int) -> Array:
 
 
 @contextmanager
-def refusing(path: Path, expected: str, cure: str = "") -> Iterator[None]:
+def translate_errors(path: Path, expected: str, cure: str = "") -> Iterator[None]:
     """Turn every exception of the library that reads a file into an `ArgumentError`.
 
     Ctrl-C is none of them, and neither is an error of ours. A library's own are of any type:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._typing import Array
 from ..exceptions import ArgumentError
-from .files import listed, refusing, rest
+from .files import listed, read_rest, translate_errors
 
 NPY, NPZ = b"\x93NUM", b"PK\x03\x04"
 """How files of numpy.save and numpy.savez begin."""
@@ -23,7 +23,7 @@ WHOLE = "whole arrays of numbers"
 def read_npz(path: Path) -> tuple[Array, Array | None]:
     """Return the arrays X and y of a .npz; y is None if there is none."""
     _check_start(path, NPZ)
-    with refusing(path, WHOLE), ZipFile(path) as archive:
+    with translate_errors(path, WHOLE), ZipFile(path) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         X, y = (_named(path, archive, members, name) for name in "xy")
     return X, y
@@ -32,7 +32,7 @@ def read_npz(path: Path) -> tuple[Array, Array | None]:
 def read_npy(path: Path) -> Array:
     """Return an array of a file of NumPy: mapped, not read."""
     _check_start(path, NPY)
-    with refusing(path, WHOLE):
+    with translate_errors(path, WHOLE):
         found = np.load(path, mmap_mode="r", allow_pickle=False)
         if found.dtype.kind == "U":
             found.tolist()  # what are no characters would be found when they are looked at
@@ -65,7 +65,7 @@ def _member(path: Path, archive: ZipFile, info: ZipInfo) -> Array:
         shape, by_columns, dtype = NPY_HEADERS[version](file)
         if dtype.hasobject:
             raise ArgumentError(f"{path}: expected numbers, found Python objects.")
-        data = rest(path, file, prod(shape) * dtype.itemsize).view(dtype)
+        data = read_rest(path, file, prod(shape) * dtype.itemsize).view(dtype)
     return data.reshape(shape[::-1]).T if by_columns else data.reshape(shape)
 
 
