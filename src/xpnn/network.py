@@ -269,7 +269,7 @@ class Network:
         """
         with self._checked(params, X) as (layers, A0, backend):
             xp, predicted = backend.xp, self._predict(layers, A0, backend)
-            Y = check_Y(Y, self.sizes[-1], A0.shape[1], self.output, self.loss, backend)
+            Y = check_Y(Y, A0.shape[1], self, backend)
             if self.output == "softmax":
                 right = predicted == xp.argmax(Y, axis=0, keepdims=True)
             elif self.output == "sigmoid":
@@ -301,8 +301,8 @@ class Network:
         """Return the cost or its gradient, of unchecked arguments."""
         with self._checked(params, X) as (layers, A0, backend):
             g, loss, xp = self.activations, self.loss, backend.xp
-            check_own_functions(self.sizes, g, loss, backend)
-            Y = check_Y(Y, self.sizes[-1], A0.shape[1], self.output, loss, backend)
+            check_own_functions(self, backend)
+            Y = check_Y(Y, A0.shape[1], self, backend)
             s = check_sample_weight(weights, A0.shape[1], backend)
             share, decay = share_and_decay(A0.shape[1], s, at_least_0("l2", l2), backend)
             _, caches = propagation.forward(layers, A0, g, xp)

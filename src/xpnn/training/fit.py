@@ -17,7 +17,7 @@ from ..distributed.processes import Communicator
 from ..exceptions import ArgumentTypeError
 from ..network import Network
 from ..rng import host_rng
-from ..validation.columns import check_examples, check_host_examples, check_params
+from ..validation.columns import check_examples, check_params
 from ..validation.numbers import at_least_0, positive_int
 from .bar import progress_bar
 from .batches import Shuffle
@@ -167,10 +167,9 @@ def fit(
 
     with backend.restoring_settings(), backend.current(), backend.no_grad(), comm.training():
         streamed = stays_on_host(X, batch_size, backend, comm)
-        check = check_host_examples if streamed else check_examples
         with comm.on_all():
             generator = host_rng(rng)
-            X, Y, s = check(X, Y, sample_weight, net.sizes, net.activations, net.loss, backend)
+            X, Y, s = check_examples(net, X, Y, sample_weight, backend, stays=streamed)
             if validation is not None and comm.is_root:
                 validation = _check_validation(validation, net, backend)
         trainer = Trainer(
@@ -237,7 +236,7 @@ def _check_validation(validation: Any, net: Network, backend: Any) -> tuple[Any,
             f"validation: expected a pair (X, Y), found {type(validation).__name__}."
         )
     X, Y = validation
-    X, Y, _ = check_examples(X, Y, None, net.sizes, net.activations, net.loss, backend)
+    X, Y, _ = check_examples(net, X, Y, None, backend)
     return X, Y
 
 

@@ -92,7 +92,7 @@ def gradient_check(
         grads = net.gradients(layers, X, Y, l2, sample_weight)
         g = wide.to_numpy(ravel(grads, xp))
 
-        X, Y, s = check_examples(X, Y, sample_weight, net.sizes, net.activations, net.loss, wide)
+        X, Y, s = check_examples(net, X, Y, sample_weight, wide)
         share, decay = share_and_decay(X.shape[1], s, l2, wide)
         theta = ravel(layers, xp)
         positions = xp.arange(theta.shape[0], device=wide.device)

@@ -1,6 +1,7 @@
 """X, Y and parameters in the core's convention: one example is one column.
 
-Shapes and values are checked here so that ``core`` may trust them.
+Shapes and values are checked here so that ``core`` may trust them. ``net`` is a `Network`, whose
+room lies above this one.
 """
 
 from collections.abc import Mapping
@@ -13,8 +14,8 @@ from .._backends.base import DTYPES, Backend
 from .._backends.numpy import NumpyBackend
 from .._backends.selection import common_backend
 from .._typing import Array
-from ..core.activations import ACTIVATIONS, Activation
-from ..core.losses import LOSSES, Loss
+from ..core.activations import ACTIVATIONS
+from ..core.losses import LOSSES
 from ..core.parameters import Layer, Params
 from ..exceptions import ArgumentError, ArgumentTypeError
 from .arrays import check_columns, check_finite, check_place, check_shape, on_host, to_backend
@@ -85,10 +86,11 @@ def check_X(X: Any, n_x: int, backend: Backend) -> Array:
     return X
 
 
-def check_Y(Y: Any, n_y: int, m: int, output: str, loss: Loss, backend: Backend) -> Array:
-    """Return Y, shape (n_y, m), as targets that suit the loss; one-hot if it came as labels."""
+def check_Y(Y: Any, m: int, net: Any, backend: Backend) -> Array:
+    """Return Y, shape (n_y, m), as targets that suit the network's loss; one-hot if labels came."""
+    n_y = net.sizes[-1]
     Y = to_backend("Y", Y, backend)
-    of_classes = output == "softmax" or loss.canonical == "softmax"
+    of_classes = net.output == "softmax" or net.loss.canonical == "softmax"
     labels = (
         of_classes
         and n_y > 1
@@ -110,60 +112,41 @@ def check_Y(Y: Any, n_y: int, m: int, output: str, loss: Loss, backend: Backend)
     check_columns("Y", Y, n_y)
     check_shape("Y", Y, (n_y, m))
     check_finite("Y", Y, backend)
-    check_targets(Y, loss, backend)
+    check_targets(Y, net.loss, backend)
     return Y
 
 
 def check_examples(
-    X: Any,
-    Y: Any,
-    sample_weight: Any,
-    sizes: tuple[int, ...],
-    activations: tuple[Activation, ...],
-    loss: Loss,
-    backend: Backend,
+    net: Any, X: Any, Y: Any, sample_weight: Any, backend: Backend, *, stays: bool = False
 ) -> tuple[Array, Array, Any]:
-    """Return X, Y and the sample weights (or None), checked against each other.
+    """Return X, Y and the sample weights (or None), checked against each other and the network.
 
-    The weights are those of `check_sample_weight`: on the host, wherever X and Y are.
+    The weights are those of `check_sample_weight`: on the host, wherever X and Y are. With
+    ``stays`` X stays where it is, a host array, and Y is brought to it.
     """
-    check_own_functions(sizes, activations, loss, backend)
-    X = check_X(X, sizes[0], backend)
-    Y = check_Y(Y, sizes[-1], X.shape[1], activations[-1].name, loss, backend)
+    check_own_functions(net, backend)
+    if stays:
+        host = NumpyBackend.create("", backend.dtype_name)
+        with host.current():
+            check_columns("X", X, net.sizes[0])
+            for start in range(0, X.shape[1], HOST_COLUMNS):
+                check_X(X[:, start : start + HOST_COLUMNS], net.sizes[0], host)
+            check_place("Y", Y, backend)
+            Y = check_Y(on_host(Y), X.shape[1], net, host)
+    else:
+        X = check_X(X, net.sizes[0], backend)
+        Y = check_Y(Y, X.shape[1], net, backend)
     return X, Y, check_sample_weight(sample_weight, X.shape[1], backend)
 
 
-def check_host_examples(
-    X: Any,
-    Y: Any,
-    sample_weight: Any,
-    sizes: tuple[int, ...],
-    activations: tuple[Activation, ...],
-    loss: Loss,
-    backend: Backend,
-) -> tuple[Array, Array, Any]:
-    """Check like `check_examples`, but leave X where it is and bring Y to it."""
-    check_own_functions(sizes, activations, loss, backend)
-    host = NumpyBackend.create("", backend.dtype_name)
-    with host.current():
-        check_columns("X", X, sizes[0])
-        for start in range(0, X.shape[1], HOST_COLUMNS):
-            check_X(X[:, start : start + HOST_COLUMNS], sizes[0], host)
-        check_place("Y", Y, backend)
-        Y = check_Y(on_host(Y), sizes[-1], X.shape[1], activations[-1].name, loss, host)
-        return X, Y, check_sample_weight(sample_weight, X.shape[1], backend)
-
-
-def check_own_functions(
-    sizes: tuple[int, ...], activations: tuple[Activation, ...], loss: Loss, backend: Backend
-) -> None:
+def check_own_functions(net: Any, backend: Backend) -> None:
     """Raise unless activations and loss of the user's own return arrays of the right shape."""
-    xp = backend.xp
+    xp, loss = backend.xp, net.loss
 
     def halves(n: int) -> Array:
         return xp.full((n, n + 2), 0.5, dtype=backend.dtype, device=backend.device)
 
-    for n, g in zip(sizes[1:], activations, strict=True):
+    for n, g in zip(net.sizes[1:], net.activations, strict=True):
         if g not in ACTIVATIONS.values():
             found = tuple(getattr(g.value(halves(n), xp), "shape", ()))
             if found != (n, n + 2):
@@ -172,7 +155,7 @@ def check_own_functions(
                     f"shape {found} for m = {n + 2}."
                 )
     if loss not in LOSSES.values():
-        n = sizes[-1]
+        n = net.sizes[-1]
         found = tuple(getattr(loss.value(halves(n), halves(n), xp), "shape", ()))
         if found not in ((n, n + 2), (1, n + 2)):
             raise ArgumentError(

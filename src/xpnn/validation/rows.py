@@ -5,7 +5,7 @@ checked by scikit-learn's own functions. Arrays on a device stay there, and are 
 lines below, because without its array-API dispatch scikit-learn turns them into NumPy arrays.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import (
@@ -68,20 +68,6 @@ def where(estimator: Any, home: Backend | None, dtype: str) -> Backend:
     return selection.resolve_for_process(name, estimator.dtype)
 
 
-class Checked(NamedTuple):
-    """What `fit` was given, checked, and where it is to run."""
-
-    X: Any
-    """rows, where X was"""
-    y: Any
-    """on the host"""
-    s: Any
-    """the sample weights in float64 on the host, shape (1, m), or None"""
-    backend: Backend
-    home: Backend | None
-    """where X was, None for the host"""
-
-
 def check_fit(
     estimator: Any,
     X: Any,
@@ -91,10 +77,11 @@ def check_fit(
     *,
     reset: bool,
     **y_checks: Any,
-) -> Checked:
-    """Check what `fit` is given: X stays where it is, y and the weights become host arrays.
+) -> tuple[Any, Any, Any, Backend, Backend | None]:
+    """Return X, y, the weights, the backend to fit on, and that of X, None for the host.
 
-    ``dtype`` is that of the parameters, where there are some; else X decides.
+    X stays where it is, y and the weights become host arrays. ``dtype`` is that of the parameters,
+    where there are some; else X decides.
     """
     home = check_kind("X", X, scipy_sparse=True)
     check_kind("y", y, scipy_sparse=True)
@@ -103,20 +90,14 @@ def check_fit(
     refuse_missing(y)
     if home is None:
         X, y = validate_data(
-            estimator,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            dtype=FLOATS,
-            reset=reset,
-            **y_checks,
+            estimator, X, y, accept_sparse=["csr", "csc"], dtype=FLOATS, reset=reset, **y_checks
         )
     else:
         y = validate_data(estimator, y=y, reset=reset, **y_checks)
         check_device_rows(estimator, X, reset=reset)
         check_consistent_length(np.empty((X.shape[0], 0)), y)
     backend = where(estimator, home, dtype or dtype_of(X))
-    return Checked(X, y, check_weights(sample_weight, X.shape[0]), backend, home)
+    return X, y, check_weights(sample_weight, X.shape[0]), backend, home
 
 
 def predict_rows(estimator: Any, X: Any) -> Any:
