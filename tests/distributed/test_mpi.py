@@ -1030,7 +1030,11 @@ def test_several(rank_of):
     assert active_comm(None) is ALONE
 
 
-@pytest.mark.parametrize("other", ["mpi", 4, object(), FakeMPI(0, 2), Communicator, False], ids=str)
+@pytest.mark.parametrize(
+    "other",
+    ["mpi", 4, object(), FakeMPI(0, 2), Communicator, False],
+    ids=["str", "int", "object", "mpi4py", "class", "False"],
+)
 def test_other_objects_are_no_communicator(other):
     expected = r"communicator: expected xpnn\.distributed\.communicator\(\) or None, found "
     with pytest.raises(xpnn.ArgumentTypeError, match=expected):
