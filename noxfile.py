@@ -21,20 +21,14 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 CUDA = os.environ.get("XPNN_CUDA", "12")  # which CuPy wheel `tests-cupy` takes: 12 or 13
 
 IN_THREADS = (  # what `tests-parallel` runs: what trains, saves and differentiates
-    "activations",
-    "backends",
-    "custom",
-    "estimators_files",
-    "files",
-    "fit",
-    "free_threading",
+    "backends/test_backends.py",
+    "backends/test_threads.py",
+    "core",
+    "estimators/test_persistence.py",
+    "files/test_files.py",
     "graph",
-    "losses",
-    "optimizers",
-    "parameters",
-    "propagation",
-    "properties",
-    "threads",
+    "system/test_free_threading.py",
+    "training/test_fit.py",
 )
 
 
@@ -86,7 +80,7 @@ def tests_torch(session: nox.Session) -> None:
 def tests_parallel(session: nox.Session) -> None:
     """Run the tests of training, saving and graphs, each in 8 threads at once."""
     install(session, ".", groups=("parallel",))
-    tests = [f"tests/test_{name}.py" for name in IN_THREADS]
+    tests = [f"tests/{name}" for name in IN_THREADS]
     one_of_strict = "not (device1 or device2 or no_float64 or no_x64)"  # they are slow
     session.run("pytest", "--parallel-threads=8", "-k", one_of_strict, *tests, *session.posargs)
 
@@ -103,9 +97,9 @@ def tests_cupy_no_gpu(session: nox.Session) -> None:
     """Run what a CuPy without a GPU can tell: why it is refused, and what kernels it would make."""
     install(session, ".", "cupy-cuda12x>=14", groups=("test",))  # without CUDA's libraries
     tests = (
-        "tests/test_backends.py",
-        "tests/test_cupy_fused.py",
-        "tests/test_estimators_checks.py",
+        "tests/backends/test_backends.py",
+        "tests/backends/test_cupy_fused.py",
+        "tests/estimators/test_checks.py",
     )
     session.run("pytest", *tests, *session.posargs)
 
@@ -114,7 +108,7 @@ def tests_cupy_no_gpu(session: nox.Session) -> None:
 def tests_mpi(session: nox.Session) -> None:
     """Run the tests of training on several processes; MPI must be there."""
     install(session, ".[mpi,jax,torch,data]", groups=("test",))
-    tests = ("tests/test_distributed.py", "tests/test_distributed_cli.py", "tests/test_nccl.py")
+    tests = ("tests/distributed",)
     required = ("--require-mpi", "--require-backend=jax", "--require-backend=torch")
     session.run("pytest", *required, *tests, *session.posargs)
 
@@ -148,7 +142,7 @@ def doctest(session: nox.Session) -> None:
     """Run the examples in the docstrings, in the README and in docs/."""
     install(session, ".[jax,plot,data,onnx,mpi]", groups=("test",))
     session.run("pytest", "--doctest-modules", "--doctest-glob=README.md", "src", "README.md")
-    session.run("pytest", "tests/test_docs.py")
+    session.run("pytest", "tests/system/test_docs.py")
 
 
 @nox.session(default=False)

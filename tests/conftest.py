@@ -5,70 +5,19 @@
 ``--require-mpi`` the same of what several processes need.
 """
 
-import os
-import shutil
 import signal
-import subprocess
-import sys
 from functools import cache
-from importlib.util import find_spec
 from inspect import signature
-from pathlib import Path
 from threading import local
 
 import numpy as np
 import pytest
 
 import xpnn
+from tests.helpers import NO_FLOAT64, SPECS, missing_mpi, unusable
 from xpnn._backends import selection
 
-SPECS = (
-    "numpy",
-    "array_api_strict:CPU_DEVICE",
-    "array_api_strict:device1",
-    "array_api_strict:device2",
-    "array_api_strict:no_float64",
-    "array_api_strict:no_x64",
-    "torch",
-    "torch:cuda",
-    "jax",
-    "jax:gpu",
-    "cupy",
-)
-NO_FLOAT64 = ("array_api_strict:no_float64", "array_api_strict:no_x64")
 REQUIRABLE = {"array_api_strict": "array_api_strict:CPU_DEVICE"}
-
-
-def unusable(spec, dtype="float32"):
-    """Return why a backend cannot be used here, or None."""
-    try:
-        xpnn.set_backend(spec, dtype)
-    except (xpnn.BackendError, xpnn.ArgumentError) as error:
-        return str(error)
-    finally:
-        selection._default = None
-    return None
-
-
-def mpiexec():
-    """Return the mpiexec beside this Python, or the one of the system, or None."""
-    beside = str(Path(sys.executable).parent)
-    return shutil.which("mpiexec", path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
-
-
-@cache
-def missing_mpi():
-    """Return why programs of several processes cannot be run here, or None."""
-    if find_spec("mpi4py") is None:
-        return "mpi4py is not installed: pip install 'xpnn[mpi]'"
-    if mpiexec() is None:
-        return "there is no mpiexec: pip install 'xpnn[mpi]'"
-    program = "from mpi4py import MPI; import os; os.write(1, b'%d' % MPI.COMM_WORLD.Get_size())"
-    command = [mpiexec(), "-n", "2", sys.executable, "-c", program]
-    tried = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    if tried.stdout.strip() != "22":
-        return f"{mpiexec()} starts no processes that see each other: {tried.stdout}{tried.stderr}"
-    return None
 
 
 def pytest_addoption(parser):
@@ -183,17 +132,3 @@ class RngOfThread(local):
 @pytest.fixture
 def rng():
     return RngOfThread()
-
-
-def read_only(a, dtype=None):
-    """Return a NumPy copy that cannot be written to: nothing may alter its input."""
-    a = np.array(a, dtype=dtype)
-    a.flags.writeable = False
-    return a
-
-
-def to_numpy(backend, tree):
-    """Return an array, or a tuple of `Layer`, on the host."""
-    if isinstance(tree, tuple):
-        return tuple(xpnn.Layer(*map(backend.to_numpy, layer)) for layer in tree)
-    return backend.to_numpy(tree)

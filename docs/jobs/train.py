@@ -8,10 +8,10 @@ import numpy as np
 import xpnn
 from xpnn import distributed
 
-ranks = distributed.communicator()
-# with GPUs, one for each process: xpnn.set_backend(f"cupy:{ranks.local_rank}")
+comm = distributed.communicator()
+# with GPUs, one for each process: xpnn.set_backend(f"cupy:{comm.local_rank}")
 X, y = np.load("X.npy", mmap_mode="r"), np.load("y.npy")
-mine = ranks.share(len(X))  # nothing else of X is ever read here
+mine = comm.shard(len(X))  # nothing else of X is ever read here
 
 net = xpnn.Network([X.shape[1], 128, 64, int(y.max()) + 1])
 params, history = xpnn.fit(
@@ -22,8 +22,8 @@ params, history = xpnn.fit(
     epochs=20,
     batch_size=1024,  # of all processes together
     checkpoint=xpnn.Checkpoint("run.safetensors", every=5, resume=True),
-    communicator=ranks,
+    communicator=comm,
 )
-if ranks.rank == 0:
+if comm.rank == 0:
     xpnn.save("model.safetensors", net, params)
     print(history)

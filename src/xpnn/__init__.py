@@ -7,79 +7,75 @@ the same equations run on NumPy, CuPy, PyTorch, JAX, or any conforming library.
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from . import data, distributed, graph, optimizers, plot, schedules
+from . import data, distributed, exceptions, graph, optimizers, plot, schedules
 from ._backends import (
-    Audit,
+    Audit as Audit,
     Backend,
-    BackendStatus,
+    BackendStatus as BackendStatus,
     audit,
+    backend_of,
     backends,
     get_backend,
     set_backend,
     use_backend,
 )
+from ._typing import Array, Namespace
 from .core.activations import Activation
 from .core.losses import Loss
 from .core.parameters import Layer
 from .exceptions import (
-    ArgumentError,
-    ArgumentTypeError,
-    BackendError,
-    DivergenceError,
-    FileFormatError,
-    MissingLibraryError,
-    OutOfMemoryError,
+    ArgumentError as ArgumentError,
+    ArgumentTypeError as ArgumentTypeError,
+    ColumnError as ColumnError,
+    BackendError as BackendError,
+    DivergenceError as DivergenceError,
+    FileFormatError as FileFormatError,
+    MissingLibraryError as MissingLibraryError,
+    OutOfMemoryError as OutOfMemoryError,
     XpnnError,
 )
 from .files import save
 from .network import Network
 from .training.checkpoint import Checkpoint
 from .training.fit import fit
-from .training.gradient_check import GradientCheck, gradient_check
-from .training.history import History, Report
+from .training.gradient_check import GradientCheck as GradientCheck, gradient_check
+from .training.history import History as History, Report as Report
 
 if _TYPE_CHECKING:  # what `__getattr__` imports when it is asked for
     from . import course
-    from .estimators import (
-        LogisticRegression,
-        MLPClassifier,
-        MLPRegressor,
-        from_sklearn,
-        from_torch,
-        load,
-    )
+    from .estimators import LogisticRegression, MLPClassifier, MLPRegressor, load
+    from .interop.sklearn import from_sklearn
+    from .interop.torch import from_torch
 
-_ESTIMATORS = (
-    "MLPClassifier",
-    "MLPRegressor",
-    "LogisticRegression",
-    "from_sklearn",
-    "from_torch",
-    "load",
-)
+_ESTIMATORS = {
+    "MLPClassifier": ".estimators",
+    "MLPRegressor": ".estimators",
+    "LogisticRegression": ".estimators",
+    "load": ".estimators",
+    "from_sklearn": ".interop.sklearn",
+    "from_torch": ".interop.torch",
+}
 
 __all__ = [
     # choosing where work runs
     "set_backend",
     "use_backend",
     "get_backend",
+    "backend_of",
     "backends",
     "Backend",
-    "BackendStatus",
     "audit",
-    "Audit",
+    "Array",
+    "Namespace",
     # networks and training
     "Network",
     "Layer",
     "Activation",
     "Loss",
     "fit",
-    "History",
-    "Report",
     "optimizers",
     "schedules",
     "gradient_check",
-    "GradientCheck",
     "Checkpoint",
     "save",
     # the scikit-learn face
@@ -95,22 +91,15 @@ __all__ = [
     "data",
     "plot",
     "distributed",
-    # errors
+    "exceptions",
     "XpnnError",
-    "ArgumentError",
-    "ArgumentTypeError",
-    "BackendError",
-    "DivergenceError",
-    "FileFormatError",
-    "MissingLibraryError",
-    "OutOfMemoryError",
 ]
 
 
 def __getattr__(name: str) -> object:
     """Look up what takes time only when it is asked for: scikit-learn takes a second."""
     if name in _ESTIMATORS:
-        return getattr(_import_module(".estimators", __name__), name)
+        return getattr(_import_module(_ESTIMATORS[name], __name__), name)
     if name == "course":
         return _import_module(".course", __name__)
     if name == "__version__":

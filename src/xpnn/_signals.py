@@ -27,7 +27,7 @@ class InterruptedBySignal(KeyboardInterrupt):
 
 
 class EndedBySignal(BaseException):
-    """A signal ends the work at once. Neither `fit` nor `asked` catches this."""
+    """A signal ends the work at once. Neither `fit` nor `translate_errors` catches this."""
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The exceptions of the library, and helpers that word them.
 
-Every message says what was expected, what was found, and what cures it.
+Every message says what was expected, what was found, and what cures it. Each exception is an
+`XpnnError` and one of Python's own too, so ``except ValueError`` catches an `ArgumentError`.
 """
 
 from collections.abc import Iterable
@@ -8,40 +9,125 @@ from difflib import get_close_matches
 
 from ._terminal import escaped_lines
 
+__all__ = [
+    "XpnnError",
+    "ArgumentError",
+    "ArgumentTypeError",
+    "ColumnError",
+    "BackendError",
+    "OutOfMemoryError",
+    "MissingLibraryError",
+    "DivergenceError",
+    "FileFormatError",
+]
+
 
 class XpnnError(Exception):
-    """Whatever this library raises on purpose."""
+    """The base of all exceptions that this library raises on purpose.
+
+    Examples
+    --------
+    >>> import xpnn
+    >>> try:
+    ...     xpnn.Network([2, 1], hidden="rleu")
+    ... except xpnn.XpnnError as error:
+    ...     print(type(error).__name__, error, sep=": ")
+    ArgumentError: unknown activation 'rleu': expected one of ... Did you mean 'relu'?
+    """
 
     def __str__(self) -> str:
         return escaped_lines(super().__str__())  # it may quote names of strangers
 
 
 class ArgumentError(XpnnError, ValueError):
-    """An argument has the right type and a wrong value: a shape, a name, a number."""
+    """An argument has the right type and a wrong value: a shape, a name, a number.
+
+    Examples
+    --------
+    >>> import xpnn
+    >>> xpnn.Network([2, 1], output="softmax")
+    Traceback (most recent call last):
+    xpnn.exceptions.ArgumentError: output: softmax of one unit is always 1; use 2 units, or ...
+    """
+
+
+class ColumnError(ArgumentError):
+    """A column of a table cannot be used as it is; ``cure`` is the argument that helps.
+
+    Attributes
+    ----------
+    problem : str
+        The message without the cure, for callers who have another.
+    column : str
+    missing : int
+        How many values are missing; 0 if something else is wrong.
+    """
+
+    def __init__(self, problem: str, cure: str = "", column: str = "", missing: int = 0) -> None:
+        super().__init__(f"{problem} {cure}." if cure else problem)
+        self.problem, self.column, self.missing = problem, column, missing
 
 
 class ArgumentTypeError(XpnnError, TypeError):
-    """An argument has the wrong type, or comes from another library or device."""
+    """An argument has the wrong type, or is an array of another library or device.
+
+    Examples
+    --------
+    >>> import xpnn
+    >>> xpnn.Network("21")
+    Traceback (most recent call last):
+    xpnn.exceptions.ArgumentTypeError: sizes: expected a sequence like [64, 32, 10], found '21'.
+    """
 
 
 class BackendError(XpnnError, RuntimeError):
-    """A backend is known but cannot be used on this machine."""
+    """A backend is known but cannot be used on this machine.
+
+    `xpnn.backends` lists why, for each of them.
+    """
 
 
 class OutOfMemoryError(XpnnError, MemoryError):
-    """A device has too little memory."""
+    """A device, or the host, has too little memory for an array or a file."""
 
 
 class MissingLibraryError(XpnnError, ImportError):
-    """An optional library is needed and is not installed, or does not import."""
+    """An optional library is needed and is not installed, or its import fails.
+
+    The message has the command that installs it.
+    """
 
 
 class DivergenceError(XpnnError, ArithmeticError, ValueError):
-    """Training produced numbers that are not finite."""
+    """Training produced numbers that are not finite.
+
+    The message names the epoch, the step and the layer in which it began, and the cure.
+
+    Examples
+    --------
+    >>> import xpnn
+    >>> net = xpnn.Network([1, 1], output="identity")
+    >>> steep = xpnn.optimizers.gradient_descent(1e9)
+    >>> xpnn.fit(net, net.init(), [[1.0, 2.0]], [[1.0, 2.0]], optimizer=steep, epochs=50)
+    Traceback (most recent call last):
+    xpnn.exceptions.DivergenceError: training diverged in epoch ...: the cost of layer 1, ...
+    """
 
 
 class FileFormatError(XpnnError, ValueError):
-    """A model file is damaged, or not one of ours."""
+    """A model file is damaged, or was not written by this library.
+
+    Examples
+    --------
+    >>> import tempfile, xpnn
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = f"{folder}/model.safetensors"
+    ...     with open(path, "w") as file:
+    ...         _ = file.write("no model")
+    ...     xpnn.load(path)
+    Traceback (most recent call last):
+    xpnn.exceptions.FileFormatError: ...: expected a model file of xpnn, found another format: ...
+    """
 
 
 def first_line(error: BaseException) -> str:

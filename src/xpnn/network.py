@@ -1,6 +1,7 @@
 """`Network`: the architecture, and the equations of ``core`` behind checked arguments."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -18,8 +19,10 @@ from .core.propagation import Caches
 from .exceptions import ArgumentError, ArgumentTypeError
 from .rng import host_rng
 from .table import Table
-from .validation import columns as boundary
+from .validation.columns import check_own_functions, check_params, check_X, check_Y, layers_of
+from .validation.memory import check_layers_fit
 from .validation.numbers import at_least_0, positive_int
+from .validation.weights import check_sample_weight, share_and_decay
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -34,24 +37,28 @@ class Network:
     hidden : str, Activation, or a sequence of them
         Activation of the hidden layers, one for all or one a layer: ``relu``, ``tanh``,
         ``sigmoid``, ``leaky_relu``, ``identity``, ``exp``, or an `Activation` of your own.
-    output : str or Activation
-        Activation of the output layer: one of these or ``softmax``.
-    cost : str or Loss, optional
+    output : str or Activation, optional
+        Activation of the output layer: one of these or ``softmax``. The default is the
+        canonical output of ``loss`` if you pass one that has it (``identity`` for
+        ``squared_error``), else ``sigmoid`` for one unit and ``softmax`` for more.
+    loss : str or Loss, optional
         ``binary_cross_entropy``, ``categorical_cross_entropy``, ``squared_error``,
-        ``poisson``, or a `Loss` of your own. It follows from the output unless given.
+        ``poisson``, or a `Loss` of your own. The default follows from the output.
+    cost : str or Loss, optional
+        Another name for ``loss``.
 
     Raises
     ------
     ArgumentError, ArgumentTypeError
         For sizes that are not positive integers, unknown names, and an output whose
-        range does not suit the cost.
+        range does not suit the loss.
 
     Examples
     --------
     >>> import xpnn
     >>> net = xpnn.Network([64, 32, 10], hidden="relu", output="softmax")
     >>> net
-    Network([64, 32, 10], hidden='relu', output='softmax', cost='categorical_cross_entropy')
+    Network([64, 32, 10], hidden='relu', output='softmax', loss='categorical_cross_entropy')
     >>> params = net.init(rng=0)
     >>> params[0].W.shape, params[0].b.shape
     ((32, 64), (32, 1))
@@ -65,14 +72,23 @@ class Network:
         self,
         sizes: Sequence[int],
         hidden: str | Activation | Sequence[str | Activation] = "relu",
-        output: str | Activation = "softmax",
+        output: str | Activation | None = None,
+        loss: str | Loss | None = None,
+        *,
         cost: str | Loss | None = None,
     ) -> None:
+        if cost is not None and loss is not None:
+            raise ArgumentError(
+                f"loss, cost: expected one of them, found loss={loss!r} and cost={cost!r}; "
+                "cost= is another name for loss=, so pass loss= alone."
+            )
         set_field = object.__setattr__  # frozen
         set_field(self, "sizes", _check_sizes(sizes))
-        activations = (*_hidden(hidden, len(self.sizes) - 2), _activation(output))
+        given = _given_loss(cost if loss is None else loss)
+        last = _output(output, given, self.sizes[-1])
+        activations = (*_hidden(hidden, len(self.sizes) - 2), last)
         set_field(self, "activations", activations)
-        set_field(self, "loss", _loss(cost, activations[-1]))
+        set_field(self, "loss", given or _loss_of_output(last))
         _check_pair(activations[-1], self.loss, self.sizes[-1])
 
     @property
@@ -91,7 +107,7 @@ class Network:
             hidden = hidden[0]
         return (
             f"Network({list(self.sizes)}, hidden={hidden!r}, output={self.output!r}, "
-            f"cost={self.loss.name!r})"
+            f"loss={self.loss.name!r})"
         )
 
     # ---- parameters ---------------------------------------------------------
@@ -120,11 +136,11 @@ class Network:
         >>> layer.W
         array([[0., 0.]], dtype=float32)
         """
-        boundary.check_memory("sizes", self.sizes)
+        check_layers_fit("sizes", self.sizes)
         drawn = parameters.initial_weights(self.sizes, weights, host_rng(rng))
         backend = get_backend()
         with backend.current():
-            return boundary.layers_of(drawn, backend)
+            return layers_of(drawn, backend)
 
     # ---- equations ----------------------------------------------------------
 
@@ -152,10 +168,8 @@ class Network:
         >>> A
         array([[0.5, 0.5]], dtype=float32)
         """
-        params, backend = boundary.check_params(params, self.sizes)
-        with backend.current():
-            X = boundary.check_X(X, self.sizes[0], backend)
-            return propagation.forward(params, X, self.activations, backend.xp)
+        with self._checked(params, X) as (layers, A0, backend):
+            return propagation.forward(layers, A0, self.activations, backend.xp)
 
     def cost(
         self, params: Params, X: Any, Y: Any, l2: float = 0.0, sample_weight: Any = None
@@ -184,13 +198,7 @@ class Network:
         >>> round(float(J), 4)  # log 10
         2.3026
         """
-        params, backend = boundary.check_params(params, self.sizes)
-        with backend.current():
-            X, Y, share, decay = self._examples(X, Y, l2, sample_weight, backend)
-            _, caches = propagation.forward(params, X, self.activations, backend.xp)
-            return propagation.cost(
-                params, caches, Y, share, decay, self.activations, self.loss, backend.xp
-            )
+        return self._evaluate(propagation.cost, params, X, Y, l2, sample_weight)
 
     def gradients(
         self, params: Params, X: Any, Y: Any, l2: float = 0.0, sample_weight: Any = None
@@ -215,13 +223,8 @@ class Network:
         >>> float(grad.W[0, 0]), float(grad.b[0, 0])  # −(1·1 + 2·2)/2, −(1 + 2)/2
         (-2.5, -1.5)
         """
-        params, backend = boundary.check_params(params, self.sizes)
-        with backend.current():
-            X, Y, share, decay = self._examples(X, Y, l2, sample_weight, backend)
-            _, caches = propagation.forward(params, X, self.activations, backend.xp)
-            return propagation.backward(
-                params, caches, Y, share, decay, self.activations, self.loss, backend.xp
-            )
+        grads: Params = self._evaluate(propagation.backward, params, X, Y, l2, sample_weight)
+        return grads
 
     def predict(self, params: Params, X: Any) -> Array:
         """Return labels, shape (1, m), for softmax; 0 and 1 (a > 0.5) for sigmoid; else A.
@@ -243,14 +246,8 @@ class Network:
         >>> net.predict(params, [[-2.0, 3.0]])
         array([[0, 1]])
         """
-        A, _ = self.forward(params, X)
-        backend = boundary.check_params(params, self.sizes)[1]
-        with backend.current():
-            if self.output == "softmax":
-                return backend.xp.argmax(A, axis=0, keepdims=True)
-            if self.output == "sigmoid":
-                return backend.xp.astype(A > 0.5, backend.index_dtype)
-            return A
+        with self._checked(params, X) as (layers, A0, backend):
+            return self._predict(layers, A0, backend)
 
     def score(self, params: Params, X: Any, Y: Any) -> float:
         """Return the share of examples predicted right; R² where the output is not a class.
@@ -270,13 +267,9 @@ class Network:
         >>> net.score(net.init(weights="zeros"), [[1.0, 2.0]], [[0, 1]])  # says 0 to both
         0.5
         """
-        predicted = self.predict(params, X)
-        backend = boundary.check_params(params, self.sizes)[1]
-        xp = backend.xp
-        with backend.current():
-            Y = boundary.check_Y(
-                Y, self.sizes[-1], predicted.shape[1], self.output, self.loss, backend
-            )
+        with self._checked(params, X) as (layers, A0, backend):
+            xp, predicted = backend.xp, self._predict(layers, A0, backend)
+            Y = check_Y(Y, A0.shape[1], self, backend)
             if self.output == "softmax":
                 right = predicted == xp.argmax(Y, axis=0, keepdims=True)
             elif self.output == "sigmoid":
@@ -285,15 +278,35 @@ class Network:
                 return 1.0 - backend.number(_missed(Y, predicted, xp))
             return backend.number(xp.sum(xp.astype(right, backend.dtype))) / int(Y.shape[1])
 
-    def _examples(
-        self, X: Any, Y: Any, l2: float, sample_weight: Any, backend: Backend
-    ) -> tuple[Array, Array, Any, Any]:
-        """Check one call's examples; return X, Y, share and decay as ``core`` takes them."""
-        X, Y, s = boundary.check_examples(
-            X, Y, sample_weight, self.sizes, self.activations, self.loss, backend
-        )
-        share, decay = boundary.share_and_decay(X.shape[1], s, at_least_0("l2", l2), backend)
-        return X, Y, share, decay
+    @contextmanager
+    def _checked(self, params: Any, X: Any) -> Iterator[tuple[Params, Array, Backend]]:
+        """Check the parameters and X of one call, and enter the backend they are on."""
+        params, backend = check_params(params, self.sizes)
+        with backend.current():
+            yield params, check_X(X, self.sizes[0], backend), backend
+
+    def _predict(self, params: Params, X: Array, backend: Backend) -> Array:
+        """Return what `predict` does, of checked arguments."""
+        xp = backend.xp
+        A, _ = propagation.forward(params, X, self.activations, xp)
+        if self.output == "softmax":
+            return xp.argmax(A, axis=0, keepdims=True)
+        if self.output == "sigmoid":
+            return xp.astype(A > 0.5, backend.index_dtype)
+        return A
+
+    def _evaluate(
+        self, equation: Callable[..., Any], params: Any, X: Any, Y: Any, l2: float, weights: Any
+    ) -> Any:
+        """Return the cost or its gradient, of unchecked arguments."""
+        with self._checked(params, X) as (layers, A0, backend):
+            g, loss, xp = self.activations, self.loss, backend.xp
+            check_own_functions(self, backend)
+            Y = check_Y(Y, A0.shape[1], self, backend)
+            s = check_sample_weight(weights, A0.shape[1], backend)
+            share, decay = share_and_decay(A0.shape[1], s, at_least_0("l2", l2), backend)
+            _, caches = propagation.forward(layers, A0, g, xp)
+            return equation(layers, caches, Y, share, decay, g, loss, xp)
 
     # ---- looking ------------------------------------------------------------
 
@@ -373,27 +386,40 @@ def _hidden(hidden: Any, layers: int) -> tuple[Activation, ...]:
     return found
 
 
-def _loss(cost: str | Loss | None, output: Activation) -> Loss:
-    if isinstance(cost, Loss):
-        return cost
-    if callable(cost):
+def _given_loss(given: str | Loss | None) -> Loss | None:
+    if given is None or isinstance(given, Loss):
+        return given
+    if callable(given):
         raise ArgumentTypeError(
-            f"cost: expected the name of a cost or an xpnn.Loss, found the function {cost!r}; "
-            "wrap it: xpnn.Loss(cost), with cost(A, Y, xp) -> ℓ."
+            f"loss: expected the name of a loss or an xpnn.Loss, found the function {given!r}; "
+            "wrap it: xpnn.Loss(loss), with loss(A, Y, xp) -> ℓ."
         )
-    if cost is None and output not in ACTIVATIONS.values():
+    return loss(given)
+
+
+def _output(output: str | Activation | None, loss: Loss | None, n_y: int) -> Activation:
+    """Return the output activation; the default is canonical for the loss, or suits n_y classes."""
+    if output is not None:
+        return _activation(output)
+    if loss and loss.canonical:
+        return activation(loss.canonical)
+    return activation("sigmoid" if n_y == 1 else "softmax")
+
+
+def _loss_of_output(output: Activation) -> Loss:
+    if output not in ACTIVATIONS.values():
         raise ArgumentError(
-            f"cost: expected one with the output {output.name!r}, which has none of its own; "
-            f"pass cost= one of {', '.join(LOSSES)}, or an xpnn.Loss."
+            f"loss: expected one with the output {output.name!r}, which has none of its own; "
+            f"pass loss= one of {', '.join(LOSSES)}, or an xpnn.Loss."
         )
-    return loss(LOSS_OF_OUTPUT[output.name] if cost is None else cost)
+    return loss(LOSS_OF_OUTPUT[output.name])
 
 
 def _check_pair(output: Activation, loss: Loss, n_y: int) -> None:
     suited = loss.outputs
     if suited and output in ACTIVATIONS.values() and output.name not in suited:
         raise ArgumentError(
-            f"output {output.name!r} does not suit cost {loss.name!r}: "
+            f"output {output.name!r} does not suit loss {loss.name!r}: "
             f"expected one of {', '.join(suited)}."
         )
     if output == ACTIVATIONS["softmax"] and n_y == 1:

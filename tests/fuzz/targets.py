@@ -30,7 +30,7 @@ from xpnn.cli.reading import read
 from xpnn.data import read_h5, read_idx, read_image
 from xpnn.estimators.persistence import save_pipeline
 from xpnn.files import container
-from xpnn.preprocessing.table import ImageRows
+from xpnn.preprocessing import ImageEncoder
 
 Change = Callable[[bytes], bytes]
 
@@ -120,7 +120,7 @@ def blind(rng: random.Random, data: bytes) -> bytes:
 def models() -> list[bytes]:
     names = np.asarray(["red", "green", "blue"])[LABELS[0]]
     logistic = xpnn.LogisticRegression(max_iter=20, tol=1e9)
-    rows = ImageRows((2, 2))
+    rows = ImageEncoder((2, 2))
     images = rows.transform(np.arange(48, dtype=np.uint8).reshape(12, 2, 2))
     return [
         written(lambda path: xpnn.save(path, NET, NET.init(rng=0))),

@@ -3,6 +3,7 @@
 `set_backend`   choose for the process
 `use_backend`   choose for a block of code
 `get_backend`   the `Backend` at work
+`backend_of`    the `Backend` that arrays belong to
 `backends`      which ones work here, and why others do not
 `audit`         what goes between host and device
 
@@ -11,14 +12,16 @@ imported before it is asked for.
 """
 
 from .audit import Audit, audit
-from .base import Backend, BackendStatus
-from .selection import backends, get_backend, set_backend, use_backend
+from .base import Backend
+from .selection import backend_of, get_backend, set_backend, use_backend
+from .status import BackendStatus, backends
 
 __all__ = [
     "Audit",
     "Backend",
     "BackendStatus",
     "audit",
+    "backend_of",
     "backends",
     "get_backend",
     "set_backend",

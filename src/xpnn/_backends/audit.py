@@ -88,10 +88,10 @@ def audit() -> Iterator[Audit]:
     >>> audit
     what       times  bytes  where
     read       1      1      training/trainer.py:... check_finite
-    read       1      1      validation/columns.py:... check_targets
-    read       2      2      validation/columns.py:... check_finite
+    read       2      2      validation/arrays.py:... check_finite
+    read       1      1      validation/targets.py:... check_targets
     to device  1      2560   training/trainer.py:... run
-    to device  2      7200   validation/columns.py:... place
+    to device  2      7200   validation/arrays.py:... converted
     to host    1      40     training/trainer.py:... run
     """
     found = Audit()
@@ -116,7 +116,7 @@ def record(kind: str, nbytes: int) -> None:
 
 
 def _caller() -> str:
-    """Return the line outside `xpnn.backends` that brought it about."""
+    """Return the line outside this package that brought it about."""
     frame = sys._getframe(2)
     while frame.f_back is not None and Path(frame.f_code.co_filename).parent == BACKENDS:
         frame = frame.f_back

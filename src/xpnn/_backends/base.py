@@ -7,17 +7,16 @@ group ``xpnn.backends``.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from math import inf
-from typing import Any, ClassVar, Self, TypeAlias, TypeVar
+from typing import Any, ClassVar, Self, TypeAlias
 
 import array_api_compat
 import numpy as np
 
-from .._signals import EndedBySignal
 from .._typing import Array, Namespace
 from ..core.activations import Activation
 from ..core.losses import Loss
@@ -26,18 +25,19 @@ from ..exceptions import (
     ArgumentError,
     ArgumentTypeError,
     BackendError,
-    XpnnError,
     first_line,
     unknown_name,
 )
 from .audit import READ, TO_DEVICE, TO_HOST, WAIT, record
+from .host import check_real, host_array
+from .registry import Registrable
+from .status import BackendStatus
 
 DTYPES = ("float32", "float64")
 TRY_OUT_FAILED = "a tiny computation failed"
 IN_FLIGHT = 4
 """Copies to a device that may be under way: X and Y of two chunks."""
 
-T = TypeVar("T")
 Carry: TypeAlias = tuple[Any, ...]
 Step: TypeAlias = Callable[[Carry, tuple[Array, ...], tuple[Array, ...], Any], tuple[Carry, Array]]
 Run: TypeAlias = Callable[
@@ -54,31 +54,8 @@ def same(carry: Carry) -> Carry:
     return carry
 
 
-@dataclass(frozen=True)
-class BackendStatus:
-    """What is known of one backend on this machine; see `xpnn.backends`.
-
-    Attributes
-    ----------
-    name : str
-    installed : str or None
-        The version of the library, None if it is not installed.
-    usable : bool
-    devices : tuple of str
-        What may follow ``name:`` in `xpnn.set_backend`.
-    reason : str
-        Why it is not usable, and the cure; empty if it is.
-    """
-
-    name: str
-    installed: str | None
-    usable: bool
-    devices: tuple[str, ...]
-    reason: str
-
-
 @dataclass(frozen=True, repr=False, eq=False)
-class Backend:
+class Backend(Registrable):
     """An array library with a device and a floating dtype.
 
     Get one from `xpnn.set_backend`, `xpnn.use_backend` or `xpnn.get_backend`.
@@ -140,13 +117,20 @@ class Backend:
 
     @classmethod
     def of(cls, array: Array) -> Self:
-        """Return the backend that an array of this library belongs to."""
-        return cls(cls.namespace(), cls.device_of(array), array.dtype)
+        """Return the backend that an array of this library belongs to.
 
-    @classmethod
-    def at(cls, array: Array) -> Self:
-        """Return `of`; raise `BackendError` whatever the library, or a plug-in, raises there."""
-        return asked(f"backend {cls.name!r} does not know its own array", cls.of, array)
+        Raises
+        ------
+        ArgumentTypeError
+            If it is an array of another library, or none.
+        """
+        if not cls.owns(array):
+            found = f"{type(array).__module__}.{type(array).__qualname__}"
+            raise ArgumentTypeError(
+                f"expected an array of {cls.name}, found {found}; "
+                "xpnn.backend_of(array) finds the backend of any array."
+            )
+        return cls(cls.namespace(), cls.device_of(array), array.dtype)
 
     @classmethod
     def status(cls) -> BackendStatus:
@@ -176,14 +160,11 @@ class Backend:
             )
             return BackendStatus(cls.name, installed, False, (), reason)
         try:
-            devices = cls.devices()
+            devices, reason = cls.devices(), "none was found"
         except Exception as error:  # so may a missing or mismatched driver
-            reason = f"no device: {first_line(error)}. {cls.no_device}"
-            return BackendStatus(cls.name, installed, False, (), reason)
-        if not devices:
-            reason = f"no device: none was found. {cls.no_device}"
-            return BackendStatus(cls.name, installed, False, (), reason)
-        return BackendStatus(cls.name, installed, True, devices, "")
+            devices, reason = (), first_line(error)
+        reason = "" if devices else f"no device: {reason}. {cls.no_device}"
+        return BackendStatus(cls.name, installed, bool(devices), devices, reason)
 
     @classmethod
     def version(cls) -> str | None:
@@ -191,10 +172,8 @@ class Backend:
         from importlib.metadata import PackageNotFoundError, version  # which takes 50 ms
 
         for distribution in cls.distributions:
-            try:
+            with suppress(PackageNotFoundError):
                 return version(distribution)
-            except PackageNotFoundError:
-                continue
         return None
 
     @classmethod
@@ -227,6 +206,10 @@ class Backend:
         """Return the dtype object that arrays of this library carry."""
         return dtype
 
+    @classmethod
+    def enable_float64(cls) -> None:
+        """Let the library make 64-bit arrays, in the whole process, if it has a switch for that."""
+
     def try_out(self) -> None:
         """Compute something tiny on the device: to allocate, to multiply, to read back."""
         with self.current():
@@ -250,7 +233,7 @@ class Backend:
         """``float32`` or ``float64``."""
         return _name_of(self.name, self.dtype)
 
-    def same_place(self, other: "Backend") -> bool:
+    def same_device(self, other: "Backend") -> bool:
         """Whether library and device are the same; a device that is being traced may be any."""
         traced = None in (self.device, other.device)
         return self.name == other.name and (traced or self.device_name == other.device_name)
@@ -298,12 +281,12 @@ class Backend:
         array([0.5, 1.5], dtype=float32)
         """
         if isinstance(dtype, str):
-            dtype = self.dtype_named(dtype)
+            dtype = self.resolve_dtype(dtype)
         if isinstance(x, np.ndarray) or not self.owns(x):
             x = host_array(x)
             if dtype is None:
                 dtype = self.dtype if x.dtype.kind == "f" else self.integer_dtype(x)
-            self.note(TO_DEVICE, x.nbytes)
+            self.record(TO_DEVICE, x.nbytes)
             with np.errstate(all="ignore"):  # a number too large becomes infinite, on all alike
                 return self.from_host(x, dtype, copy)
         check_real(x.dtype, self.xp.isdtype(x.dtype, ("bool", "integral", "real floating")))
@@ -311,7 +294,7 @@ class Backend:
             dtype = self.dtype
         return self.xp.asarray(x, dtype=dtype, device=self.device, copy=copy)
 
-    def dtype_named(self, name: str) -> Any:
+    def resolve_dtype(self, name: str) -> Any:
         """Return the dtype object of this device with a name such as ``float32``."""
         info = self.xp.__array_namespace_info__()
         supported = info.dtypes(device=self.device)
@@ -366,7 +349,7 @@ class Backend:
     def to_numpy(self, a: Array) -> Any:
         """Return an array of this backend as a NumPy array, which may share its memory."""
         host = self.fetch(a)
-        self.note(TO_HOST, host.nbytes)
+        self.record(TO_HOST, host.nbytes)
         return host
 
     def fetch(self, a: Array) -> Any:
@@ -375,7 +358,7 @@ class Backend:
 
     def number(self, a: Array) -> float:
         """Read a 0-d array on the host."""
-        self.note(READ, 8)
+        self.record(READ, 8)
         return float(a)
 
     @classmethod
@@ -388,7 +371,7 @@ class Backend:
         """The integer dtype that ``xp.take`` wants."""
         return self.xp.__array_namespace_info__().default_dtypes(device=self.device)["indexing"]
 
-    def note(self, kind: str, nbytes: int) -> None:
+    def record(self, kind: str, nbytes: int) -> None:
         """Tell `xpnn.audit` of what crosses between host and device."""
         record(kind, nbytes)
 
@@ -402,14 +385,14 @@ class Backend:
         """Return a context in which the library records nothing for its own differentiation."""
         return nullcontext()
 
-    def kept(self) -> ExitStack:
+    def restoring_settings(self) -> ExitStack:
         """Return a context, the outermost, that puts the settings of the process and thread back.
 
         The contexts inside put back what they set, unless Ctrl-C comes between two lines of that.
         """
-        kept = ExitStack()
-        kept.callback(np.seterr, **np.geterr())
-        return kept
+        stack = ExitStack()
+        stack.callback(np.seterr, **np.geterr())
+        return stack
 
     def threads_for(self, multiplications: int) -> AbstractContextManager[Any]:
         """Return a context with as many threads as matrix products of that size deserve."""
@@ -420,7 +403,7 @@ class Backend:
 
     def synchronize(self) -> None:
         """Wait until everything asked of the device is done."""
-        self.note(WAIT, 0)
+        self.record(WAIT, 0)
         self.wait()
 
     def wait(self) -> None:
@@ -453,12 +436,12 @@ class Backend:
     def fuse_layers(
         self, activations: tuple[Activation, ...], loss: Loss
     ) -> tuple[tuple[Activation, ...], Loss]:
-        """Make what layers and cost do entry by entry one pass where that can be done."""
+        """Make what layers and loss do entry by entry one pass where that can be done."""
         return activations, loss
 
     def all_true(self, condition: Array) -> bool:
         """Read ``all(condition)`` on the host."""
-        self.note(READ, 1)
+        self.record(READ, 1)
         return bool(self.xp.all(condition))
 
     def all_finite(self, a: Array) -> bool:
@@ -473,7 +456,7 @@ class Backend:
         """Gather rows of ``a``, shape (m, n), into a new array, shape (k, n)."""
         return self.xp.take(a, indices, axis=0)
 
-    def rows(self, a: Any) -> Array:
+    def scan_input(self, a: Any) -> Array:
         """Move a host array of indices or numbers for `scan` to the device."""
         return self.asarray(a, self.index_dtype if a.dtype.kind == "i" else self.dtype)
 
@@ -511,7 +494,7 @@ class Backend:
             numbers: Any,
         ) -> tuple[Carry, Array]:
             carry = split(tuple(xp.asarray(a, copy=True) for a in carry))
-            moved = [self.rows(a) for a in arrays]
+            moved = [self.scan_input(a) for a in arrays]
             outputs = []
             for i, (n, row) in enumerate(zip(widths, numbers.tolist(), strict=True)):
                 rows = tuple(a[i, ..., :n] for a in moved)
@@ -520,19 +503,6 @@ class Backend:
             return join(carry), self.stack(outputs)
 
         return run
-
-
-def asked(failure: str, function: Callable[..., T], *arguments: Any) -> T:
-    """Return what a function of a library or plug-in returns, or raise `BackendError`.
-
-    Whatever the function raises: a plug-in that calls ``sys.exit`` does not end the process.
-    """
-    try:
-        return function(*arguments)
-    except (XpnnError, KeyboardInterrupt, EndedBySignal):
-        raise
-    except BaseException as error:
-        raise BackendError(f"{failure}: {first_line(error)}") from error
 
 
 def power_of_2(n: int) -> int:
@@ -547,47 +517,3 @@ def _name_of(library: str, dtype: Any) -> str:
     The library keeps dtypes of different ones from being compared, of which some warn.
     """
     return str(dtype).rpartition(".")[2]
-
-
-def host_array(x: Any) -> Any:
-    """Return lists, numbers, frames and arrays of any library as a NumPy array of real numbers."""
-    if is_masked(x):
-        raise ArgumentTypeError(
-            "expected an array without a mask, found a masked array, whose mask other libraries "
-            "drop silently; fill it first: x.filled(0.0)."
-        )
-    a = to_host(x)
-    check_real(a.dtype, a.dtype.kind in "buif")
-    if a.dtype == np.longdouble:  # no other library has it
-        with np.errstate(over="ignore"):
-            a = a.astype(np.float64)
-    return a.astype(a.dtype.newbyteorder("="), copy=False)
-
-
-def is_masked(x: Any) -> bool:
-    """Whether ``x`` is a masked array, or a list of them: NumPy would drop their masks."""
-    if isinstance(x, list | tuple):
-        return any(isinstance(row, np.ma.MaskedArray) for row in x)
-    return isinstance(x, np.ma.MaskedArray)
-
-
-def check_real(dtype: Any, real: bool) -> None:
-    """Raise unless a dtype stands for real numbers or booleans."""
-    if not real:
-        raise ArgumentTypeError(
-            f"expected real numbers, found dtype {dtype}; convert them first, "
-            "for example with numpy.asarray(x, dtype='float64')."
-        )
-
-
-def to_host(x: Any) -> Any:
-    """Return anything as a NumPy array, whatever its dtype."""
-    from .selection import backend_class_of
-
-    owner = None if isinstance(x, np.ndarray) else backend_class_of(x)
-    if owner is not None:
-        return owner.at(x).to_numpy(x)
-    try:
-        return np.asarray(x)
-    except ValueError as error:  # ragged lists
-        raise ArgumentTypeError(f"expected a rectangular array of numbers: {error}") from error

@@ -20,7 +20,7 @@ from ..core.optimizers import Update
 from .audit import TO_DEVICE, WAIT
 from .base import IN_FLIGHT, Backend, Send
 from .cupy_fused import fused_activation, fused_loss, fused_update
-from .faults import explaining
+from .faults import translate_device_errors
 
 
 @cache
@@ -79,9 +79,9 @@ class CupyBackend(Backend):
         def send(x: Any) -> Callable[[], Array]:
             if len(in_flight) == IN_FLIGHT:
                 *_, copied = in_flight.popleft()
-                self.note(WAIT, 0)
+                self.record(WAIT, 0)
                 copied.synchronize()
-            self.note(TO_DEVICE, x.nbytes)
+            self.record(TO_DEVICE, x.nbytes)
             # from memory that the system cannot move away, the copy goes on by itself; CuPy reuses
             # that memory, and moved's, once the arrays are dropped: both are kept until it is over
             pinned = cupyx.empty_pinned(x.shape, x.dtype)
@@ -101,7 +101,7 @@ class CupyBackend(Backend):
         try:
             yield send
         finally:
-            self.note(WAIT, 0)
+            self.record(WAIT, 0)
             copying.synchronize()
 
     def keep_up(self, output: Array) -> None:
@@ -162,7 +162,7 @@ class CupyBackend(Backend):
     @contextmanager
     def current(self) -> Iterator[None]:
         # a new object: a Device remembers one previous device and is not re-entrant
-        with explaining(self), type(self.device)(self.device.id):
+        with translate_device_errors(self), type(self.device)(self.device.id):
             yield
 
     def free_cached_memory(self) -> None:

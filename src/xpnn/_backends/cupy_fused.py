@@ -15,7 +15,7 @@ from typing import Any, cast
 from .._typing import Array, Namespace
 from ..core import activations, losses, optimizers
 from ..core.activations import Activation, G, GPrime
-from ..core.losses import Loss, OfTwoArrays
+from ..core.losses import Loss, LossFunction
 from ..core.optimizers import Scalars, State, Update
 
 
@@ -35,15 +35,15 @@ def fused_update(update: Update) -> Update:
 
 def fused_activation(g: Activation) -> Activation:
     """Return an activation that is one kernel forward and one backward."""
-    ours = type(g) is Activation and _is_of(activations, g.g, g.derivative)
-    if not ours or g.g is activations.identity:
+    ours = type(g) is Activation and _is_of(activations, g.value, g.derivative)
+    if not ours or g.value is activations.identity:
         return g
-    return FusedActivation(g.g, g.derivative, g.name)
+    return FusedActivation(g.value, g.derivative, g.name)
 
 
 def fused_loss(loss: Loss) -> Loss:
     """Return a loss whose functions are one kernel each."""
-    names = ("of_output", "dA", "of_logits")
+    names = ("value", "derivative", "from_logits")
     return replace(loss, **{name: _fused(getattr(loss, name)) for name in names})
 
 
@@ -58,7 +58,7 @@ class FusedActivation(Activation):
 
     def forward(self, Z: Array, b: Array, xp: Namespace) -> tuple[Array, Array]:
         """Z ← Z + b,  A = g(Z)."""
-        A = _forward(self.g, xp)(Z, b)
+        A = _forward(self.value, xp)(Z, b)
         return Z, A
 
     def backward(self, dA: Array, Z: Array, A: Array, xp: Namespace) -> Array:
@@ -96,7 +96,7 @@ def _backward(derivative: GPrime, xp: Namespace) -> Callable[[Array, Array, Arra
 
 
 @cache
-def _loss(function: OfTwoArrays, xp: Namespace) -> Callable[[Array, Array], Array]:
+def _loss(function: LossFunction, xp: Namespace) -> Callable[[Array, Array], Array]:
     def of_two(A: Array, Y: Array) -> Array:
         return function(A, Y, xp)
 
@@ -105,7 +105,7 @@ def _loss(function: OfTwoArrays, xp: Namespace) -> Callable[[Array, Array], Arra
 
 def _fused(function: Any) -> Any:
     """Return one function of a loss as one kernel, if it is ours and goes entry by entry."""
-    of_columns = function is losses.categorical_cross_entropy_of_logits
+    of_columns = function is losses.categorical_cross_entropy_from_logits
     if not _is_of(losses, function) or of_columns:
         return function
 

@@ -1,7 +1,8 @@
 """What goes wrong on a device while it computes, said with its cure.
 
 CuPy, PyTorch and JAX each have exceptions of their own for memory that runs out, and for a process
-that was forked after CUDA had begun. `explaining` stands around what is computed on a device.
+that was forked after CUDA had begun. `translate_device_errors` goes around what is computed on a
+device.
 """
 
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ FORKED = (
 
 
 @contextmanager
-def explaining(backend: Backend) -> Iterator[None]:
+def translate_device_errors(backend: Backend) -> Iterator[None]:
     """Raise what a library says of its device in our words."""
     try:
         yield

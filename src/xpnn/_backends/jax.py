@@ -14,7 +14,7 @@ from .._typing import Array
 from ..exceptions import BackendError
 from .audit import READ, TO_DEVICE
 from .base import Backend, Carry, Reshape, Run, Step, power_of_2, same
-from .faults import explaining, forked
+from .faults import forked, translate_device_errors
 from .numpy import quiet
 
 
@@ -74,6 +74,13 @@ class JaxBackend(Backend):
         return np.dtype(dtype)
 
     @classmethod
+    def enable_float64(cls) -> None:
+        """Let JAX make 64-bit arrays, in the whole process and for good."""
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+
+    @classmethod
     def owns(cls, x: Any) -> bool:
         jax = sys.modules.get("jax")
         return jax is not None and isinstance(x, jax.Array)
@@ -81,7 +88,10 @@ class JaxBackend(Backend):
     @contextmanager
     def current(self) -> Iterator[None]:
         check_not_forked()
-        with explaining(self), quiet():  # of Python's numbers that NumPy casts to float32
+        with (
+            translate_device_errors(self),
+            quiet(),
+        ):  # of Python's numbers that NumPy casts to float32
             yield
 
     def from_host(self, x: Any, dtype: Any, copy: bool | None) -> Array:
@@ -93,6 +103,10 @@ class JaxBackend(Backend):
         # a third of the time of jax.numpy.asarray with device=; device_put may share the memory
         # of a host array, so it gets one of our own
         return jax.device_put(np.array(x, dtype=dtype), self.device)
+
+    def fetch(self, a: Array) -> Any:
+        host = super().fetch(a)
+        return host.astype(np.float32) if host.dtype.kind == "V" else host  # bfloat16: not NumPy's
 
     def free_memory(self) -> float:
         statistics = self.device.memory_stats() or {}  # none of the CPU
@@ -119,13 +133,13 @@ class JaxBackend(Backend):
             return True
         if not self._shares_host_memory(condition):
             return super().all_true(condition)
-        self.note(READ, 1)
+        self.record(READ, 1)
         return bool(np.asarray(condition).all())
 
     def all_finite(self, a: Array) -> bool:
         if not self._shares_host_memory(a):
             return super().all_finite(a)
-        self.note(READ, 1)
+        self.record(READ, 1)
         return bool(np.isfinite(np.asarray(a)).all())
 
     def _shares_host_memory(self, a: Array) -> bool:
@@ -177,7 +191,7 @@ class JaxBackend(Backend):
                 for a in host
             )
             for a in rows:
-                self.note(TO_DEVICE, a.nbytes)
+                self.record(TO_DEVICE, a.nbytes)
             return cast(tuple[Carry, Array], compiled(carry, data, rows, steps))
 
         return run
@@ -207,13 +221,6 @@ def x64_enabled() -> bool:
     import jax
 
     return bool(jax.config.jax_enable_x64)
-
-
-def enable_x64() -> None:
-    """Let JAX make 64-bit arrays, in the whole process and for good."""
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
 
 
 def _device_name(device: Any) -> str:

@@ -41,15 +41,15 @@ class NumpyBackend(Backend):
     def current(self) -> AbstractContextManager[Any]:
         return quiet()
 
-    def kept(self) -> ExitStack:
-        kept = super().kept()
-        kept.callback(give_back)
-        return kept
+    def restoring_settings(self) -> ExitStack:
+        stack = super().restoring_settings()
+        stack.callback(give_back)
+        return stack
 
     def threads_for(self, multiplications: int) -> AbstractContextManager[Any]:
         return one_thread() if multiplications <= SMALL else nullcontext()
 
-    def note(self, kind: str, nbytes: int) -> None:
+    def record(self, kind: str, nbytes: int) -> None:
         """Tell nothing: host and device are one."""
 
     def fuse(self, update: Update) -> Update:

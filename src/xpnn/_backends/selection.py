@@ -1,25 +1,17 @@
 """Choosing a backend: for the process, for a block, or by the arrays at hand."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from functools import cache, lru_cache
-from importlib import import_module
+from functools import lru_cache
 from threading import Lock
 from typing import Any
 
-from .._signals import EndedBySignal
-from ..exceptions import ArgumentError, ArgumentTypeError, BackendError, XpnnError, unknown_name
-from .base import DTYPES, Backend, BackendStatus, asked
-
-BUILT_IN = {
-    "numpy": "xpnn._backends.numpy:NumpyBackend",
-    "cupy": "xpnn._backends.cupy:CupyBackend",
-    "torch": "xpnn._backends.torch:TorchBackend",
-    "jax": "xpnn._backends.jax:JaxBackend",
-    "array_api_strict": "xpnn._backends.strict:StrictBackend",
-}
+from .._typing import Array
+from ..exceptions import ArgumentError, ArgumentTypeError, BackendError, unknown_name
+from . import registry
+from .base import DTYPES, Backend
 
 GPU_BACKENDS = "'cupy', 'torch:cuda' or 'jax:gpu'"
 MISTAKEN = {
@@ -31,28 +23,24 @@ MISTAKEN = {
     "strict": "'array_api_strict'",
 }
 
-HOST = ("builtins", "numpy", "pandas", "polars", "scipy")
-"""Whose lists, arrays, columns and sparse matrices are no plug-in's."""
-
-_in_use: set[str] = set()
-"""Plug-ins that have been loaded."""
 _lock = Lock()
 _default: Backend | None = None
 _override: ContextVar[Backend | None] = ContextVar("xpnn_backend", default=None)
 
 
-def set_backend(name: str, dtype: str = "float32") -> Backend:
+def set_backend(name: str | Backend, dtype: str | None = None) -> Backend:
     """Choose the backend of this process, in every thread.
 
     Parameters
     ----------
-    name : str
+    name : str or Backend
         ``numpy``, ``cupy``, ``torch``, ``jax``, ``array_api_strict``, a plug-in's name, or
         ``auto``: the first usable of cupy, torch on CUDA, jax on a GPU, then numpy. A
-        device may follow a colon: ``torch:cuda:1``, ``cupy:0``, ``jax:cpu``.
-    dtype : {"float32", "float64"}
-        What parameters are made of. With jax, float64 switches 64-bit arrays on for
-        the whole process.
+        device may follow a colon: ``torch:cuda:1``, ``cupy:0``, ``jax:cpu``. Or a `Backend`,
+        as `xpnn.backend_of` returns it.
+    dtype : {"float32", "float64"}, optional
+        The dtype of parameters. Default: that of a `Backend`, float32 for a name. With jax,
+        float64 switches 64-bit arrays on for the whole process.
 
     Returns
     -------
@@ -72,25 +60,14 @@ def set_backend(name: str, dtype: str = "float32") -> Backend:
     Backend('numpy:cpu', dtype='float32')
     """
     global _default
-    if name == "auto":
-        name = first_usable()
-    allow(name, dtype)
-    chosen = resolve(name, dtype)
+    chosen = _choose(name, dtype, resolve_for_process)
     with _lock:
         _default = chosen
     return chosen
 
 
-def allow(name: str, dtype: str) -> None:
-    """Let JAX make 64-bit arrays, in the whole process, if that is what name and dtype ask for."""
-    if dtype == "float64" and resolve(name, "float32").name == "jax":
-        from .jax import enable_x64
-
-        enable_x64()
-
-
 @contextmanager
-def use_backend(name: str, dtype: str = "float32") -> Iterator[Backend]:
+def use_backend(name: str | Backend, dtype: str | None = None) -> Iterator[Backend]:
     """Choose the backend inside a ``with`` block, for this thread or task only.
 
     Takes what `set_backend` takes.
@@ -102,12 +79,23 @@ def use_backend(name: str, dtype: str = "float32") -> Iterator[Backend]:
     ...     print(backend, xpnn.get_backend() == backend)
     Backend('numpy:cpu', dtype='float64') True
     """
-    backend = resolve(name, dtype)
+    backend = _choose(name, dtype, resolve)
     token = _override.set(backend)
     try:
         yield backend
     finally:
         _override.reset(token)
+
+
+def _choose(
+    name: str | Backend, dtype: str | None, resolve_name: Callable[[str, str], Backend]
+) -> Backend:
+    """Return the backend that a name stands for, or a `Backend`, by default in its own dtype."""
+    if not isinstance(name, Backend):
+        return resolve_name(name, "float32" if dtype is None else dtype)
+    if name.dtype_name in DTYPES and dtype in (None, name.dtype_name):
+        return name
+    return resolve_name(name.spec, name.dtype_name if dtype is None else dtype)
 
 
 def get_backend() -> Backend:
@@ -138,42 +126,6 @@ def get_backend() -> Backend:
     return _default
 
 
-def backends() -> tuple[BackendStatus, ...]:
-    """Return the status of every known backend: imports each, and tries it out.
-
-    Examples
-    --------
-    >>> import xpnn
-    >>> [status.usable for status in xpnn.backends() if status.name == "numpy"]
-    [True]
-    """
-    return tuple(_status(name) for name in known_names())
-
-
-def places(*, testing: bool = False) -> list[str]:
-    """Name the first device of each kind of every usable backend.
-
-    array-api-strict, whose devices are make-believe and slow, is one of them for testing only.
-    """
-    found = []
-    for status in backends():
-        first: dict[str, str] = {}
-        for device in status.devices:
-            first.setdefault(device.partition(":")[0], device)
-        if status.name == "array_api_strict":
-            first = {"": "CPU_DEVICE"} if testing else {}
-        if status.usable:
-            found += [f"{status.name}:{device}" for device in first.values()]
-    return found
-
-
-def _status(name: str) -> BackendStatus:
-    try:
-        return asked(_no_plug_in(name), lambda: backend_class(name).status())
-    except XpnnError as error:
-        return BackendStatus(name, None, False, (), str(error))
-
-
 def resolve(name: str, dtype: str) -> Backend:
     """Return the backend that ``name`` and ``dtype`` stand for."""
     if not isinstance(name, str):
@@ -184,6 +136,13 @@ def resolve(name: str, dtype: str) -> Backend:
     if dtype not in DTYPES or type(dtype) is not str:  # a NumPy dtype equals its name
         raise unknown_name("dtype", dtype, DTYPES)
     return _made(first_usable() if name == "auto" else name, dtype)
+
+
+def resolve_for_process(name: str, dtype: str) -> Backend:
+    """Return `resolve`, after JAX has been told to make 64-bit arrays if dtype is float64."""
+    if dtype == "float64":
+        resolve(name, "float32").enable_float64()
+    return resolve(name, dtype)
 
 
 def widest(name: str, dtype: str) -> Backend:
@@ -201,14 +160,11 @@ def _made(name: str, dtype: str) -> Backend:
     library, _, device = name.partition(":")
     if library in MISTAKEN:
         raise ArgumentError(f"unknown backend {name!r}: did you mean {MISTAKEN[library]}?")
-    if library not in known_names():
-        raise unknown_name("backend", name, ("auto", *known_names()))
-    found = asked(_no_plug_in(library), backend_class, library)
-    return asked(f"backend {library!r} cannot be used", found.create, device, dtype)
-
-
-def _no_plug_in(name: str) -> str:
-    return f"the plug-in {name!r} does not load"
+    if library not in registry.known_names():
+        raise unknown_name("backend", name, ("auto", *registry.known_names()))
+    with registry.translate_errors(f"backend {library!r} cannot be used"):
+        made: Backend = registry.backend_class(library).create(device, dtype)
+    return made
 
 
 def first_usable() -> str:
@@ -222,100 +178,65 @@ def first_usable() -> str:
     return "numpy"
 
 
-@cache
-def known_names() -> tuple[str, ...]:
-    """Return the built-in names and those of installed plug-ins."""
-    return (*BUILT_IN, *(name for name in sorted(_plugins()) if name not in BUILT_IN))
+def backend_of(*arrays: Array) -> Backend:
+    """Return the backend to which all arrays belong: their library, device and dtype.
 
+    Parameters
+    ----------
+    *arrays : array of any library
 
-@cache
-def backend_class(name: str) -> type[Backend]:
-    """Import the class of a backend, which imports no array library yet."""
-    if name in BUILT_IN:
-        module, _, attribute = BUILT_IN[name].partition(":")
-        found: type[Backend] = getattr(import_module(module), attribute)
-    else:
-        found = _plug_in(name)
-    return found
-
-
-@cache
-def _loaded(name: str) -> Any:
-    """Return what a plug-in's entry point holds, or the exception it raises: it is tried once."""
-    try:
-        return _plugins()[name].load()
-    except (KeyboardInterrupt, EndedBySignal):
-        raise
-    except BaseException as error:  # sys.exit, too
-        return error
-
-
-def _plug_in(name: str) -> type[Backend]:
-    found = _loaded(name)
-    if isinstance(found, BaseException):
-        raise found.with_traceback(None)  # or it would grow with every call
-    if not (isinstance(found, type) and issubclass(found, Backend)):
-        raise TypeError(f"expected a class derived from xpnn.Backend, found {found!r}")
-    _in_use.add(name)
-    return found
-
-
-def _plugins() -> dict[str, Any]:
-    """Return the entry points through which other packages join, by name."""
-    from importlib.metadata import entry_points  # which takes 50 ms
-
-    return {point.name: point for point in entry_points(group="xpnn.backends")}
-
-
-def backend_class_of(x: Any) -> type[Backend] | None:
-    """Return the class of the backend whose array ``x`` is, or None."""
-    for name in known_names():
-        if name in BUILT_IN or name in _in_use or _is_foreign_array(x):
-            # a plug-in that does not load, or a broken CuPy, owns nothing
-            with suppress(XpnnError):
-                found = asked(name, backend_class, name)
-                if asked(name, found.owns, x):
-                    return found
-    return None
-
-
-def _is_foreign_array(x: Any) -> bool:
-    """Whether ``x`` may belong to a plug-in, so that one is imported to be asked."""
-    library = type(x).__module__.partition(".")[0]
-    return library not in HOST and {"dtype", "shape"} <= set(dir(x))
-
-
-def backend_of(arrays: dict[str, Any]) -> Backend:
-    """Return the one backend to which all named arrays belong.
+    Returns
+    -------
+    Backend
+        Pass it to `xpnn.set_backend` or `xpnn.use_backend` to make new arrays there.
 
     Raises
     ------
     ArgumentTypeError
-        If one is not an array, or if they come from two libraries or devices; names both.
+        If one is not an array, or if two differ in library, device or dtype; names both.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xpnn
+    >>> xpnn.backend_of(np.zeros(3), np.ones((2, 2)))
+    Backend('numpy:cpu', dtype='float64')
     """
+    if not arrays:
+        raise ArgumentTypeError("expected at least one array, found none.")
+    return common_backend({f"array {n}": x for n, x in enumerate(arrays, 1)})
+
+
+def common_backend(arrays: dict[str, Any]) -> Backend:
+    """Return `backend_of` of arrays whose names the errors quote."""
     found: dict[str, Backend] = {}
-    for argument, x in arrays.items():
-        owner = backend_class_of(x)
-        if owner is None:
+    for name, x in arrays.items():
+        backend = registry.find_backend(x)
+        if backend is None:
             raise ArgumentTypeError(
-                f"{argument}: expected an array, found {type(x).__name__}; "
+                f"{name}: expected an array, found {type(x).__name__}; "
                 "make one with xpnn.get_backend().asarray(...)."
             )
-        found[argument] = owner.at(x)
-    first, *others = found
-    for other in others:
-        same_place = found[other].same_place(found[first])
-        if not (same_place and found[other].dtype == found[first].dtype):
-            raise mixed(other, found[other], first, found[first])
-    return found[first]
+        found[name] = backend
+    (first, expected), *others = found.items()
+    for name, backend in others:
+        if not (backend.same_device(expected) and backend.dtype == expected.dtype):
+            raise backend_mismatch(name, backend, first, expected)
+    return expected
 
 
-def mixed(name: str, backend: Backend, other: str, expected: Backend) -> ArgumentTypeError:
+def backend_mismatch(
+    name: str, backend: Backend, other: str, expected: Backend
+) -> ArgumentTypeError:
     """Word the error for arrays of two libraries, devices or dtypes."""
+    cure = (
+        f" Or make the parameters there: xpnn.set_backend({backend.spec!r}) before net.init()."
+        if other == "params"
+        else ""
+    )
     return ArgumentTypeError(
         f"{name} is on {backend.spec} ({backend.dtype_name}), but {other} on {expected.spec} "
         f"({expected.dtype_name}): one computation needs one library, device and dtype. Move it: "
         f"with xpnn.use_backend({expected.spec!r}, dtype={expected.dtype_name!r}) as backend: "
-        f"x = backend.asarray(x). Or make the parameters there: xpnn.set_backend({backend.spec!r}) "
-        "before net.init()."
+        f"x = backend.asarray(x).{cure}"
     )

@@ -11,7 +11,7 @@ from typing import Any, cast
 from .._typing import Array, Namespace
 from .audit import TO_DEVICE, WAIT
 from .base import IN_FLIGHT, Backend, Send
-from .faults import explaining
+from .faults import translate_device_errors
 
 
 @cache
@@ -92,9 +92,9 @@ class TorchBackend(Backend):
 
         def send(x: Any) -> Callable[[], Array]:
             if len(in_flight) == IN_FLIGHT:
-                self.note(WAIT, 0)
+                self.record(WAIT, 0)
                 in_flight.popleft().synchronize()
-            self.note(TO_DEVICE, x.nbytes)
+            self.record(TO_DEVICE, x.nbytes)
             copying.wait_stream(computing)  # not to be far ahead of it
             with torch.cuda.stream(copying):
                 # from memory that the system cannot move away, the copy goes on by itself
@@ -111,12 +111,12 @@ class TorchBackend(Backend):
 
         yield send
 
-    def rows(self, a: Any) -> Array:
+    def scan_input(self, a: Any) -> Array:
         if self.device.type != "cuda":
-            return super().rows(a)
+            return super().scan_input(a)
         import torch
 
-        self.note(TO_DEVICE, a.nbytes)
+        self.record(TO_DEVICE, a.nbytes)
         dtype = self.index_dtype if a.dtype.kind == "i" else self.dtype
         pinned = torch.from_numpy(a).to(dtype).pin_memory()  # or the copy waits for the device
         return pinned.to(self.device, non_blocking=True)
@@ -143,7 +143,7 @@ class TorchBackend(Backend):
         return a.numpy(force=True)
 
     def current(self) -> AbstractContextManager[Any]:
-        return explaining(self)
+        return translate_device_errors(self)
 
     def free_cached_memory(self) -> None:
         import torch
@@ -157,12 +157,12 @@ class TorchBackend(Backend):
 
         return cast(AbstractContextManager[Any], torch.no_grad())
 
-    def kept(self) -> ExitStack:
+    def restoring_settings(self) -> ExitStack:
         import torch
 
-        kept = super().kept()
-        kept.callback(torch.set_grad_enabled, torch.is_grad_enabled())
-        return kept
+        stack = super().restoring_settings()
+        stack.callback(torch.set_grad_enabled, torch.is_grad_enabled())
+        return stack
 
     def contiguous(self, a: Array) -> Array:
         return a.contiguous()

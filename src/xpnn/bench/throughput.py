@@ -92,8 +92,8 @@ def throughput(workload: Workload, backend: Backend) -> Throughput:
     with fused.compiled_at_once():
         pairs = [[seconds(side) for side in sides] for _ in range(WARM_UP + RUNS)][WARM_UP:]
     fit_seconds = median(fit for fit, _ in pairs)
-    share = median(floor / fit for fit, floor in pairs)
-    return Throughput(workload.epochs * workload.m / fit_seconds, share)
+    of_floor = median(floor / fit for fit, floor in pairs)
+    return Throughput(workload.epochs * workload.m / fit_seconds, of_floor)
 
 
 def seconds(function: Callable[[], object]) -> float:

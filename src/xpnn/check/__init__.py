@@ -4,7 +4,7 @@
 `training`     first weights, order of the mini-batches, costs and parameters, against NumPy
 `keeping`      a file written and read
 `placement`    where arrays lie, and what crosses between host and device
-`derivatives`  every activation and cost, by central differences, the graph and NumPy
+`derivatives`  every activation and loss, by central differences, the graph and NumPy
 
 Each yields `Finding`s for one backend; `checked` calls them all.
 """

@@ -12,7 +12,7 @@ from .._typing import Array, Namespace
 from ..core import propagation
 from ..core.activations import ACTIVATIONS, Activation, sigmoid_derivative
 from ..core.losses import LOSSES, Loss
-from ..core.parameters import Params, to_vector
+from ..core.parameters import Params, ravel
 from ..network import Network
 from ..training.gradient_check import gradient_check, relative_difference
 from .finding import Finding
@@ -28,7 +28,7 @@ REMEDY = (
 
 
 def derivatives(backend: Backend) -> Iterator[Finding]:
-    """Check the gradient of small networks with every activation and every cost.
+    """Check the gradient of small networks with every activation and every loss.
 
     In float32 against NumPy in float64, and in float64 by central differences and by the graph.
     """
@@ -36,22 +36,22 @@ def derivatives(backend: Backend) -> Iterator[Finding]:
     for name in ACTIVATIONS:
         yield from compared(f"gradient of {name}", [_with_activation(name)], backend)
     for name in LOSSES:
-        yield from compared(f"gradient of {name}", _with_cost(name), backend)
+        yield from compared(f"gradient of {name}", _with_loss(name), backend)
 
 
 def _with_activation(name: str) -> Network:
     """Return a network in which backward propagation needs the derivative of an activation."""
-    if name == "softmax":  # its own cost would cancel its derivative
-        return Network([3, 3], output=name, cost=Loss(LOSSES["squared_error"].of_output))
+    if name == "softmax":  # its own loss would cancel its derivative
+        return Network([3, 3], output=name, loss=Loss(LOSSES["squared_error"].value))
     return Network([3, 4, 3], name, "softmax")
 
 
-def _with_cost(name: str) -> list[Network]:
+def _with_loss(name: str) -> list[Network]:
     """Return networks with the output for which dℓ/dZ = A − Y, and with one that goes by dA."""
     loss = LOSSES[name]
     by_dA = Activation(_logistic, sigmoid_derivative)
     outputs: tuple[Any, ...] = (loss.canonical, by_dA)
-    return [Network([3, 3], output=output, cost=loss) for output in outputs]
+    return [Network([3, 3], output=output, loss=loss) for output in outputs]
 
 
 def _logistic(Z: Array, xp: Namespace) -> Array:
@@ -72,7 +72,7 @@ def _cost_and_gradient(net: Network, backend: Backend) -> Any:
     """Return J and dJ/dθ, one after the other, on the host."""
     params, X, Y = _examples(net, backend)
     J, grads = net.cost(params, X, Y), net.gradients(params, X, Y)
-    return np.append(backend.to_numpy(to_vector(grads, backend.xp)), backend.number(J))
+    return np.append(backend.to_numpy(ravel(grads, backend.xp)), backend.number(J))
 
 
 def _by_itself(what: str, nets: list[Network], backend: Backend) -> Iterator[Finding]:
@@ -87,7 +87,7 @@ def _by_itself(what: str, nets: list[Network], backend: Backend) -> Iterator[Fin
 
 
 def _examples(net: Network, backend: Backend) -> tuple[Params, Array, Array]:
-    """Return parameters, X, and targets that suit every cost: columns between 0 and 1, of sum 1."""
+    """Return parameters, X, and targets that suit every loss: columns between 0 and 1, of sum 1."""
     rng = np.random.default_rng(0)
     params = net.init(rng)
     # no unit may stand at a kink, as one of bias 0 may
@@ -108,5 +108,5 @@ def _difference_from_graph(
 
     with backend.no_grad():
         found = (net.gradients(params, X, Y), graph.grad(J)(params))
-        vectors = (backend.to_numpy(to_vector(grads, backend.xp)) for grads in found)
+        vectors = (backend.to_numpy(ravel(grads, backend.xp)) for grads in found)
         return relative_difference(*vectors)

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from .._backends.base import Backend
-from ..core.parameters import to_vector
+from ..core.parameters import ravel
 from ..files import container
 from ..files.networks import KIND, read_network, save
 from ..network import Network
@@ -26,7 +26,7 @@ def keeping(backend: Backend) -> Iterator[Finding]:
         path = Path(folder, "network.safetensors")
         save(path, net, params)
         loaded, loaded_params = read_network(container.read(path, (KIND,)), backend)
-    before, after = (backend.to_numpy(to_vector(p, backend.xp)) for p in (params, loaded_params))
+    before, after = (backend.to_numpy(ravel(p, backend.xp)) for p in (params, loaded_params))
     changed = int(np.sum(before != after)) + (loaded != net)
     remedy = REMEDY.format(folder=Path(folder).parent)
     yield Finding("numbers changed by saving and loading", changed, 0, remedy)

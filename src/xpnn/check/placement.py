@@ -27,7 +27,7 @@ def placement(backend: Backend) -> Iterator[Finding]:
     _, many = _audited(1 + EPOCHS)
     arrays = [a for layer in (*NET.init(), *params) for a in layer]
     arrays.append(NET.forward(params, moons()[0])[0])
-    away = sum(not type(backend).of(a).same_place(backend) for a in arrays)
+    away = sum(not type(backend).of(a).same_device(backend) for a in arrays)
     yield Finding("arrays elsewhere", away, 0, AWAY.format(library=backend.name))
     for what, allowed, kinds in COUNTED:
         count = (many.times(*kinds) - few.times(*kinds)) / EPOCHS

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .._backends import use_backend
 from .._backends.base import DTYPES, Backend
-from .._backends.selection import allow, resolve
+from .._backends.selection import resolve_for_process
 from ..exceptions import BackendError, first_line
 from .derivatives import derivatives
 from .finding import Finding
@@ -28,38 +28,37 @@ REMEDY = "Try another version of the library, or of the driver."
 class Checked(NamedTuple):
     """What all checks found on one backend in one dtype."""
 
-    place: str
+    spec: str
     findings: list[Finding]
     left_out: str
     """Why there are none, if the device has no float64."""
 
 
-def checked(places: Sequence[str]) -> Iterator[Checked]:
+def checked(specs: Sequence[str]) -> Iterator[Checked]:
     """Run every check on every backend, first in float32, then in float64.
 
     Parameters
     ----------
-    places : sequence of str
+    specs : sequence of str
         Backends as `xpnn.use_backend` takes them. With jax, float64 is switched on for the whole
         process, after the float32 of all.
     """
     for dtype in DTYPES:
-        for place in places:
+        for spec in specs:
             try:
-                allow(place, dtype)
-                resolve(place, dtype)
+                resolve_for_process(spec, dtype)
             except BackendError as error:
                 if dtype == "float64":
-                    yield Checked(place, [], f"{place} in float64: {error}")
+                    yield Checked(spec, [], f"{spec} in float64: {error}")
                 else:
-                    yield Checked(place, [Finding("computes", nan, 0.0, str(error))], "")
+                    yield Checked(spec, [Finding("computes", nan, 0.0, str(error))], "")
             else:
-                yield Checked(place, _found(place, dtype), "")
+                yield Checked(spec, _found(spec, dtype), "")
 
 
-def _found(place: str, dtype: str) -> list[Finding]:
+def _found(spec: str, dtype: str) -> list[Finding]:
     found: list[Finding] = []
-    with use_backend(place, dtype) as backend, backend.current():
+    with use_backend(spec, dtype) as backend, backend.current():
         for check in CHECKS:
             try:
                 found.extend(check(backend))

@@ -9,7 +9,7 @@ import numpy as np
 from .._backends import use_backend
 from .._backends.base import Backend
 from ..core.optimizers import gradient_descent
-from ..core.parameters import Layer, to_vector
+from ..core.parameters import Layer, ravel
 from ..network import Network
 from ..training.fit import fit
 from .example import NET, SEED, check_complete, trained
@@ -47,9 +47,9 @@ def training(backend: Backend) -> Iterator[Finding]:
 
 def _first_weights(backend: Backend) -> int:
     """Return how many first weights are not those of NumPy in float64, rounded."""
-    found = backend.to_numpy(to_vector(NET.init(SEED), backend.xp))
+    found = backend.to_numpy(ravel(NET.init(SEED), backend.xp))
     with use_backend("numpy", "float64") as host:
-        right = to_vector(NET.init(SEED), host.xp)
+        right = ravel(NET.init(SEED), host.xp)
     return int(np.sum(found != right.astype(found.dtype)))
 
 
@@ -83,7 +83,7 @@ def _order(backend: Backend) -> int:
 def _course(backend: Backend) -> tuple[Any, Any]:
     """Return the costs and the parameters of a training, on the host in float64."""
     params, history = trained(EPOCHS)
-    theta = backend.to_numpy(to_vector(params, backend.xp)).astype(np.float64)
+    theta = backend.to_numpy(ravel(params, backend.xp)).astype(np.float64)
     return np.asarray(history.cost), theta
 
 

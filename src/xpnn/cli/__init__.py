@@ -3,12 +3,14 @@
 One module a command, imported when it is asked for; each has ``add_arguments(parser)`` and
 ``run(arguments)``, which returns the exit status, None for 0.
 
-`reading` reads DATA, `targets` says what is to be learnt from it, `fitting` trains, `models` is
-what was trained, `describe` words all of it.
+`options` says what ``xpnn train`` is asked for, `reading` reads DATA, `targets` says what is to be
+learnt from it, `dataset` splits and encodes it, `fitting` trains, `models` is what was trained,
+`describe` words all of it.
 """
 
 import argparse
 import re
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -19,7 +21,7 @@ from typing import Any, NoReturn
 
 from .. import _signals
 from .._terminal import escaped
-from ..exceptions import XpnnError
+from ..exceptions import ArgumentError, ColumnError, XpnnError
 from .streams import screens
 
 COMMANDS = {
@@ -96,6 +98,9 @@ def _run(argv: Sequence[str]) -> int:
 
 def one_line(error: Exception) -> str:
     """Return an error's message in one line, with its type if it is not one of ours."""
+    if isinstance(error, ColumnError):
+        option = "--impute" if error.missing else f"--drop {shlex.quote(error.column)}"
+        error = ArgumentError(f"{error.problem} {option}.")
     text = escaped(re.sub(r"[ \n]*\n[ \n]*", " ", str(error).strip("\n")))
     if isinstance(error, XpnnError):
         return text

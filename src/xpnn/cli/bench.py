@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from .. import demos
 from .._backends.base import Backend
-from .._backends.selection import places, resolve
+from .._backends.selection import resolve
+from .._backends.status import usable_specs
 from ..bench import (
     SIZES,
     WORKLOADS,
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
         check_writable("--report", Path(f"{stem}.md"))
     # what JAX would multiply with fewer digits on a GPU, the other libraries do not
     os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "highest")
-    specs = places() if arguments.backend is None else [resolve(arguments.backend, "float32").spec]
+    specs = usable_specs() if arguments.backend is None else [arguments.backend]
     backends = [resolve(spec, "float32") for spec in specs]
     tables = dict(_show("Explicit loops and vectorised calls", demos.vectorization().tables[0]))
     times = {
@@ -87,19 +88,17 @@ def _show(heading: str, table: Table) -> dict[str, Table]:
 
 
 def _sizes_table(by_backend: dict[str, list[float]]) -> Table:
-    most = max(map(len, by_backend.values()))
+    columns = by_backend.values()
+    most = max(map(len, columns))
     rows = [
-        (f"{n:,}", *(_microseconds(times[i : i + 1]) for times in by_backend.values()))
+        (f"{n:,}", *(_microseconds(times[i]) if i < len(times) else "-" for times in columns))
         for i, n in enumerate(SIZES[:most])
     ]
     return Table(("n", *by_backend), rows)
 
 
-def _microseconds(seconds: list[float]) -> str:
-    """Show one time, or none."""
-    if not seconds:
-        return "-"
-    (us,) = (1e6 * s for s in seconds)
+def _microseconds(seconds: float) -> str:
+    us = 1e6 * seconds
     return f"{us:,.0f}" if us >= 100.0 else f"{us:.2g}"
 
 

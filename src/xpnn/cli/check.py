@@ -8,12 +8,13 @@ from time import perf_counter
 from typing import Any, TypeAlias
 
 from .._backends import backends
-from .._backends.selection import places, resolve
+from .._backends.selection import resolve
+from .._backends.status import usable_specs
 from ..bench import conditions
 from ..check import Finding, checked
 from ..table import Table
 from ..training.bar import progress_bar
-from .streams import beneath, say, say_json
+from .streams import raw_stream, say, say_json
 
 Found: TypeAlias = list[tuple[str, Finding]]
 FAILED = 1
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.description = (
         "Check every backend that works here: functions, the gradient of every activation and "
-        "cost, the same training as on NumPy in float64, files, where arrays lie and how often "
+        "loss, the same training as on NumPy in float64, files, where arrays lie and how often "
         "the device is waited for. Each number says how far something is from right, and may be as "
         "large as 'at most'. The exit status is 1 if anything fails."
     )
@@ -36,15 +37,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Check, print what was found, and return 1 if anything is wrong."""
     began = perf_counter()
     chosen = arguments.backend
-    specs = places(testing=True) if chosen is None else [resolve(chosen, "float32").spec]
+    specs = usable_specs(testing=True) if chosen is None else [resolve(chosen, "float32").spec]
     found: Found = []
     left_out = _unusable() if chosen is None else []
     steps = checked(specs)
     if sys.stderr.isatty():
-        bar = {"leave": False, "file": beneath(sys.stderr)}
+        bar = {"leave": False, "file": raw_stream(sys.stderr)}
         steps = progress_bar(2 * len(specs), iterable=steps, **bar)
     for each in steps:
-        found += [(each.place, finding) for finding in each.findings]
+        found += [(each.spec, finding) for finding in each.findings]
         left_out += [each.left_out] if each.left_out else []
     failed = [(spec, finding) for spec, finding in found if not finding.passed]
     if arguments.json:

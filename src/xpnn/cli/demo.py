@@ -7,10 +7,9 @@ from typing import Any
 
 from .. import demos
 from .._backends import set_backend
-from .._optional import optional
 from ..demos import Demonstration
 from ..exceptions import ArgumentError, unknown_name
-from .outputs import check_writable
+from .outputs import check_picture
 from .streams import say
 
 DEMOS: dict[str, Callable[[], Demonstration]] = {
@@ -57,17 +56,6 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.plot:
         shown.save(arguments.plot)
         say("", f"picture in {arguments.plot}")
-
-
-def check_picture(path: Path) -> None:
-    """Raise if no picture can be written there, before anything is computed."""
-    canvas = optional("matplotlib.backend_bases", "drawing", "plot").FigureCanvasBase
-    known = sorted(canvas.get_supported_filetypes())
-    if path.suffix.removeprefix(".").lower() not in known:
-        raise ArgumentError(
-            f"--plot: expected a file name that ends in one of {', '.join(known)}, found {path}."
-        )
-    check_writable("--plot", path)
 
 
 def _first_line(function: Callable[..., Any]) -> str:

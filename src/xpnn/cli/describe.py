@@ -1,47 +1,47 @@
-"""What was understood of the data: as plain values, and as lines for people."""
+"""What was understood of the data, and how the training went: as values, and for people."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from signal import SIGINT
 from typing import Any
 
 import numpy as np
 
-from .._typing import Array
-from ..preprocessing.table import Column, TableRows
+from .. import _signals
+from ..distributed.processes import Communicator
+from ..preprocessing.table import Column, TableEncoder
 from ..table import Table
-from .ranks import Ranks
-from .reading import Examples
+from .dataset import Dataset
 from .targets import REGRESSION
 
 SHOWN = 20
 """So many columns and classes are listed."""
 
 
-def understood(
-    examples: Examples, y: Array, task: str, rows: Any, train: int, test: int, ranks: Ranks
-) -> dict[str, Any]:
-    """Return what was understood of some data, as plain values; y is that of all ranks."""
+def understood(dataset: Dataset, comm: Communicator) -> dict[str, Any]:
+    """Return what was understood of some data, as plain values."""
+    examples, encoder, y = dataset.examples, dataset.encoder, dataset.y
     found: dict[str, Any] = {
         "data": examples.name,
         "kind": examples.kind,
         "rows": len(y),
-        "train_rows": train,
-        "test_rows": test,
-        "task": task,
+        "train_rows": dataset.n_train,
+        "test_rows": dataset.n_test,
+        "task": dataset.task,
         "target": examples.target,
     }
-    if task == REGRESSION:
+    if dataset.task == REGRESSION:
         found["target_range"] = [float(y.min()), float(y.max())]
     elif y.ndim == 1:
         labels, counts = np.unique(y, return_counts=True)
         found["classes"] = dict(zip(map(str, labels.tolist()), counts.tolist(), strict=True))
     found["outputs"] = 1 if y.ndim == 1 else y.shape[1]
-    if isinstance(rows, TableRows):
-        columns = ranks.gather([_column(c, examples.X[c.name]) for c in rows.columns_])
+    if isinstance(encoder, TableEncoder):
+        columns = comm.gather([_column(c, examples.X[c.name]) for c in encoder.columns_])
         found["columns"] = [_together(parts) for parts in zip(*columns, strict=True)]
-        found["inputs"] = rows.n_features_out
     else:
         found["shape"] = list(examples.X.shape[1:])
-        found["inputs"] = int(np.prod(examples.X.shape[1:]))
+    found["inputs"] = dataset.X.shape[1]
     return found
 
 
@@ -111,6 +111,41 @@ def _columns(columns: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     if len(columns) > SHOWN:
         rows.append((f"and {len(columns) - SHOWN} more", "", ""))
     return rows
+
+
+def results(report: dict[str, Any], picture: Path | None, notes: list[str]) -> Iterator[str]:
+    """Say for people how a training went."""
+    epochs, costs = report["epochs"], report["cost"]
+    if report["interrupted"]:
+        by = _signals.interrupted_by()
+        name = "Ctrl-C" if by == SIGINT else by.name
+        yield f"stopped by {name} after {epochs} complete epochs"
+    if not costs:
+        return
+    yield f"cost      {costs[-1]:.4g} after {epochs} epochs (after the first {costs[0]:.4g})"
+    yield _scores(report)
+    now, seconds = report["epochs_now"], report["seconds"]
+    yield f"time      {seconds:.2f} s for {now} epochs"
+    yield f"model     {report['model']}"
+    if picture:
+        yield f"picture   {picture}"
+    for note in notes:
+        yield f"note      {note}"
+
+
+def _scores(report: dict[str, Any]) -> str:
+    parts = [(scores, part) for part in ("train", "test") if (scores := report[part])]
+    if "accuracy" in report["train"]:
+        return "accuracy  " + ", ".join(f"{s['accuracy']:.4f} {part}" for s, part in parts)
+    return (
+        "R²        "
+        + ", ".join(f"{_number(s['r2'])} {part}" for s, part in parts)
+        + ("; typical error (RMSE) " + ", ".join(f"{s['rmse']:.4g} {part}" for s, part in parts))
+    )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
 
 
 def some(names: Sequence[Any], most: int = 10) -> str:

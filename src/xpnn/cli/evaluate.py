@@ -8,9 +8,9 @@ from typing import Any
 from ..exceptions import ArgumentError
 from ..table import Table
 from .models import Model
+from .options import LABELS
 from .streams import say, say_json
 from .targets import scores
-from .train import LABELS
 
 MOST_CLASSES = 20
 """Of more classes the confusion matrix is not printed."""
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
     model = Model.load(arguments.model)
     examples = model.read(arguments.data, arguments.labels)
     if examples.y is None:
-        target = getattr(model.rows, "target", None)
+        target = getattr(model.encoder, "target", None)
         wanted = "labels" if target is None else f"a column {target!r}"
         raise ArgumentError(
             f"{arguments.data}: expected {wanted} to compare the predictions with, found none; "

@@ -40,9 +40,9 @@ def _found(model: Model) -> dict[str, Any]:
     params = estimator.get_params(deep=False)
     return {
         "model": type(estimator).__name__,
-        "predicts": getattr(model.rows, "target", None),
+        "predicts": getattr(model.encoder, "target", None),
         "classes": model.classes,
-        "takes": {"kind": "numbers"} if model.rows is None else model.rows.describe(),
+        "takes": {"kind": "numbers"} if model.encoder is None else model.encoder.describe(),
         "inputs": model.inputs,
         "sizes": list(net.sizes),
         "activations": [g.name for g in net.activations],

@@ -6,19 +6,21 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from .._backends.base import to_host
+from .._backends.host import to_host
 from .._typing import Array
+from ..distributed.alone import ALONE
+from ..distributed.processes import Communicator
 from ..estimators import load
 from ..estimators.base import NetworkEstimator
 from ..estimators.classifier import NetworkClassifier
 from ..estimators.persistence import save_pipeline
 from ..exceptions import ArgumentError
 from ..network import Network
-from ..preprocessing.table import ImageRows, TableRows
+from ..preprocessing import ImageEncoder, TableEncoder
 from .describe import some
+from .examples import Examples
 from .formulas import is_formula
-from .ranks import ALONE, Ranks
-from .reading import Examples, read_for
+from .reading import read_for
 from .targets import CLASSIFICATION, REGRESSION, classes_or_numbers, scores
 
 EPSILON = float(np.finfo(np.float32).eps)
@@ -27,9 +29,9 @@ ROWS = 65_536
 
 
 class Model(NamedTuple):
-    """A trained model, and what turns raw data into its rows."""
+    """A trained model, and the encoder that turns raw data into its rows."""
 
-    rows: TableRows | ImageRows | None
+    encoder: TableEncoder | ImageEncoder | None
     """None if it takes rows of numbers as they are"""
     estimator: NetworkEstimator
 
@@ -48,10 +50,10 @@ class Model(NamedTuple):
 
     def save(self, path: Path) -> None:
         """Write it to a file."""
-        if self.rows is None:
+        if self.encoder is None:
             self.estimator.save(path)
         else:
-            save_pipeline(self.rows, self.estimator, path)
+            save_pipeline(self.encoder, self.estimator, path)
 
     @property
     def classes(self) -> list[Any] | None:
@@ -62,7 +64,7 @@ class Model(NamedTuple):
     @property
     def network(self) -> Network:
         """The architecture."""
-        return self.estimator._network()
+        return self.estimator.network_
 
     @property
     def dtype(self) -> str:
@@ -78,10 +80,12 @@ class Model(NamedTuple):
     @property
     def inputs(self) -> list[str]:
         """The numbers of a row in words."""
-        if isinstance(self.rows, TableRows):
-            return [str(name) for name in self.rows.get_feature_names_out()]
-        if self.rows is not None:
-            return [f"pixels of {' x '.join(map(str, self.rows.shape))}, bytes / 255, row by row"]
+        if isinstance(self.encoder, TableEncoder):
+            return [str(name) for name in self.encoder.get_feature_names_out()]
+        if self.encoder is not None:
+            return [
+                f"pixels of {' x '.join(map(str, self.encoder.shape))}, bytes / 255, row by row"
+            ]
         return ["numbers"]
 
     @property
@@ -112,21 +116,21 @@ class Model(NamedTuple):
 
     def read(self, where: str, labels: str | None = None) -> Examples:
         """Read DATA as this model has to be given it."""
-        rows = self.rows
+        encoder = self.encoder
         examples = read_for(
-            tuple(rows.shape) if isinstance(rows, ImageRows) else None,
-            rows.target if isinstance(rows, TableRows) else None,
+            tuple(encoder.shape) if isinstance(encoder, ImageEncoder) else None,
+            encoder.target if isinstance(encoder, TableEncoder) else None,
             self._texts,
             where,
             labels,
         )
-        expected = "numbers" if rows is None else rows.kind
+        expected = "numbers" if encoder is None else encoder.kind
         if examples.kind != expected:
             raise ArgumentError(
                 f"{where}: expected {expected}, as the model was trained on, found {examples.kind}."
             )
         width = self.estimator.n_features_in_
-        if rows is None and examples.X.shape[1] != width:
+        if encoder is None and examples.X.shape[1] != width:
             raise ArgumentError(
                 f"{where}: expected {width} numbers in a row, as the model was trained on, found "
                 f"{examples.X.shape[1]}."
@@ -136,18 +140,18 @@ class Model(NamedTuple):
     @property
     def _texts(self) -> set[str]:
         """The columns of a table that were text when the model was trained."""
-        if not isinstance(self.rows, TableRows):
+        if not isinstance(self.encoder, TableEncoder):
             return set()
-        texts = {c.name for c in self.rows.columns_ if c.categories is not None}
-        if self.rows.target is not None and isinstance((self.classes or [0])[0], str):
-            texts.add(self.rows.target)
+        texts = {c.name for c in self.encoder.columns_ if c.categories is not None}
+        if self.encoder.target is not None and isinstance((self.classes or [0])[0], str):
+            texts.add(self.encoder.target)
         return texts
 
     def outputs(self, examples: Examples) -> Iterator[tuple[Array, Array | None]]:
         """Return the predictions, with the probabilities if there are classes, chunk by chunk."""
         model: Any = self.estimator
         for chunk in examples.chunks():
-            rows = chunk if self.rows is None else self.rows.transform(chunk)
+            rows = chunk if self.encoder is None else self.encoder.transform(chunk)
             for start in range(0, len(rows), ROWS):
                 X = rows[start : start + ROWS]
                 if self.classes is None:
@@ -181,10 +185,10 @@ class Model(NamedTuple):
             )
         return y
 
-    def scores(self, examples: Examples, ranks: Ranks = ALONE) -> dict[str, Any]:
+    def scores(self, examples: Examples, comm: Communicator = ALONE) -> dict[str, Any]:
         """Return how well it predicts the labels of examples, those of all ranks together."""
         here = (self.labels(examples), *self.predict(examples)) if len(examples) else None
-        parts = [part for part in ranks.gather(here) if part is not None]
+        parts = [part for part in comm.gather(here) if part is not None]
         y, predicted, P = (
             None if each[0] is None else np.concatenate(each) for each in zip(*parts, strict=True)
         )

@@ -1,16 +1,40 @@
-"""Files that commands write: proved possible before the work; after it, kept in any case."""
+"""Files that commands write: proved possible before the work; after it, saved in any case."""
 
 import os
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
+from .._optional import optional
 from ..exceptions import ArgumentError
-from ..files.atomic import writable
+from ..files.atomic import check_replaceable
 
 LONGEST = 240
 """Bytes in the name of a model: file systems allow 255."""
+
+
+class Outputs(NamedTuple):
+    """What ``xpnn train`` writes, and where."""
+
+    model: Path
+    checkpoint: Path | None
+    picture: Path | None
+    json: bool
+    """Whether standard output gets JSON."""
+
+    def check(self, data: str, labels: str | None) -> None:
+        """Raise, before the training, if something that is written after it cannot be."""
+        check_distinct(
+            {"--output": self.model, "--checkpoint": self.checkpoint, "--plot": self.picture},
+            {"DATA": data, "LABELS": labels},
+        )
+        check_file("--output", self.model, ".safetensors")
+        if self.checkpoint:
+            check_file("--checkpoint", self.checkpoint, ".safetensors")
+        if self.picture:
+            check_picture(self.picture)
 
 
 def check_file(option: str, path: Path, ending: str) -> None:
@@ -25,10 +49,21 @@ def check_file(option: str, path: Path, ending: str) -> None:
     check_writable(option, path)
 
 
+def check_picture(path: Path) -> None:
+    """Raise if no picture can be written there, before anything is computed."""
+    canvas = optional("matplotlib.backend_bases", "drawing", "plot").FigureCanvasBase
+    known = sorted(canvas.get_supported_filetypes())
+    if path.suffix.removeprefix(".").lower() not in known:
+        raise ArgumentError(
+            f"--plot: expected a file name that ends in one of {', '.join(known)}, found {path}."
+        )
+    check_writable("--plot", path)
+
+
 def check_writable(option: str, path: Path) -> None:
     """Raise unless a file can be written; this leaves nothing behind."""
     try:
-        writable(path)
+        check_replaceable(path)
     except OSError as error:
         raise ArgumentError(
             f"{option}: expected a file that can be written, found {path} ({error.strerror})."
@@ -54,22 +89,22 @@ def check_distinct(
         taken[place] = option
 
 
-def kept(save: Callable[[Path], None], path: Path) -> tuple[Path, Exception | None]:
+def save_or_rescue(save: Callable[[Path], None], path: Path) -> tuple[Path, Exception | None]:
     """Save to a file, or to one in the temporary or home folder if that fails; say where and why.
 
     What has been trained for long is not to be lost, as the disk is full by now.
     """
     try:
-        _saved(save, path)
+        _save(save, path)
     except Exception as error:
         for folder in (tempfile.gettempdir, Path.home):
             with suppress(Exception):
-                return _saved_in(Path(folder()), save, path), error
+                return _save_in(Path(folder()), save, path), error
         raise
     return path, None
 
 
-def _saved(save: Callable[[Path], None], path: Path) -> None:
+def _save(save: Callable[[Path], None], path: Path) -> None:
     """Save; Ctrl-C, or a signal to end, comes after that, a second one at once."""
     try:
         save(path)
@@ -78,12 +113,12 @@ def _saved(save: Callable[[Path], None], path: Path) -> None:
         raise
 
 
-def _saved_in(folder: Path, save: Callable[[Path], None], path: Path) -> Path:
+def _save_in(folder: Path, save: Callable[[Path], None], path: Path) -> Path:
     """Save to a new file in a folder, which nobody else can read."""
     number, name = tempfile.mkstemp(path.suffix, f"{path.stem[:50]}-", folder)
     os.close(number)
     try:
-        _saved(save, Path(name))
+        _save(save, Path(name))
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

@@ -12,11 +12,11 @@ from typing import Any, TextIO
 
 from .._terminal import escaped
 from ..files.atomic import replacing
+from .examples import Examples
 from .formulas import as_text
 from .models import Model
 from .outputs import check_distinct, check_writable
-from .reading import Examples
-from .streams import beneath
+from .streams import raw_stream
 
 ERRORS = "backslashreplace"
 """How to write the bytes of a file name that are not UTF-8."""
@@ -108,7 +108,7 @@ def _shown(value: Any, *, formulas: bool, on_screen: bool) -> object:
 @contextmanager
 def _standard_output() -> Iterator[TextIO]:
     """Return standard output, and say if it cannot take everything."""
-    file = beneath(sys.stdout)
+    file = raw_stream(sys.stdout)
     try:
         yield file
         file.flush()

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from ..training.bar import progress_bar
 from ..training.history import Report
-from .streams import beneath, say
+from .streams import raw_stream, say
 
 LINES = 10
 """About so many lines are printed, unless epochs are long."""
@@ -35,7 +35,7 @@ class Progress:
         self.lines = shown and lines and not terminal
         self.bar: Any = None
         if terminal:
-            self.bar = progress_bar(epochs, unit="epoch", file=beneath(sys.stderr))
+            self.bar = progress_bar(epochs, unit="epoch", file=raw_stream(sys.stderr))
         self.printed = monotonic()
 
     def __enter__(self) -> Self:

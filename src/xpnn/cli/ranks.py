@@ -16,7 +16,8 @@ from .. import _signals
 from .._backends import Backend, get_backend, set_backend
 from .._optional import optional
 from ..data.files import check_fits
-from ..distributed.mpi import Communicator, exit_status
+from ..distributed.processes import Communicator
+from ..distributed.signals import exit_status
 from ..exceptions import ArgumentError
 from . import one_line
 
@@ -25,130 +26,106 @@ COPIES = 3  # of a .parquet, while it becomes a frame
 ROWS, FEW_ROWS = 2**16, 2**8  # of a .parquet that are unpacked together; few if texts may be long
 
 
-class Ranks:
-    """All processes that train together, or the only one.
+def own_rows(comm: Communicator, rows: Any, m: int) -> Any:
+    """Return those of some rows of all that are among the m of this rank, counted from 0."""
+    here, _ = comm.locate(m)
+    return rows[(here.start <= rows) & (rows < here.stop)] - here.start
 
-    Parameters
-    ----------
-    communicator : Communicator or None
-        None for a single process.
-    """
 
-    def __init__(self, communicator: Communicator | None = None) -> None:
-        self.communicator = communicator
-        self.rank = communicator.rank if communicator is not None else 0
-        self.size = communicator.size if communicator is not None else 1
+def gather_column(comm: Communicator, part: Any) -> Any:
+    """Return a column of which each rank has a part, pandas' or NumPy's."""
+    parts = comm.gather(part)
+    if len(parts) == 1:
+        return parts[0]
+    if isinstance(part, np.ndarray):
+        return np.concatenate(parts)
+    return optional("pandas", "reading tables", "data").concat(parts, ignore_index=True)
 
-    def gather(self, value: Any) -> list[Any]:
-        """Return what each rank has passed; every rank must call this, and what calls it."""
-        return [value] if self.communicator is None else self.communicator.gather(value)
 
-    def share(self, m: int) -> slice:
-        """Return which of m rows this rank reads."""
-        return slice(0, m) if self.communicator is None else self.communicator.share(m)
+def select_backend(comm: Communicator, name: str | None) -> Backend:
+    """Select a backend; of several GPUs each rank of a machine gets another."""
+    backend = set_backend(name) if name else get_backend()
+    asked = name or os.environ.get("XPNN_BACKEND", "")
+    if comm.size == 1 or asked[-1:].isdigit():
+        return backend
+    kind = backend.device_name.partition(":")[0]
+    alike = [name for name in backend.devices() if name.partition(":")[0] == kind]
+    device = alike[comm.local_rank % len(alike)]
+    return backend if len(alike) == 1 else set_backend(f"{backend.name}:{device}")
 
-    def place(self, m: int) -> slice:
-        """Return where this rank's m rows are among those of all."""
-        return slice(0, m) if self.communicator is None else self.communicator.place(m)[0]
 
-    def own(self, rows: Any, m: int) -> Any:
-        """Return those of some rows of all that are among the m of this rank, counted from 0."""
-        place = self.place(m)
-        return rows[(place.start <= rows) & (rows < place.stop)] - place.start
-
-    def whole(self, part: Any) -> Any:
-        """Return a column of which each rank has a part, pandas' or NumPy's."""
-        parts = self.gather(part)
-        if len(parts) == 1:
-            return parts[0]
-        if isinstance(part, np.ndarray):
-            return np.concatenate(parts)
-        return optional("pandas", "reading tables", "data").concat(parts, ignore_index=True)
-
-    def backend(self, name: str | None) -> Backend:
-        """Select a backend; of several GPUs each rank of a machine gets another."""
-        backend = set_backend(name) if name else get_backend()
-        asked = name or os.environ.get("XPNN_BACKEND", "")
-        if self.communicator is None or asked[-1:].isdigit():
-            return backend
-        kind = backend.device_name.partition(":")[0]
-        alike = [device for device in backend.devices() if device.partition(":")[0] == kind]
-        own = alike[self.communicator.local_rank % len(alike)]
-        return backend if len(alike) == 1 else set_backend(f"{backend.name}:{own}")
-
-    def run(self, command: Callable[[], int]) -> int:
-        """Run a command that only rank 0 prints from, and that ends on all ranks if it fails."""
-        if self.communicator is None:
+def run_on_ranks(comm: Communicator, command: Callable[[], int]) -> int:
+    """Run a command that only rank 0 prints from, and that ends on all ranks if it fails."""
+    if comm.size == 1:
+        return command()
+    try:
+        with nullcontext() if comm.is_root else redirect_stdout(StringIO()):
             return command()
+    except KeyboardInterrupt:
+        comm.abort(_signals.status())
+        raise
+    except SystemExit as error:
+        comm.abort(exit_status(error))
+    except Exception as error:
+        if not comm.is_root:
+            sleep(1.5)  # what rank 0 finds wrong as well is told once
+        if "--debug" in sys.argv:
+            traceback.print_exc()
+        where = f"rank {comm.rank} of {comm.size}"
         try:
-            with nullcontext() if self.rank == 0 else redirect_stdout(StringIO()):
-                return command()
-        except KeyboardInterrupt:
-            self.communicator.abort(_signals.status())
-            raise
-        except SystemExit as error:
-            self.communicator.abort(exit_status(error))
-        except Exception as error:
-            if self.rank > 0:
-                sleep(1.5)  # what rank 0 finds wrong as well is told once
-            if "--debug" in sys.argv:
-                traceback.print_exc()
-            where = f"rank {self.rank} of {self.size}"
-            try:
-                sys.stderr.write(f"xpnn: error: {where}: {one_line(error)}\n")
-            finally:
-                self.communicator.abort(2)
-            raise
+            sys.stderr.write(f"xpnn: error: {where}: {one_line(error)}\n")
+        finally:
+            comm.abort(2)
+        raise
 
-    def lines(self, path: Path) -> BytesIO:
-        """Return the header of a table of text, and the lines that begin in this rank's part of it.
 
-        Each rank reads its part only, about as many bytes as the others.
-        """
-        if path.suffix == ".gz":
+def read_lines(comm: Communicator, path: Path) -> BytesIO:
+    """Return the header of a table of text, and the lines that begin in this rank's part of it.
+
+    Each rank reads its part only, about as many bytes as the others.
+    """
+    if path.suffix == ".gz":
+        raise ArgumentError(
+            f"{path}: expected a table of which each rank can read its part, found a "
+            "compressed one; unpack it first, or make it a .parquet."
+        )
+    part = comm.shard(path.stat().st_size)
+    with path.open("rb") as file:
+        quotes = _quotes(file, part)
+        everyone = comm.gather(quotes)
+        if sum(everyone) % 2 == 1:
             raise ArgumentError(
-                f"{path}: expected a table of which each rank can read its part, found a "
-                "compressed one; unpack it first, or make it a .parquet."
+                f"{path}: expected quotation marks in pairs, found {sum(everyone)}; put a cell "
+                "that has one in quotation marks, and double its own."
             )
-        part = self.share(path.stat().st_size)
-        with path.open("rb") as file:
-            quotes = _quotes(file, part)
-            everyone = self.gather(quotes)
-            if sum(everyone) % 2 == 1:
-                raise ArgumentError(
-                    f"{path}: expected quotation marks in pairs, found {sum(everyone)}; put a cell "
-                    "that has one in quotation marks, and double its own."
-                )
-            before = sum(everyone[: self.rank])
-            first = _next_line(file, part.start, before)
-            last = _next_line(file, part.stop, before + quotes)
-            header = _header(file)
-            file.seek(0)
-            own = BytesIO(b"" if first == 0 else file.read(header))
-            own.seek(0, SEEK_END)
-            file.seek(first)
-            own.write(file.read(last - first))
-            own.seek(0)
-            return own
-
-    def row_groups(self, path: Path) -> Any:
-        """Return this rank's rows of a .parquet as a pandas frame; of the others none is read.
-
-        Rows lie in groups, which are read whole: let there be at least one a rank.
-        """
-        parquet = optional("pyarrow.parquet", "reading tables", "data")
-        with path.open("rb") as opened, parquet.ParquetFile(opened) as file:  # a name may be a URL
-            part = self.share(file.metadata.num_rows)
-            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-            stops = np.cumsum(sizes)
-            starts = stops - sizes
-            wanted = np.flatnonzero((stops > part.start) & (starts < part.stop))
-            table = _read(path, file, wanted.tolist())
-            skipped = part.start - int(starts[wanted[0]]) if len(wanted) else 0
-            return table.slice(skipped, part.stop - part.start).to_pandas().reset_index(drop=True)
+        before = sum(everyone[: comm.rank])
+        first = _next_line(file, part.start, before)
+        last = _next_line(file, part.stop, before + quotes)
+        header = _header(file)
+        file.seek(0)
+        found = BytesIO(b"" if first == 0 else file.read(header))
+        found.seek(0, SEEK_END)
+        file.seek(first)
+        found.write(file.read(last - first))
+        found.seek(0)
+        return found
 
 
-ALONE = Ranks()
+def read_row_groups(comm: Communicator, path: Path) -> Any:
+    """Return this rank's rows of a .parquet as a pandas frame; of the others none is read.
+
+    Rows lie in groups, which are read whole: let there be at least one a rank.
+    """
+    parquet = optional("pyarrow.parquet", "reading tables", "data")
+    with path.open("rb") as opened, parquet.ParquetFile(opened) as file:  # a name may be a URL
+        part = comm.shard(file.metadata.num_rows)
+        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+        stops = np.cumsum(sizes)
+        starts = stops - sizes
+        wanted = np.flatnonzero((stops > part.start) & (starts < part.stop))
+        table = _read(path, file, wanted.tolist())
+        skipped = part.start - int(starts[wanted[0]]) if len(wanted) else 0
+        return table.slice(skipped, part.stop - part.start).to_pandas().reset_index(drop=True)
 
 
 def _quotes(file: Any, part: slice) -> int:

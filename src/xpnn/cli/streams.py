@@ -18,42 +18,42 @@ class Screen(TextIOBase):
     What cannot be written is dropped, as if the stream were the null device: the disk is full,
     nobody reads any more. A report of a training matters less than the training. JSON goes here
     too: a program notices when the end of it is missing. A CSV without its last rows looks whole,
-    so `predict` writes to the stream ``beneath``.
+    so `predict` writes to the ``raw`` stream.
     """
 
-    def __init__(self, beneath: TextIO) -> None:
-        self.beneath = beneath
+    def __init__(self, raw: TextIO) -> None:
+        self.raw = raw
 
     def write(self, text: str) -> int:
         """Write the text, or drop it."""
         with suppress(OSError, ValueError):  # ValueError: it is closed
-            self.beneath.write(escaped_lines(text))
+            self.raw.write(escaped_lines(text))
         return len(text)
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """The encoding of the stream beneath."""
-        return self.beneath.encoding
+        """The encoding of the raw stream."""
+        return self.raw.encoding
 
     @property
     def buffer(self) -> BinaryIO:
-        """The stream of bytes beneath, for libraries that write those."""
-        return self.beneath.buffer
+        """The raw stream of bytes, for libraries that write those."""
+        return self.raw.buffer
 
     def flush(self) -> None:
         """Write the buffer at once, or drop it."""
         with suppress(OSError, ValueError):
-            self.beneath.flush()
+            self.raw.flush()
 
     def isatty(self) -> bool:
         """Whether it is a terminal."""
         with suppress(OSError, ValueError):
-            return self.beneath.isatty()
+            return self.raw.isatty()
         return False
 
     def fileno(self) -> int:
         """Return the descriptor."""
-        return self.beneath.fileno()
+        return self.raw.fileno()
 
 
 @contextmanager
@@ -74,10 +74,10 @@ def screens() -> Iterator[None]:
                 _leave(stream, waits=waits)
 
 
-def beneath(stream: Any) -> TextIO:
-    """Return the stream itself, which fails, and escapes nothing."""
-    found: TextIO = getattr(stream, "beneath", stream)
-    return found
+def raw_stream(screen: Any) -> TextIO:
+    """Return the stream that a `Screen` writes to, which may fail and escapes nothing."""
+    stream: TextIO = getattr(screen, "raw", screen)
+    return stream
 
 
 def say(*lines: object) -> None:

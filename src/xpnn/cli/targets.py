@@ -6,7 +6,7 @@ import numpy as np
 
 from .._typing import Array
 from ..exceptions import ArgumentError
-from .reading import Examples
+from .examples import Examples
 
 CLASSIFICATION, REGRESSION = "classification", "regression"
 LETTERS = 1000

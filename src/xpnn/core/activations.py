@@ -24,20 +24,20 @@ class Activation:
 
     Parameters
     ----------
-    g : callable (Z, xp) -> A
-        Z and A have shape (n[l], m); ``xp`` is the namespace whose functions it calls, as in
-        ``xp.exp(Z)``. Z is to stay as it is: no ``Z *= 2``.
+    value : callable (Z, xp) -> A
+        The function g. Z and A have shape (n[l], m). ``xp`` is the namespace whose functions it
+        calls, as in ``xp.exp(Z)``. It must not change Z: no ``Z *= 2``.
     derivative : callable (Z, A, xp) -> array, shape (n[l], m), optional
         g′(Z), elementwise. Without it (as for softmax, which is not elementwise)
         `xpnn.graph` differentiates g.
     name : str, optional
-        The name of the function g unless given. An output named ``sigmoid`` or ``softmax`` is
-        a probability to `Network.predict` and `Network.score`.
+        The name of the function ``value`` unless given. `Network.predict` and `Network.score`
+        read an output named ``sigmoid`` or ``softmax`` as a probability.
 
     Raises
     ------
     ArgumentTypeError
-        If g or its derivative is not a function.
+        If ``value`` or ``derivative`` is not a function.
 
     Examples
     --------
@@ -51,16 +51,16 @@ class Activation:
     True
     """
 
-    g: G
+    value: G
     derivative: GPrime | None = None
     name: str = ""
 
     def __post_init__(self) -> None:
-        check_function("g", self.g, "(Z, xp) -> A")
+        check_function("value", self.value, "(Z, xp) -> A")
         if self.derivative is not None:
             check_function("derivative", self.derivative, "(Z, A, xp) -> array")
         if not self.name:
-            object.__setattr__(self, "name", function_name(self.g))
+            object.__setattr__(self, "name", function_name(self.value))
 
     def forward(self, Z: Array, b: Array, xp: Namespace) -> tuple[Array, Array]:
         """Z ← Z + b,  A = g(Z); both of shape (n[l], m), b of shape (n[l], 1).
@@ -68,7 +68,7 @@ class Activation:
         Consumes Z: it may be overwritten.
         """
         Z += b
-        return Z, self.g(Z, xp)
+        return Z, self.value(Z, xp)
 
     def backward(self, dA: Array, Z: Array, A: Array, xp: Namespace) -> Array:
         """dZ = dA * g′(Z), shape (n[l], m); by the graph if g has no derivative of its own.
@@ -76,7 +76,7 @@ class Activation:
         Consumes dA: it may be overwritten.
         """
         if self.derivative is None:
-            return graph.pullback(lambda Z: self.g(Z, graph), Z, dA)
+            return graph.pullback(lambda Z: self.value(Z, graph), Z, dA)
         dA *= self.derivative(Z, A, xp)
         return dA
 

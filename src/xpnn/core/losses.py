@@ -22,7 +22,7 @@ from ..validation.functions import check_function
 from .activations import activation
 
 ANY = float("inf")
-OfTwoArrays: TypeAlias = Callable[[Array, Array, Namespace], Array]
+LossFunction: TypeAlias = Callable[[Array, Array, Namespace], Array]
 
 
 @dataclass(frozen=True)
@@ -31,25 +31,25 @@ class Loss:
 
     Parameters
     ----------
-    of_output : callable (A, Y, xp) -> ℓ, shape (n_y, m) or (1, m)
+    value : callable (A, Y, xp) -> ℓ, shape (n_y, m) or (1, m)
         One term an output unit, or one an example; not yet the mean over the examples.
-    dA : callable (A, Y, xp) -> dℓ/dA, shape (n_y, m), optional
-        Without it `xpnn.graph` differentiates ``of_output``.
-    of_logits : callable (Z, Y, xp) -> ℓ, shape (n_y, m), optional
-        The same loss from Z for the canonical output.
+    derivative : callable (A, Y, xp) -> dℓ/dA, shape (n_y, m), optional
+        Without it `xpnn.graph` differentiates ``value``.
+    from_logits : callable (Z, Y, xp) -> ℓ, shape (n_y, m), optional
+        The same loss from Z, the logits of the canonical output.
     canonical : str, optional
-        The output activation with dℓ/dZ = A − Y, if there is one.
+        The output activation for which dℓ/dZ = A − Y, if there is one.
     outputs : tuple of str, optional
         Every output activation whose range suits the loss; any, unless given.
     target_range : tuple of float, optional
         Smallest and largest y that make sense.
     name : str, optional
-        The name of the function ``of_output`` unless given.
+        The name of the function ``value`` unless given.
 
     Raises
     ------
     ArgumentTypeError
-        If ``of_output`` or ``dA`` is not a function.
+        If ``value``, ``derivative`` or ``from_logits`` is not a function.
 
     Examples
     --------
@@ -58,30 +58,30 @@ class Loss:
     >>> import xpnn
     >>> def log_cosh(A, Y, xp):
     ...     return xp.logaddexp(A - Y, Y - A)
-    >>> net = xpnn.Network([1, 1], output="identity", cost=xpnn.Loss(log_cosh))
+    >>> net = xpnn.Network([1, 1], output="identity", loss=xpnn.Loss(log_cosh))
     >>> xpnn.gradient_check(net, net.init(rng=0), [[0.5, 1.0]], [[1.0, 9.0]]).difference < 1e-7
     True
     """
 
-    of_output: OfTwoArrays
-    dA: OfTwoArrays | None = None
-    of_logits: OfTwoArrays | None = None
+    value: LossFunction
+    derivative: LossFunction | None = None
+    from_logits: LossFunction | None = None
     canonical: str | None = None
     outputs: tuple[str, ...] | None = None
     target_range: tuple[float, float] = (-ANY, ANY)
     name: str = ""
 
     def __post_init__(self) -> None:
-        check_function("of_output", self.of_output, "(A, Y, xp) -> ℓ")
-        if self.dA is not None:
-            check_function("dA", self.dA, "(A, Y, xp) -> dℓ/dA")
+        check_function("value", self.value, "(A, Y, xp) -> ℓ")
+        if self.derivative is not None:
+            check_function("derivative", self.derivative, "(A, Y, xp) -> dℓ/dA")
         if self.canonical is not None:
             activation(self.canonical)
-        if self.of_logits is not None:
-            check_function("of_logits", self.of_logits, "(Z, Y, xp) -> ℓ")
+        if self.from_logits is not None:
+            check_function("from_logits", self.from_logits, "(Z, Y, xp) -> ℓ")
             if self.canonical is None:
                 raise ArgumentError(
-                    "of_logits: expected canonical= with it, the output activation of which Z is "
+                    "from_logits: expected canonical= with it, the output activation of which Z is "
                     "the argument, such as canonical='sigmoid'."
                 )
         set_field = object.__setattr__  # frozen
@@ -89,7 +89,7 @@ class Loss:
             set_field(self, "outputs", tuple(self.outputs))
         set_field(self, "target_range", tuple(self.target_range))
         if not self.name:
-            set_field(self, "name", function_name(self.of_output))
+            set_field(self, "name", function_name(self.value))
 
 
 def binary_cross_entropy(A: Array, Y: Array, xp: Namespace) -> Array:
@@ -99,12 +99,12 @@ def binary_cross_entropy(A: Array, Y: Array, xp: Namespace) -> Array:
     return -(log_A * Y + log_not_A * (1.0 - Y))
 
 
-def binary_cross_entropy_dA(A: Array, Y: Array, xp: Namespace) -> Array:
+def binary_cross_entropy_derivative(A: Array, Y: Array, xp: Namespace) -> Array:
     """−y/a + (1 − y)/(1 − a); a term whose numerator is 0 is 0."""
     return (1.0 - Y) / xp.where(Y == 1.0, 1.0, 1.0 - A) - Y / xp.where(Y == 0.0, 1.0, A)
 
 
-def binary_cross_entropy_of_logits(Z: Array, Y: Array, xp: Namespace) -> Array:
+def binary_cross_entropy_from_logits(Z: Array, Y: Array, xp: Namespace) -> Array:
     """log(1 + e^z) − y z, with log(1 + e^z) = max(z, 0) + log(1 + e^−|z|).
 
     −|z| is written z − 2 max(z, 0): so the derivative at z = 0 is ½ − y whichever side
@@ -119,12 +119,12 @@ def categorical_cross_entropy(A: Array, Y: Array, xp: Namespace) -> Array:
     return -(xp.log(xp.where(Y > 0.0, A, 1.0)) * Y)
 
 
-def categorical_cross_entropy_dA(A: Array, Y: Array, xp: Namespace) -> Array:
+def categorical_cross_entropy_derivative(A: Array, Y: Array, xp: Namespace) -> Array:
     """−y_k / a_k; 0 where y_k = 0."""
     return -(Y / xp.where(Y > 0.0, A, 1.0))
 
 
-def categorical_cross_entropy_of_logits(Z: Array, Y: Array, xp: Namespace) -> Array:
+def categorical_cross_entropy_from_logits(Z: Array, Y: Array, xp: Namespace) -> Array:
     """y_k (log Σ_j e^z_j − z_k), the maximum of z taken out of both."""
     Z = Z - xp.max(Z, axis=0, keepdims=True)
     log_sum = xp.log(xp.sum(xp.exp(Z), axis=0, keepdims=True))
@@ -137,7 +137,7 @@ def squared_error(A: Array, Y: Array, xp: Namespace) -> Array:
     return 0.5 * (E * E)
 
 
-def squared_error_dA(A: Array, Y: Array, xp: Namespace) -> Array:
+def squared_error_derivative(A: Array, Y: Array, xp: Namespace) -> Array:
     """a − y."""
     return A - Y
 
@@ -147,12 +147,12 @@ def poisson(A: Array, Y: Array, xp: Namespace) -> Array:
     return A - xp.log(xp.where(Y > 0.0, A, 1.0)) * Y
 
 
-def poisson_dA(A: Array, Y: Array, xp: Namespace) -> Array:
+def poisson_derivative(A: Array, Y: Array, xp: Namespace) -> Array:
     """1 − y/a; 1 where y = 0."""
     return 1.0 - Y / xp.where(Y > 0.0, A, 1.0)
 
 
-def poisson_of_logits(Z: Array, Y: Array, xp: Namespace) -> Array:
+def poisson_from_logits(Z: Array, Y: Array, xp: Namespace) -> Array:
     """e^z − y z."""
     return xp.exp(Z) - Z * Y
 
@@ -160,8 +160,8 @@ def poisson_of_logits(Z: Array, Y: Array, xp: Namespace) -> Array:
 LOSSES = {
     "binary_cross_entropy": Loss(
         binary_cross_entropy,
-        binary_cross_entropy_dA,
-        binary_cross_entropy_of_logits,
+        binary_cross_entropy_derivative,
+        binary_cross_entropy_from_logits,
         canonical="sigmoid",
         outputs=("sigmoid",),
         target_range=(0.0, 1.0),
@@ -169,8 +169,8 @@ LOSSES = {
     ),
     "categorical_cross_entropy": Loss(
         categorical_cross_entropy,
-        categorical_cross_entropy_dA,
-        categorical_cross_entropy_of_logits,
+        categorical_cross_entropy_derivative,
+        categorical_cross_entropy_from_logits,
         canonical="softmax",
         outputs=("softmax", "sigmoid"),
         target_range=(0.0, 1.0),
@@ -178,7 +178,7 @@ LOSSES = {
     ),
     "squared_error": Loss(
         squared_error,
-        squared_error_dA,
+        squared_error_derivative,
         squared_error,
         canonical="identity",
         outputs=("identity", "sigmoid", "tanh", "relu", "leaky_relu", "exp"),
@@ -187,8 +187,8 @@ LOSSES = {
     ),
     "poisson": Loss(
         poisson,
-        poisson_dA,
-        poisson_of_logits,
+        poisson_derivative,
+        poisson_from_logits,
         canonical="exp",
         outputs=("exp", "sigmoid"),
         target_range=(0.0, ANY),
@@ -212,4 +212,4 @@ def loss(name: str) -> Loss:
     try:
         return LOSSES[name]
     except (KeyError, TypeError):
-        raise unknown_name("cost", name, LOSSES) from None
+        raise unknown_name("loss", name, LOSSES) from None

@@ -31,7 +31,7 @@ def count(sizes: tuple[int, ...]) -> int:
     return sum(n * (n_prev + 1) for n_prev, n in pairwise(sizes))
 
 
-def to_vector(params: Params, xp: Namespace) -> Array:
+def ravel(params: Params, xp: Namespace) -> Array:
     """Flatten the layers into θ, shape (count(sizes),): a new array."""
     return xp.concat([part for W, b in params for part in (xp.reshape(W, (-1,)), b[:, 0])])
 
@@ -41,7 +41,7 @@ def pairs(arrays: Sequence[Array]) -> Params:
     return tuple(Layer(W, b) for W, b in zip(arrays[::2], arrays[1::2], strict=True))
 
 
-def from_vector(theta: Array, sizes: tuple[int, ...], xp: Namespace) -> Params:
+def unravel(theta: Array, sizes: tuple[int, ...], xp: Namespace) -> Params:
     """Cut θ into the layers: views of θ where the library has views."""
     layers = []
     start = 0

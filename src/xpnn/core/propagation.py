@@ -53,7 +53,7 @@ def forward(
 
 def is_canonical(output: Activation, loss: Loss) -> bool:
     """Whether dℓ/dZ[L] = A[L] − Y for this pair."""
-    return loss.canonical is not None and output.g is ACTIVATIONS[loss.canonical].g
+    return loss.canonical is not None and output.value is ACTIVATIONS[loss.canonical].value
 
 
 def cost(
@@ -68,10 +68,10 @@ def cost(
 ) -> Array:
     """J = Σ_i share_i ℓ_i + ½ decay Σ_l ‖W[l]‖², a 0-d array; Y has shape (n_y, m)."""
     _, Z, A = caches[-1]
-    if is_canonical(activations[-1], loss) and loss.of_logits is not None:
-        losses = loss.of_logits(Z, Y, xp)
+    if is_canonical(activations[-1], loss) and loss.from_logits is not None:
+        losses = loss.from_logits(Z, Y, xp)
     else:
-        losses = loss.of_output(A, Y, xp)
+        losses = loss.value(A, Y, xp)
     J = xp.sum(losses * share)
     return J if decay is None else J + penalty(params, decay, xp)
 
@@ -121,9 +121,9 @@ def output_error(
 
 def output_dA(A: Array, Y: Array, loss: Loss, xp: Namespace) -> Array:
     """dℓ/dA[L], shape (n_y, m); by the graph if the loss has no derivative of its own."""
-    if loss.dA is None:
-        return graph.grad(lambda A: graph.sum(loss.of_output(A, Y, graph)))(A)
-    return loss.dA(A, Y, xp)
+    if loss.derivative is None:
+        return graph.grad(lambda A: graph.sum(loss.value(A, Y, graph)))(A)
+    return loss.derivative(A, Y, xp)
 
 
 def previous_dA(W: Array, dZ: Array) -> Array:

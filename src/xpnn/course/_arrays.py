@@ -12,13 +12,16 @@ import numpy as np
 from .._backends import get_backend
 from .._backends.base import Backend
 from .._backends.numpy import NumpyBackend
-from .._backends.selection import backend_class_of, mixed
+from .._backends.registry import find_backend
+from .._backends.selection import backend_mismatch
 from .._typing import Array, Rng
 from ..core.losses import LOSSES
 from ..core.parameters import Params, initial_weights
 from ..data.rng import legacy_rng
 from ..exceptions import ArgumentError, ArgumentTypeError, unknown_name
-from ..validation import columns as boundary
+from ..validation.arrays import check_shape, is_sparse, to_backend
+from ..validation.columns import layers_of
+from ..validation.memory import check_layers_fit
 from ..validation.numbers import positive_int, real_number
 
 CROSS_ENTROPY = LOSSES["binary_cross_entropy"]
@@ -26,7 +29,7 @@ SCALES = {"small": "small", "sqrt": "lecun", "he": "he", "zeros": "zeros"}
 
 
 @contextmanager
-def together(**named: Any) -> Iterator[tuple[Backend, *tuple[Any, ...]]]:
+def on_one_backend(**named: Any) -> Iterator[tuple[Backend, *tuple[Any, ...]]]:
     """Bring the arrays of one call to one library, device and floating dtype.
 
     Yields the backend and the arrays, in a context in which its device is the current one.
@@ -39,12 +42,8 @@ def together(**named: Any) -> Iterator[tuple[Backend, *tuple[Any, ...]]]:
 
 def owners(named: Mapping[str, Any]) -> dict[str, Backend]:
     """Return the backend of every argument that is an array."""
-    found = {}
-    for name, x in named.items():
-        owner = backend_class_of(x)
-        if owner is not None:
-            found[name] = owner.at(x)
-    return found
+    found = {name: find_backend(x) for name, x in named.items()}
+    return {name: backend for name, backend in found.items() if backend is not None}
 
 
 def meeting_place(found: Mapping[str, Backend]) -> Backend:
@@ -56,8 +55,8 @@ def meeting_place(found: Mapping[str, Backend]) -> Backend:
     on_devices = {name: b for name, b in found.items() if not isinstance(b, NumpyBackend)}
     for name, backend in on_devices.items():
         first, *_ = on_devices
-        if not backend.same_place(on_devices[first]):
-            raise mixed(name, backend, first, on_devices[first])
+        if not backend.same_device(on_devices[first]):
+            raise backend_mismatch(name, backend, first, on_devices[first])
     there = on_devices or found
     deciding = [b for name, b in there.items() if name[:1] not in "Yy"] or list(there.values())
     floating = {b.dtype_name for b in deciding if b.xp.isdtype(b.dtype, "real floating")}
@@ -68,17 +67,17 @@ def meeting_place(found: Mapping[str, Backend]) -> Backend:
 def _joined(name: str, x: Any, found: Backend | None, backend: Backend) -> Array:
     if found == backend and _is_plain(x):
         return x
-    return boundary.place(name, x, backend, backend.dtype)
+    return to_backend(name, x, backend, backend.dtype)
 
 
 def _is_plain(x: Any) -> bool:
     """Whether an array needs no looking into: not masked, no matrix, no scalar, not sparse."""
     plain = type(x) is np.ndarray or not isinstance(x, np.ndarray | np.generic)
-    return plain and not boundary.is_sparse(x)
+    return plain and not is_sparse(x)
 
 
 @contextmanager
-def together_as_they_are(**named: Any) -> Iterator[tuple[Any, ...]]:
+def on_one_device(**named: Any) -> Iterator[tuple[Any, ...]]:
     """Bring arrays together that are only moved about, each in its own dtype."""
     found = owners(named)
     backend = meeting_place(found)
@@ -88,10 +87,10 @@ def together_as_they_are(**named: Any) -> Iterator[tuple[Any, ...]]:
 
 def _moved(name: str, x: Any, found: Backend | None, backend: Backend) -> Array:
     if found is None:
-        return boundary.place(name, x, with_dtype(backend, "float64"))
-    if found.same_place(backend) and _is_plain(x):
+        return to_backend(name, x, with_dtype(backend, "float64"))
+    if found.same_device(backend) and _is_plain(x):
         return x
-    return boundary.place(name, x, with_dtype(backend, found.dtype_name))
+    return to_backend(name, x, with_dtype(backend, found.dtype_name))
 
 
 def with_dtype(backend: Backend, name: str) -> Backend:
@@ -165,7 +164,7 @@ def initial_parameters(
         raise ArgumentError(
             f"layers_dims: expected at least inputs and outputs, like (64, 10), found {sizes}."
         )
-    boundary.check_memory("layers_dims", sizes)
+    check_layers_fit("layers_dims", sizes)
     if isinstance(scale, str):
         if scale not in SCALES:
             raise unknown_name("scale", scale, SCALES)
@@ -173,79 +172,12 @@ def initial_parameters(
     else:
         factor = real_number("scale", scale, "a number, or one of small, sqrt, he, zeros")
         weights = [factor * rng.standard_normal((n, n_prev)) for n_prev, n in pairwise(sizes)]
-    return to_dict(boundary.layers_of(weights, backend))
+    return to_dict(layers_of(weights, backend))
 
 
 def accuracy(predicted: Any, Y: Any) -> float:
     """Return the share of predictions that equal Y."""
-    with together(Y=Y, predicted=predicted) as (backend, Y, predicted):
-        boundary.check_shape("Y", Y, tuple(predicted.shape))
+    with on_one_backend(Y=Y, predicted=predicted) as (backend, Y, predicted):
+        check_shape("Y", Y, tuple(predicted.shape))
         right = backend.xp.astype(predicted == Y, backend.dtype)
         return backend.number(backend.xp.sum(right)) / int(prod(right.shape))
-
-
-# ---- shapes -----------------------------------------------------------------
-
-
-def check_examples(name: str, x: Array) -> None:
-    """Raise unless ``x`` has two dimensions and at least one column."""
-    if x.ndim != 2:
-        raise ArgumentError(
-            f"{name}: expected shape (n, m), a column an example, found {tuple(x.shape)}; "
-            f"reshape it, labels with {name}.reshape(1, -1)."
-        )
-    boundary.check_columns(name, x, x.shape[0])
-
-
-def check_training_set(X: Array, Y: Array, backend: Backend, part: str = "") -> None:
-    """Raise unless X and Y can train a model."""
-    check_examples(f"X{part}", X)
-    check_examples(f"Y{part}", Y)
-    m = X.shape[1]
-    if X.shape[0] == Y.shape[1] != m:
-        raise ArgumentError(
-            f"X{part}: expected {Y.shape[1]} columns, one an example as in Y{part}, found shape "
-            f"{tuple(X.shape)}; pass X{part}.T."
-        )
-    if Y.shape[1] != m:
-        cure = f"; pass Y{part}.T" if Y.shape[0] == m else ""
-        raise ArgumentError(
-            f"Y{part}: expected {m} columns, one an example as in X{part}, found shape "
-            f"{tuple(Y.shape)}{cure}."
-        )
-    boundary.check_finite(f"X{part}", X, backend)
-    check_targets(Y, backend, part)
-
-
-def check_targets(Y: Array, backend: Backend, part: str = "") -> None:
-    """Raise for targets that are not finite, and for whole numbers other than 0 and 1."""
-    boundary.check_finite(f"Y{part}", Y, backend)
-    xp = backend.xp
-    # the notes try their functions on targets drawn from N(0, 1) too
-    whole = backend.all_true(xp.floor(Y) == Y)
-    if whole and not backend.all_true((Y == 0.0) | (Y == 1.0)):
-        raise ArgumentError(
-            f"Y{part}: expected labels 0 and 1, found {float(xp.min(Y)):g} to "
-            f"{float(xp.max(Y)):g}; for more classes use xpnn.Network with output='softmax'."
-        )
-
-
-def check_layers(layers: Params, X: Array, backend: Backend) -> None:
-    """Raise unless X is finite and fits the first W, and each W[l] and b[l] the layer before."""
-    check_examples("X", X)
-    boundary.check_finite("X", X, backend)
-    W1 = layers[0].W
-    n_prev = W1.shape[1] if W1.ndim == 2 else X.shape[0]
-    boundary.check_columns("X", X, n_prev)
-    for l, (W, b) in enumerate(layers, 1):
-        check_layer(W, b, n_prev, f"layer {l - 1} has {n_prev} units", l)
-        n_prev = W.shape[0]
-
-
-def check_layer(W: Array, b: Array, n_prev: int, reason: str, l: int | str = "") -> None:
-    """Raise unless W has n_prev columns, for this reason, and b an entry a row of W."""
-    if W.ndim != 2 or W.shape[1] != n_prev:
-        raise ArgumentError(
-            f"W{l}: expected shape (n, {n_prev}), as {reason}, found {tuple(W.shape)}."
-        )
-    boundary.check_shape(f"b{l}", b, (W.shape[0], 1))

@@ -10,9 +10,9 @@ from ..core.parameters import Params
 from ..network import Network
 from ..training.step import joining
 from ..training.trainer import Trainer
-from ..validation import columns as boundary
+from ..validation.arrays import check_shape
 from ..validation.numbers import positive_int
-from ._arrays import by_layer, entries, together
+from ._arrays import by_layer, entries, on_one_backend
 
 
 class Descent(NamedTuple):
@@ -76,11 +76,11 @@ def step(
         for key, array in slot.items()
     }
     moved = []
-    with together(**parameters, **grads, **slots) as (backend, *arrays):
+    with on_one_backend(**parameters, **grads, **slots) as (backend, *arrays):
         for i, slope in enumerate(slopes):
             theta, g, *old = (backend.xp.asarray(a, copy=True) for a in arrays[i :: len(slopes)])
             for array in (g, *old):
-                boundary.check_shape(slope, array, tuple(theta.shape))
+                check_shape(slope, array, tuple(theta.shape))
             theta, new = optimizer.update(theta, g, tuple(old), scalars, backend.xp)
             moved.append((theta, *new))
     thetas, *after = zip(*moved, strict=True)

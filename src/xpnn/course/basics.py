@@ -15,7 +15,8 @@ from .._typing import Array
 from ..core.activations import activation
 from ..core.activations import softmax as softmax_of_columns
 from ..exceptions import ArgumentError
-from ._arrays import together, together_as_they_are
+from ..validation.arrays import check_shape
+from ._arrays import on_one_backend, on_one_device
 
 __all__ = [
     "sigmoid",
@@ -39,6 +40,8 @@ __all__ = [
     "loop_exp",
     "exp",
 ]
+
+OTHER = "the other argument"
 
 LARGEST = log(float_info.max)  # beyond, Python's own exp is an error
 
@@ -82,10 +85,10 @@ def sigmoid_derivative(z: Any) -> Array:
     >>> sigmoid_derivative([0.0, 2.0])
     array([0.25      , 0.10499359])
     """
-    with together(z=z) as (backend, z):
+    with on_one_backend(z=z) as (backend, z):
         g = activation("sigmoid")
         assert g.derivative is not None
-        return g.derivative(z, g.g(z, backend.xp), backend.xp)
+        return g.derivative(z, g.value(z, backend.xp), backend.xp)
 
 
 def relu(z: Any) -> Array:
@@ -147,14 +150,14 @@ def softmax(x: Any) -> Array:
     array([[0.5       , 0.5       ],
            [0.88079708, 0.11920292]])
     """
-    with together(x=x) as (backend, x):
+    with on_one_backend(x=x) as (backend, x):
         _check_dimensions("x", x, 2)
         return softmax_of_columns(x.T, backend.xp).T
 
 
 def _g(name: str, z: Any) -> Array:
-    with together(z=z) as (backend, z):
-        return activation(name).g(z, backend.xp)
+    with on_one_backend(z=z) as (backend, z):
+        return activation(name).value(z, backend.xp)
 
 
 # ---- arrays of examples -----------------------------------------------------
@@ -179,7 +182,7 @@ def image2vector(image: Any) -> Array:
     >>> image2vector(np.zeros((64, 64, 3))).shape, image2vector(np.zeros((5, 64, 64, 3))).shape
     ((12288, 1), (12288, 5))
     """
-    with together_as_they_are(image=image) as (backend, image):
+    with on_one_device(image=image) as (backend, image):
         if image.ndim not in (3, 4) or 0 in image.shape:
             raise ArgumentError(
                 "image: expected shape (h, w, c), or (m, h, w, c) for several, none of them 0, "
@@ -208,7 +211,7 @@ def normalize_rows(x: Any) -> Array:
     >>> normalize_rows([[0.0, 3.0, 4.0]])
     array([[0. , 0.6, 0.8]])
     """
-    with together(x=x) as (backend, x):
+    with on_one_backend(x=x) as (backend, x):
         _check_dimensions("x", x, 2)
         return x / backend.xp.sqrt(backend.xp.sum(x * x, axis=1, keepdims=True))
 
@@ -235,7 +238,7 @@ def percentages(A: Any) -> Array:
            [ 2. , 43.5],
            [ 3.1, 56.5]])
     """
-    with together(A=A) as (backend, A):
+    with on_one_backend(A=A) as (backend, A):
         _check_dimensions("A", A, 2)
         return 100.0 * A / backend.xp.sum(A, axis=0, keepdims=True)
 
@@ -253,8 +256,8 @@ def L1(yhat: Any, y: Any) -> float:
     >>> L1([0.5, 0.25], [1.0, 0.0])
     0.75
     """
-    with together(yhat=yhat, y=y) as (backend, yhat, y):
-        _check_shape("y", y, tuple(yhat.shape))
+    with on_one_backend(yhat=yhat, y=y) as (backend, yhat, y):
+        check_shape("y", y, tuple(yhat.shape), OTHER)
         return backend.number(backend.xp.sum(backend.xp.abs(y - yhat)))
 
 
@@ -271,8 +274,8 @@ def L2(yhat: Any, y: Any) -> float:
     >>> L2([0.5, 0.25], [1.0, 0.0])
     0.3125
     """
-    with together(yhat=yhat, y=y) as (backend, yhat, y):
-        _check_shape("y", y, tuple(yhat.shape))
+    with on_one_backend(yhat=yhat, y=y) as (backend, yhat, y):
+        check_shape("y", y, tuple(yhat.shape), OTHER)
         return backend.number(backend.xp.sum((y - yhat) ** 2))
 
 
@@ -292,7 +295,7 @@ def loop_dot(a: Any, b: Any) -> float:
     >>> loop_dot([1.0, 2.0], [3.0, 4.0])
     11.0
     """
-    _, a, b = _on_host(a=a, b=b)
+    _, a, b = _for_loops(a=a, b=b)
     _check_vectors(a, b)
     total = 0.0
     for i in range(len(a)):
@@ -313,7 +316,7 @@ def dot(a: Any, b: Any) -> float:
     >>> dot([1.0, 2.0], [3.0, 4.0])
     11.0
     """
-    with together(a=a, b=b) as (backend, a, b):
+    with on_one_backend(a=a, b=b) as (backend, a, b):
         _check_vectors(a, b)
         return backend.number(a @ b)
 
@@ -337,7 +340,7 @@ def loop_outer(a: Any, b: Any) -> Array:
     array([[3., 4.],
            [6., 8.]])
     """
-    backend, a, b = _on_host(a=a, b=b)
+    backend, a, b = _for_loops(a=a, b=b)
     _check_dimensions("a", a, 1)
     _check_dimensions("b", b, 1)
     products = [[0.0] * len(b) for _ in range(len(a))]
@@ -366,7 +369,7 @@ def outer(a: Any, b: Any) -> Array:
     array([[3., 4.],
            [6., 8.]])
     """
-    with together(a=a, b=b) as (_, a, b):
+    with on_one_backend(a=a, b=b) as (_, a, b):
         _check_dimensions("a", a, 1)
         _check_dimensions("b", b, 1)
         return a[:, None] * b[None, :]
@@ -389,7 +392,7 @@ def loop_multiply(a: Any, b: Any) -> Array:
     >>> loop_multiply([1.0, 2.0], [3.0, 4.0])
     array([3., 8.])
     """
-    backend, a, b = _on_host(a=a, b=b)
+    backend, a, b = _for_loops(a=a, b=b)
     _check_vectors(a, b)
     products = [0.0] * len(a)
     for i in range(len(a)):
@@ -414,7 +417,7 @@ def multiply(a: Any, b: Any) -> Array:
     >>> multiply([1.0, 2.0], [3.0, 4.0])
     array([3., 8.])
     """
-    with together(a=a, b=b) as (_, a, b):
+    with on_one_backend(a=a, b=b) as (_, a, b):
         _check_vectors(a, b)
         return a * b
 
@@ -437,7 +440,7 @@ def loop_matvec(A: Any, v: Any) -> Array:
     >>> loop_matvec([[1.0, 2.0], [3.0, 4.0]], [10.0, 1.0])
     array([12., 34.])
     """
-    backend, A, v = _on_host(A=A, v=v)
+    backend, A, v = _for_loops(A=A, v=v)
     _check_matvec(A, v)
     u = [0.0] * len(A)
     for i in range(len(A)):
@@ -464,7 +467,7 @@ def matvec(A: Any, v: Any) -> Array:
     >>> matvec([[1.0, 2.0], [3.0, 4.0]], [10.0, 1.0])
     array([12., 34.])
     """
-    with together(A=A, v=v) as (_, A, v):
+    with on_one_backend(A=A, v=v) as (_, A, v):
         _check_matvec(A, v)
         return A @ v
 
@@ -486,7 +489,7 @@ def loop_exp(v: Any) -> Array:
     >>> loop_exp([0.0, 1.0])
     array([1.        , 2.71828183])
     """
-    backend, v = _on_host(v=v)
+    backend, v = _for_loops(v=v)
     _check_dimensions("v", v, 1)
     u = [0.0] * len(v)
     for i in range(len(v)):
@@ -514,9 +517,9 @@ def exp(v: Any) -> Array:
     return _g("exp", v)
 
 
-def _on_host(**named: Any) -> tuple[Any, ...]:
+def _for_loops(**named: Any) -> tuple[Any, ...]:
     """Return the backend of the arrays, and these on the host, for a loop over their entries."""
-    with together(**named) as (backend, *arrays):
+    with on_one_backend(**named) as (backend, *arrays):
         return backend, *map(backend.to_numpy, arrays)
 
 
@@ -530,16 +533,9 @@ def _check_dimensions(name: str, x: Array, ndim: int) -> None:
 
 def _check_vectors(a: Array, b: Array) -> None:
     _check_dimensions("a", a, 1)
-    _check_shape("b", b, tuple(a.shape))
+    check_shape("b", b, tuple(a.shape), OTHER)
 
 
 def _check_matvec(A: Array, v: Array) -> None:
     _check_dimensions("A", A, 2)
-    _check_shape("v", v, (A.shape[1],))
-
-
-def _check_shape(name: str, x: Array, expected: tuple[int, ...]) -> None:
-    if tuple(x.shape) != expected:
-        raise ArgumentError(
-            f"{name}: expected shape {expected}, to fit the other argument, found {tuple(x.shape)}."
-        )
+    check_shape("v", v, (A.shape[1],), OTHER)

@@ -20,19 +20,16 @@ from ..core.optimizers import gradient_descent
 from ..core.parameters import Layer, pairs
 from ..exceptions import ArgumentError
 from ..network import Network
-from ..validation import columns as boundary
+from ..validation.arrays import check_columns, check_shape
+from ..validation.columns import check_layer, check_layers, check_training_set
+from ..validation.targets import check_binary
 from ._arrays import (
     CROSS_ENTROPY,
     accuracy,
     by_layer,
-    check_examples,
-    check_layer,
-    check_layers,
-    check_targets,
-    check_training_set,
     initial_parameters,
+    on_one_backend,
     to_dict,
-    together,
 )
 from ._training import descend, step
 
@@ -161,8 +158,8 @@ def linear_activation_forward(
     >>> linear_activation_forward([[1.0], [2.0]], [[3.0, -4.0]], [[0.5]], "relu")[0]
     array([[0.]])
     """
-    with together(A_prev=A_prev, W=W, b=b) as (backend, A_prev, W, b):
-        check_examples("A_prev", A_prev)
+    with on_one_backend(A_prev=A_prev, W=W, b=b) as (backend, A_prev, W, b):
+        check_columns("A_prev", A_prev)
         n_prev = A_prev.shape[0]
         check_layer(W, b, n_prev, f"A_prev has {n_prev} rows")
         g = look_up(activation)
@@ -192,7 +189,7 @@ def L_model_forward(X: Any, parameters: Mapping[str, Any]) -> tuple[Array, list[
     >>> AL, len(caches)
     (array([[0.5]]), 2)
     """
-    with together(X=X, **by_layer(parameters)) as (backend, X, *arrays):
+    with on_one_backend(X=X, **by_layer(parameters)) as (backend, X, *arrays):
         layers = pairs(arrays)
         check_layers(layers, X, backend)
         activations = (*(RELU,) * (len(layers) - 1), SIGMOID)
@@ -216,9 +213,9 @@ def compute_cost(AL: Any, Y: Any) -> float:
     >>> round(compute_cost([[0.5, 0.9]], [[0, 1]]), 4)
     0.3993
     """
-    with together(AL=AL, Y=Y) as (backend, AL, Y):
+    with on_one_backend(AL=AL, Y=Y) as (backend, AL, Y):
         check_output(AL, Y, backend)
-        losses = CROSS_ENTROPY.of_output(AL, Y, backend.xp)
+        losses = CROSS_ENTROPY.value(AL, Y, backend.xp)
         return backend.number(backend.xp.sum(losses)) / int(AL.shape[1])
 
 
@@ -248,12 +245,12 @@ def linear_backward(dZ: Any, cache: Any) -> tuple[Array, Array, Array]:
     (array([[3., 3.]]), array([[1.5]]), array([[1.]]))
     """
     A_prev, W, _ = _unpacked(cache, "A_prev", "W", "b")
-    with together(dZ=dZ, A_prev=A_prev, W=W) as (backend, dZ, A_prev, W):
-        check_examples("dZ", dZ)
-        check_examples("A_prev", A_prev)
+    with on_one_backend(dZ=dZ, A_prev=A_prev, W=W) as (backend, dZ, A_prev, W):
+        check_columns("dZ", dZ)
+        check_columns("A_prev", A_prev)
         m = dZ.shape[1]
-        boundary.check_shape("A_prev", A_prev, (A_prev.shape[0], m))
-        boundary.check_shape("W", W, (dZ.shape[0], A_prev.shape[0]))
+        check_shape("A_prev", A_prev, (A_prev.shape[0], m))
+        check_shape("W", W, (dZ.shape[0], A_prev.shape[0]))
         dW, db = propagation.layer_gradients(dZ / m, A_prev, W, None, backend.xp)
         return propagation.previous_dA(W, dZ), dW, db
 
@@ -349,7 +346,7 @@ def L_model_backward(AL: Any, Y: Any, caches: Sequence[Any]) -> dict[str, Array]
     >>> sorted(L_model_backward(AL, Y, caches))
     ['dA0', 'dA1', 'dW1', 'dW2', 'db1', 'db2']
     """
-    with together(AL=AL, Y=Y) as (backend, AL, Y):
+    with on_one_backend(AL=AL, Y=Y) as (backend, AL, Y):
         check_output(AL, Y, backend)
         dA = propagation.output_dA(AL, Y, CROSS_ENTROPY, backend.xp)
     if not caches:
@@ -473,11 +470,11 @@ def L_layer_model(
     (6, True)
     """
     parameters = initial_parameters(layers_dims, scale, rng, X)
-    with together(**parameters, X=X, Y=Y) as (backend, *arrays, X, Y):
+    with on_one_backend(**parameters, X=X, Y=Y) as (backend, *arrays, X, Y):
         layers = pairs(arrays)
         check_training_set(X, Y, backend)
-        boundary.check_columns("X", X, layers_dims[0])
-        boundary.check_shape("Y", Y, (layers_dims[-1], X.shape[1]))
+        check_columns("X", X, layers_dims[0])
+        check_shape("Y", Y, (layers_dims[-1], X.shape[1]))
         net = Network(layers_dims, hidden="relu", output="sigmoid")
         descent = descend(
             net, layers, X, Y, backend, num_iterations, learning_rate, 100, print_cost
@@ -507,7 +504,7 @@ def predict(X: Any, y: Any, parameters: Mapping[str, Any]) -> Array:
     array([[0., 1.]])
     """
     AL, _ = L_model_forward(X, parameters)
-    with together(AL=AL) as (backend, AL):
+    with on_one_backend(AL=AL) as (backend, AL):
         predicted = backend.xp.astype(AL > 0.5, AL.dtype)
     print(f"Accuracy: {accuracy(predicted, y)}")
     return predicted
@@ -515,9 +512,9 @@ def predict(X: Any, y: Any, parameters: Mapping[str, Any]) -> Array:
 
 def _error(dA: Any, Z: Any, g: Activation) -> Array:
     """dZ = dA * g′(Z)."""
-    with together(dA=dA, Z=Z) as (backend, dA, Z):
-        boundary.check_shape("dA", dA, tuple(Z.shape))
-        return g.backward(1.0 * dA, Z, g.g(Z, backend.xp), backend.xp)
+    with on_one_backend(dA=dA, Z=Z) as (backend, dA, Z):
+        check_shape("dA", dA, tuple(Z.shape))
+        return g.backward(1.0 * dA, Z, g.value(Z, backend.xp), backend.xp)
 
 
 def _unpacked(cache: Any, *names: str) -> Any:
@@ -530,7 +527,7 @@ def _unpacked(cache: Any, *names: str) -> Any:
 
 def check_output(AL: Array, Y: Array, backend: Backend) -> None:
     """Raise unless AL and Y have equal shapes (n_y, m), and Y is from 0 to 1."""
-    check_examples("AL", AL)
-    check_examples("Y", Y)
-    boundary.check_shape("Y", Y, tuple(AL.shape))
-    check_targets(Y, backend)
+    check_columns("AL", AL)
+    check_columns("Y", Y)
+    check_shape("Y", Y, tuple(AL.shape))
+    check_binary("Y", Y, backend)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .._backends.base import to_host
+from .._backends.host import to_host
 from .._typing import Array, Rng
 from ..core import optimizers, propagation
 from ..core.activations import ACTIVATIONS
@@ -14,20 +14,19 @@ from ..core.propagation import Cache
 from ..data.rng import legacy_rng
 from ..exceptions import ArgumentError
 from ..training.gradient_check import central_differences, relative_difference
-from ..validation import columns as boundary
+from ..validation.arrays import check_columns, check_shape
+from ..validation.columns import check_layers
 from ..validation.numbers import at_least_0, positive_int, real_number
+from ..validation.targets import check_binary
 from ._arrays import (
     CROSS_ENTROPY,
     by_layer,
-    check_examples,
-    check_layers,
-    check_targets,
     entries,
     meeting_place,
+    on_one_backend,
+    on_one_device,
     owners,
     to_dict,
-    together,
-    together_as_they_are,
     with_dtype,
 )
 from ._training import step
@@ -69,7 +68,7 @@ def compute_cost_with_regularization(
     0.8931
     """
     J = compute_cost(AL, Y)
-    with together(AL=AL, **by_layer(parameters)) as (backend, AL, *arrays):
+    with on_one_backend(AL=AL, **by_layer(parameters)) as (backend, AL, *arrays):
         decay = at_least_0("lambd", lambd) / AL.shape[1]
         return J + backend.number(propagation.penalty(pairs(arrays), decay, backend.xp))
 
@@ -106,18 +105,18 @@ def backward_propagation_with_regularization(
             f"found {len(cache)} entries."
         )
     names = [f"{symbol}{i // 4 + 1}" for i, symbol in enumerate("ZAWb" * (len(cache) // 4))]
-    with together(X=X, Y=Y, **dict(zip(names, cache, strict=True))) as (backend, X, Y, *flat):
+    with on_one_backend(X=X, Y=Y, **dict(zip(names, cache, strict=True))) as (backend, X, Y, *flat):
         layers = tuple(map(Layer, flat[2::4], flat[3::4]))
         check_layers(layers, X, backend)
         m = X.shape[1]
         caches, A_prev = [], X
         for l, (Z, A, (W, _)) in enumerate(zip(flat[::4], flat[1::4], layers, strict=True), 1):
-            boundary.check_shape(f"Z{l}", Z, (W.shape[0], m))
-            boundary.check_shape(f"A{l}", A, (W.shape[0], m))
+            check_shape(f"Z{l}", Z, (W.shape[0], m))
+            check_shape(f"A{l}", A, (W.shape[0], m))
             caches.append(Cache(A_prev, Z, A))
             A_prev = A
-        boundary.check_shape("Y", Y, tuple(A_prev.shape))
-        check_targets(Y, backend)
+        check_shape("Y", Y, tuple(A_prev.shape))
+        check_binary("Y", Y, backend)
         activations = (*(ACTIVATIONS["relu"],) * (len(layers) - 1), ACTIVATIONS["sigmoid"])
         return to_dict(
             propagation.backward(
@@ -163,11 +162,11 @@ def random_mini_batches(
     [([[3, 1]], [[1, 1]]), ([[2, 4]], [[0, 0]]), ([[5]], [[1]])]
     """
     size = positive_int("mini_batch_size", mini_batch_size)
-    with together_as_they_are(X=X, Y=Y) as (backend, X, Y):
-        check_examples("X", X)
-        check_examples("Y", Y)
+    with on_one_device(X=X, Y=Y) as (backend, X, Y):
+        check_columns("X", X)
+        check_columns("Y", Y)
         m = X.shape[1]
-        boundary.check_shape("Y", Y, (Y.shape[0], m))
+        check_shape("Y", Y, (Y.shape[0], m))
         permutation = backend.asarray(legacy_rng(rng).permutation(m), backend.index_dtype)
         shuffled = [backend.xp.take(a, permutation, axis=1) for a in (X, Y)]
         cuts = [slice(start, min(start + size, m)) for start in range(0, m, size)]
@@ -196,7 +195,7 @@ def initialize_velocity(parameters: Mapping[str, Any]) -> dict[str, Array]:
     {'dW1': array([[0., 0.]]), 'db1': array([[0.]])}
     """
     parameters = by_layer(parameters)
-    with together(**parameters) as (backend, *arrays):
+    with on_one_backend(**parameters) as (backend, *arrays):
         zeros = map(backend.xp.zeros_like, arrays)
         return {f"d{name}": v for name, v in zip(parameters, zeros, strict=True)}
 
@@ -299,7 +298,7 @@ def update_parameters_with_adam(
     adam = optimizers.adam(learning_rate, beta1, beta2, epsilon)
     t = positive_int("t", t)
     parameters, (v, s) = step(adam, parameters, grads, (v, s), t)
-    with together(**v, **{f"s_{name}": a for name, a in s.items()}) as (_, *arrays):
+    with on_one_backend(**v, **{f"s_{name}": a for name, a in s.items()}) as (_, *arrays):
         corrections = [1.0 - float(beta1) ** t] * len(v) + [1.0 - float(beta2) ** t] * len(s)
         corrected = [a / c for a, c in zip(arrays, corrections, strict=True)]
     v_corrected = dict(zip(v, corrected[: len(v)], strict=True))
@@ -362,7 +361,7 @@ def gradient_check(
     hosts = [np.asarray(to_host(part), dtype=np.float64) for part in parts]
     g = [np.asarray(to_host(slope), dtype=np.float64) for slope in slopes]
     for name, host, slope in zip(names or [""], hosts, g, strict=True):
-        boundary.check_shape(f"d{name}" if names else "gradients", slope, host.shape)
+        check_shape(f"d{name}" if names else "gradients", slope, host.shape)
     found = owners(dict(zip(names or ["parameters"], parts, strict=True)))
     backend = with_dtype(meeting_place(found), "float64")
     theta = _flat(hosts)

@@ -9,14 +9,13 @@ from ..core import propagation
 from ..core.parameters import Layer, Params
 from ..exceptions import ArgumentTypeError
 from ..network import Network
-from ..validation import columns as boundary
+from ..validation.arrays import check_columns, check_finite, check_shape
+from ..validation.columns import check_training_set
+from ..validation.targets import check_binary
 from ._arrays import (
     accuracy,
-    check_examples,
-    check_targets,
-    check_training_set,
     initial_parameters,
-    together,
+    on_one_backend,
 )
 from ._training import descend
 
@@ -83,7 +82,7 @@ def propagate(w: Any, b: float, X: Any, Y: Any) -> tuple[dict[str, Any], float]:
     >>> round(cost, 4), round(grads["db"], 4), grads["dw"].shape
     (6.0001, 0.4999, (2, 1))
     """
-    with together(w=w, X=X, Y=Y) as (backend, w, X, Y):
+    with on_one_backend(w=w, X=X, Y=Y) as (backend, w, X, Y):
         params, net = _layer(w, b, backend), _network(w, X, Y, backend=backend)
         _, caches = propagation.forward(params, X, net.activations, backend.xp)
         common = (1.0 / X.shape[1], None, net.activations, net.loss, backend.xp)
@@ -115,7 +114,7 @@ def loop_propagate(w: Any, b: float, X: Any, Y: Any) -> tuple[dict[str, Any], fl
     >>> round(cost, 4), round(grads["db"], 4), grads["dw"].shape
     (6.0001, 0.4999, (2, 1))
     """
-    with together(w=w, X=X, Y=Y) as (backend, w, X, Y):
+    with on_one_backend(w=w, X=X, Y=Y) as (backend, w, X, Y):
         _network(w, X, Y, backend=backend)
         w, X, Y = (backend.to_numpy(array) for array in (w, X, Y))  # noqa: PLW2901
     n_x, m = X.shape
@@ -175,7 +174,7 @@ def optimize(
     >>> [round(cost, 4) for cost in costs]
     [0.6931, 0.1065]
     """
-    with together(w=w, X=X, Y=Y) as (backend, w, X, Y):
+    with on_one_backend(w=w, X=X, Y=Y) as (backend, w, X, Y):
         params, net = _layer(w, b, backend), _network(w, X, Y, backend=backend)
         descent = descend(
             net, params, X, Y, backend, num_iterations, learning_rate, 100, print_cost
@@ -206,7 +205,7 @@ def predict(w: Any, b: float, X: Any) -> Array:
     >>> predict([[1.0], [2.0]], -1.0, [[1.0, -1.0], [1.0, 0.5]])
     array([[1., 0.]])
     """
-    with together(w=w, X=X) as (backend, w, X):
+    with on_one_backend(w=w, X=X) as (backend, w, X):
         net = _network(w, X, backend=backend)
         A, _ = propagation.forward(_layer(w, b, backend), X, net.activations, backend.xp)
         return backend.xp.astype(A > 0.5, backend.dtype)
@@ -246,14 +245,14 @@ def model(
     >>> d["Y_prediction_test"]
     array([[0., 1.]])
     """
-    with together(X_train=X_train, Y_train=Y_train) as (backend, X, Y):
+    with on_one_backend(X_train=X_train, Y_train=Y_train) as (backend, X, Y):
         check_training_set(X, Y, backend, "_train")
         n_x = X.shape[0]
-        boundary.check_shape("Y_train", Y, (1, X.shape[1]))
-    with together(X_test=X_test, Y_test=Y_test) as (backend, X, Y):
+        check_shape("Y_train", Y, (1, X.shape[1]))
+    with on_one_backend(X_test=X_test, Y_test=Y_test) as (backend, X, Y):
         check_training_set(X, Y, backend, "_test")
-        boundary.check_columns("X_test", X, n_x)
-        boundary.check_shape("Y_test", Y, (1, X.shape[1]))
+        check_columns("X_test", X, n_x)
+        check_shape("Y_test", Y, (1, X.shape[1]))
     w, b = _zeros(n_x, X_train)
     params, _, costs = optimize(w, b, X_train, Y_train, num_iterations, learning_rate, print_cost)
     w, b = params["w"], params["b"]
@@ -287,11 +286,11 @@ def _number(b: Any) -> float:
 def _network(w: Array, X: Array, Y: Array | None = None, *, backend: Backend) -> Network:
     """Check shapes and numbers, and return the network: n_x inputs, one sigmoid."""
     n_x = w.shape[0] if w.ndim else 0
-    boundary.check_shape("w", w, (n_x, 1))
-    boundary.check_columns("X", X, n_x)
-    boundary.check_finite("X", X, backend)
+    check_shape("w", w, (n_x, 1))
+    check_columns("X", X, n_x)
+    check_finite("X", X, backend)
     if Y is not None:
-        check_examples("Y", Y)
-        boundary.check_shape("Y", Y, (1, X.shape[1]))
-        check_targets(Y, backend)
+        check_columns("Y", Y)
+        check_shape("Y", Y, (1, X.shape[1]))
+        check_binary("Y", Y, backend)
     return Network([n_x, 1], output="sigmoid")

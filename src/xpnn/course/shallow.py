@@ -13,18 +13,16 @@ from ..core.parameters import Layer, Params, pairs
 from ..core.propagation import Cache
 from ..exceptions import ArgumentError
 from ..network import Network
-from ..validation import columns as boundary
+from ..validation.arrays import check_columns, check_shape
+from ..validation.columns import check_layers, check_training_set
+from ..validation.targets import check_binary
 from ._arrays import (
     CROSS_ENTROPY,
     by_layer,
-    check_examples,
-    check_layers,
-    check_targets,
-    check_training_set,
     entries,
     initial_parameters,
+    on_one_backend,
     to_dict,
-    together,
 )
 from ._training import descend
 from .deep import compute_cost as cost_of_output
@@ -59,9 +57,9 @@ def layer_sizes(X: Any, Y: Any) -> tuple[int, int, int]:
     >>> layer_sizes([[0.0, 1.0], [2.0, 3.0]], [[0, 1]])
     (2, 4, 1)
     """
-    with together(X=X, Y=Y) as (_, X, Y):
-        check_examples("X", X)
-        check_examples("Y", Y)
+    with on_one_backend(X=X, Y=Y) as (_, X, Y):
+        check_columns("X", X)
+        check_columns("Y", Y)
         return X.shape[0], 4, Y.shape[0]
 
 
@@ -87,7 +85,7 @@ def forward_propagation(X: Any, parameters: Mapping[str, Any]) -> tuple[Array, d
     >>> A2, sorted(cache)
     (array([[0.5]]), ['A1', 'A2', 'Z1', 'Z2'])
     """
-    with together(X=X, **by_layer(parameters)) as (backend, X, *arrays):
+    with on_one_backend(X=X, **by_layer(parameters)) as (backend, X, *arrays):
         layers = pairs(arrays)
         _check_two(layers)
         check_layers(layers, X, backend)
@@ -145,15 +143,15 @@ def backward_propagation(
     array([[-0.]])
     """
     given = entries("parameters", parameters, ["W2"]) | entries("cache", cache, ["A1", "A2"])
-    with together(X=X, Y=Y, **given) as (backend, X, Y, W2, A1, A2):
+    with on_one_backend(X=X, Y=Y, **given) as (backend, X, Y, W2, A1, A2):
         for name, array in (("X", X), ("Y", Y), ("A1", A1)):
-            check_examples(name, array)
+            check_columns(name, array)
         (n_y, n_h), m = (Y.shape[0], A1.shape[0]), X.shape[1]
-        boundary.check_shape("Y", Y, (n_y, m))
-        check_targets(Y, backend)
-        boundary.check_shape("A1", A1, (n_h, m))
-        boundary.check_shape("A2", A2, (n_y, m))
-        boundary.check_shape("W2", W2, (n_y, n_h))
+        check_shape("Y", Y, (n_y, m))
+        check_binary("Y", Y, backend)
+        check_shape("A1", A1, (n_h, m))
+        check_shape("A2", A2, (n_y, m))
+        check_shape("W2", W2, (n_y, n_h))
         # g' of tanh and of the canonical output need A alone, and no gradient needs W1, b1, b2
         layers = (Layer(None, None), Layer(W2, None))
         caches = (Cache(X, None, A1), Cache(A1, None, A2))
@@ -229,7 +227,7 @@ def nn_model(
     """
     n_x, _, n_y = layer_sizes(X, Y)
     parameters = initial_parameters((n_x, n_h, n_y), "small", rng, X)
-    with together(**parameters, X=X, Y=Y) as (backend, *arrays, X, Y):
+    with on_one_backend(**parameters, X=X, Y=Y) as (backend, *arrays, X, Y):
         check_training_set(X, Y, backend)
         net = Network([n_x, n_h, n_y], hidden="tanh", output="sigmoid")
         layers = pairs(arrays)
@@ -259,7 +257,7 @@ def predict(parameters: Mapping[str, Any], X: Any) -> Array:
     array([[False,  True]])
     """
     A2, _ = forward_propagation(X, parameters)
-    with together(A2=A2) as (_, A2):
+    with on_one_backend(A2=A2) as (_, A2):
         return A2 > 0.5
 
 

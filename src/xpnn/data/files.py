@@ -1,12 +1,12 @@
 """What every reader of files does first: files come from strangers, damaged or made to harm.
 
-`refusing` turns whatever a library raises on a damaged file into an error that names the file,
-and `check_fits` compares what a file declares with the memory of this machine before any is
+`translate_errors` turns whatever a library raises on a damaged file into an error that names the
+file, and `check_fits` compares what a file declares with the memory of this machine before any is
 asked for.
 """
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 
 from .._typing import Array
 from ..exceptions import ArgumentError, ArgumentTypeError, XpnnError
-from ..validation import columns as boundary
+from ..validation.memory import check_memory
 
 BLOCK = 2**20  # bytes that are unpacked at once
 MOST_UNPACKED = 1032
@@ -58,16 +58,15 @@ def open_unpacked(path: Path) -> BinaryIO:
 
 def check_fits(name: object, needed: int) -> None:
     """Raise unless the bytes that the data take fit into the memory of this machine."""
-    there = boundary.host_memory()
-    if needed > there:
-        raise ArgumentError(
-            f"{name}: expected data that fit into the memory at hand ({there / 1e9:.1f} GB), "
-            f"found sizes that take {min(needed, 2**70) / 1e9:,.1f} GB to read; use a part of the "
-            "data, or a machine with more memory."
-        )
+    check_memory(
+        needed,
+        f"{name}: expected data that",
+        "sizes",
+        "use a part of the data, or a machine with more memory.",
+    )
 
 
-def rest(path: Path, file: Any, expected: int) -> Array:
+def read_rest(path: Path, file: Any, expected: int) -> Array:
     """Return the rest of a file, or of a file packed in it; its header declares the length."""
     data = np.empty(min(expected, MOST_UNPACKED * path.stat().st_size), np.uint8)
     check_fits(path, data.size)
@@ -84,7 +83,7 @@ def rest(path: Path, file: Any, expected: int) -> Array:
 
 
 @contextmanager
-def refusing(path: Path, expected: str, cure: str = "") -> Iterator[None]:
+def translate_errors(path: Path, expected: str, cure: str = "") -> Iterator[None]:
     """Turn every exception of the library that reads a file into an `ArgumentError`.
 
     Ctrl-C is none of them, and neither is an error of ours. A library's own are of any type:
@@ -102,3 +101,8 @@ def refusing(path: Path, expected: str, cure: str = "") -> Iterator[None]:
     except Exception as error:
         found = shorten(str(error), 300) or type(error).__name__
         raise ArgumentError(f"{path}: expected {expected} ({found}).{cure}") from error
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return the names in at most 500 characters."""
+    return shorten(", ".join(names), 500, placeholder=" …")

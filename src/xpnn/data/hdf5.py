@@ -18,7 +18,7 @@ from .._optional import optional
 from .._typing import Array
 from ..exceptions import ArgumentError
 from ._hdf5_child import REFUSED
-from .files import check_fits, existing_file, refusing
+from .files import check_fits, existing_file, translate_errors
 from .images import Images
 
 ENDED = {"SIGXCPU": "took longer than it may", "SIGSEGV": "crashed", "SIGABRT": "crashed"}
@@ -74,7 +74,7 @@ def read_h5(path: str | PathLike[str]) -> Images:
     optional("h5py", "reading HDF5 files", "data")
     path = existing_file(path)
     expected = "a whole HDF5 file, found one that cannot be read"
-    with refusing(path, expected, " Was it downloaded in full?"):
+    with translate_errors(path, expected, " Was it downloaded in full?"):
         images, labels, classes = _from_child(path)
     try:
         return Images(images, labels, tuple(json.loads(classes.tobytes())))

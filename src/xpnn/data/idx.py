@@ -12,7 +12,7 @@ import numpy as np
 
 from .._typing import Array
 from ..exceptions import ArgumentError
-from .files import existing_file, open_unpacked, refusing, rest
+from .files import existing_file, open_unpacked, read_rest, translate_errors
 
 DTYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 """What an array holds, by the third byte of its file."""
@@ -52,7 +52,7 @@ def read_idx(path: str | PathLike[str]) -> Array:
     array([7, 2, 1], dtype=uint8)
     """
     path = existing_file(path)
-    with refusing(path, "a whole IDX file"), open_unpacked(path) as file:
+    with translate_errors(path, "a whole IDX file"), open_unpacked(path) as file:
         start = file.read(4)
         if not _is_start(start):
             raise ArgumentError(
@@ -64,7 +64,7 @@ def read_idx(path: str | PathLike[str]) -> Array:
             raise EOFError("it ends within its header")
         shape = tuple(int.from_bytes(sizes[i : i + 4], "big") for i in range(0, 4 * start[3], 4))
         dtype = np.dtype(DTYPES[start[2]])
-        data = rest(path, file, prod(shape) * dtype.itemsize)
+        data = read_rest(path, file, prod(shape) * dtype.itemsize)
         return data.view(dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 

@@ -18,7 +18,7 @@ from .._typing import Array
 from ..exceptions import ArgumentError, ArgumentTypeError
 from ..validation.numbers import positive_int
 from ._layout import arranged
-from .files import MOST_UNPACKED, existing_file, path_of, refusing, visible
+from .files import MOST_UNPACKED, existing_file, path_of, translate_errors, visible
 
 Size: TypeAlias = int | tuple[int, int]
 """Height and width of an image, or one number for a square."""
@@ -171,7 +171,7 @@ def read_image(path: str | PathLike[str], size: Size) -> Array:
     exif_transpose = optional("PIL.ImageOps", "reading images", "data").exif_transpose
     height, width = _check_size(size)
     path = existing_file(path)
-    with refusing(path, *UNREADABLE), Image.open(path, formats=PICTURES) as image:
+    with translate_errors(path, *UNREADABLE), Image.open(path, formats=PICTURES) as image:
         _check_pixels(path, image.size, Image.MAX_IMAGE_PIXELS)
         upright = _rgb(exif_transpose(image), Image)
         return np.array(upright.resize((width, height), Image.Resampling.BICUBIC))

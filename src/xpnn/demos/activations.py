@@ -84,10 +84,10 @@ def _curves(activation: Activation) -> Curves:
     assert activation.derivative is not None
     with backend.current():
         z = backend.asarray(Z)
-        a = activation.g(z, backend.xp)
+        a = activation.value(z, backend.xp)
         derivative = activation.derivative(z, a, backend.xp)
         # the sum's derivative by z_i is g′(z_i), as g works entry by entry
-        by_graph = graph.grad(lambda z: graph.sum(activation.g(z, graph)))(z)
+        by_graph = graph.grad(lambda z: graph.sum(activation.value(z, graph)))(z)
     return Curves(*map(backend.to_numpy, (a, derivative, by_graph)))
 
 

@@ -85,7 +85,7 @@ def _food_table(percentages: Array, backend: Backend) -> Table:
     return Table(
         ("% of calories", *FOODS),
         [
-            (name, *(f"{share:.1f}" for share in row))
+            (name, *(f"{percent:.1f}" for percent in row))
             for name, row in zip((*SOURCES, "sum"), rows, strict=True)
         ],
     )
@@ -174,12 +174,12 @@ def _draw_food(ax: Axes, shares: Any) -> None:
         )
         ax.bar_label(
             bars,
-            [f"{share:.0f} %" if share >= 5.0 else "" for share in row],
+            [f"{percent:.0f} %" if percent >= 5.0 else "" for percent in row],
             label_type="center",
             fontsize=SMALL,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         )
-        bottom = [below + share for below, share in zip(bottom, row, strict=True)]
+        bottom = [below + percent for below, percent in zip(bottom, row, strict=True)]
     ax.set_ylabel("% of calories")
     ax.set_title("columns divided by their sums: (3, 4) / (1, 4)", fontsize="medium")
     ax.spines[["top", "right"]].set_visible(False)

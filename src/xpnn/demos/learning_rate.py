@@ -114,7 +114,7 @@ def _row(run: Training, iterations: int) -> tuple[object, ...]:
     J = [f"{cost:.4f}" for cost in run.costs]
     middle = J[iterations // 2] if len(J) > iterations // 2 else "-"
     last = J[-1] if run.accuracy else "diverged"
-    right = [f"{share:.1%}" for share in run.accuracy or ()] or ["-", "-"]
+    right = [f"{fraction:.1%}" for fraction in run.accuracy or ()] or ["-", "-"]
     return (f"{run.rate:g}", J[0], middle, last, run.rises, *right)
 
 

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._backends import Backend
-from .._backends.selection import places, widest
+from .._backends.selection import widest
+from .._backends.status import usable_specs
 from ..course import basics, logistic
 from ..plot._canvas import COLOURS, SMALL, Figure, pyplot
 from ..table import Table
@@ -31,9 +32,9 @@ class Computation(NamedTuple):
 
 
 class Timing(NamedTuple):
-    """Milliseconds of the computations in one place, and how many times faster than the loops."""
+    """Milliseconds on one backend, and how many times faster than the loops that is."""
 
-    place: str
+    label: str
     ms: list[float]
     ratios: list[float]
 
@@ -74,7 +75,9 @@ def vectorization(n: int = 1_000_000) -> Demonstration:
     for few in computations(FEATURES):
         _run_loop(few)  # the first call of anything takes longer
     expected, loops = zip(*(_run_loop(computation) for computation in todo), strict=True)
-    timings = [_time(place, backend, todo, expected, loops) for place, backend in _places()]
+    timings = [
+        _time(label, backend, todo, expected, loops) for label, backend in _labeled_backends()
+    ]
     ratios = [ratio for timing in timings for ratio in timing.ratios]
     names = [computation.name for computation in todo]
     claim = (
@@ -82,7 +85,7 @@ def vectorization(n: int = 1_000_000) -> Demonstration:
         f"{_times(min(ratios))} to {_times(max(ratios))} as fast here.\n"
         "For the dot product the notes measured 481 ms against 1.5 ms, about 300 times."
     )
-    header = ("what", "loop [ms]", *(f"{timing.place} [ms]" for timing in timings))
+    header = ("what", "loop [ms]", *(f"{timing.label} [ms]" for timing in timings))
     rows = [
         (
             name,
@@ -91,7 +94,7 @@ def vectorization(n: int = 1_000_000) -> Demonstration:
         )
         for i, name in enumerate(names)
     ]
-    bars = {"loop": list(loops)} | {timing.place: timing.ms for timing in timings}
+    bars = {"loop": list(loops)} | {timing.label: timing.ms for timing in timings}
     return Demonstration(claim, (Table(header, rows),), lambda: _draw(names, bars, n))
 
 
@@ -116,9 +119,9 @@ def computations(n: int) -> tuple[Computation, ...]:
     )
 
 
-def _places() -> Iterator[tuple[str, Backend]]:
+def _labeled_backends() -> Iterator[tuple[str, Backend]]:
     """Yield what is timed, and its name with the dtype."""
-    for spec in places():
+    for spec in usable_specs():
         backend = widest(spec, "float64")
         name, _, kind = spec.partition(":")
         yield f"{name if kind == 'cpu' else spec} {backend.dtype_name}", backend
@@ -132,7 +135,7 @@ def _run_loop(computation: Computation) -> tuple[Any, float]:
 
 
 def _time(
-    place: str,
+    label: str,
     backend: Backend,
     todo: tuple[Computation, ...],
     expected: tuple[Any, ...],
@@ -149,9 +152,9 @@ def _time(
                 result = computation.vectorised(*given)
                 backend.synchronize()
                 spans.append(1e3 * (perf_counter() - began))
-        check(f"{computation.name} on {place}", result, correct, backend)
+        check(f"{computation.name} on {label}", result, correct, backend)
         ms.append(median(spans[1:]))
-    return Timing(place, ms, [loop / time for loop, time in zip(loops, ms, strict=True)])
+    return Timing(label, ms, [loop / time for loop, time in zip(loops, ms, strict=True)])
 
 
 def check(what: str, result: Any, correct: Any, backend: Backend) -> None:
@@ -179,7 +182,7 @@ def _draw(names: list[str], bars: dict[str, list[float]], n: int) -> Figure:
     figure, ax = pyplot().subplots(
         figsize=(8.0, 1.2 + 0.25 * len(names) * (len(bars) + 1)), layout="constrained"
     )
-    for k, (place, ms) in enumerate(bars.items()):
+    for k, (label, ms) in enumerate(bars.items()):
         drawn = ax.barh(
             [i + (k - (len(bars) - 1) / 2) * height for i in range(len(names))],
             ms,
@@ -188,7 +191,7 @@ def _draw(names: list[str], bars: dict[str, list[float]], n: int) -> Figure:
             hatch=HATCHES[k % len(HATCHES)],
             edgecolor="white" if k else "black",
             linewidth=0.5,
-            label=place,
+            label=label,
         )
         ax.bar_label(drawn, [f"{_digits(time)} ms" for time in ms], padding=3, fontsize=SMALL)
     ax.set_xscale("log")

@@ -1,6 +1,6 @@
 """What several processes that make one training compare before it, and sum beside its steps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -9,8 +9,9 @@ import numpy as np
 from .._backends.base import Backend
 from .._typing import Array
 from ..core.optimizers import Optimizer
+from ..exceptions import ArgumentError, XpnnError
 from ..training.functions import describe
-from .mpi import Communicator
+from .processes import Communicator
 
 
 def compare(comm: Communicator, **facts: Any) -> None:
@@ -18,8 +19,17 @@ def compare(comm: Communicator, **facts: Any) -> None:
 
     What is neither a number, a text nor a list of these is compared by its type.
     """
+    if comm.size == 1:
+        return
     facts = {"version": version("xpnn"), **facts}
-    comm.compare({name: _plain(value) for name, value in facts.items()})
+    everyone = comm.gather({name: _plain(value) for name, value in facts.items()})
+    for rank, theirs in enumerate(everyone):
+        for name, expected in everyone[0].items():
+            if theirs.get(name) != expected:
+                raise ArgumentError(
+                    f"communicator: expected the same {name} on every rank, found {expected!r} "
+                    f"on rank 0 and {theirs.get(name)!r} on rank {rank}."
+                )
 
 
 def _plain(value: Any) -> Any:
@@ -34,15 +44,47 @@ def _plain(value: Any) -> Any:
     return type(value).__name__
 
 
-def summing(comm: Communicator | None, backend: Backend) -> Callable[[Array], Array]:
+def callbacks_on_root(
+    comm: Communicator, callbacks: Sequence[Callable[[Any], object]]
+) -> Sequence[Callable[[Any], object]]:
+    """Return one callback that calls those of rank 0 there; what they answer holds for all.
+
+    It also checks that the ranks still have the same parameters. Of a single process, return the
+    callbacks.
+    """
+    if comm.size == 1:
+        return callbacks
+
+    def call(report: Any) -> bool:
+        checksum, stop = None, False
+        with comm.defer_errors():
+            if comm.is_root:
+                answers = [callback(report) for callback in callbacks]
+                stop = any(answer is True for answer in answers)
+        with comm.defer_errors():
+            checksum = report.checksum()
+        everyone = comm.synchronize((checksum, stop))
+        for rank, (found, _) in enumerate(everyone):
+            if found != everyone[0][0]:
+                raise XpnnError(
+                    f"communicator: the ranks no longer agree: after epoch {report.epoch} the "
+                    f"parameters of rank {rank} are not those of rank 0; run them on machines "
+                    "of one kind, with the same libraries."
+                )
+        return bool(everyone[0][1])
+
+    return [call]
+
+
+def summing(comm: Communicator, backend: Backend) -> Callable[[Array], Array]:
     """Return the function that sums an array of the backend over the ranks."""
-    if comm is None:
+    if comm.size == 1:
         return lambda a: a
-    xp, of_vectors = backend.xp, backend.summing(comm)
+    xp, sum_vector = backend.xp, backend.summing(comm)
 
     def total(a: Array) -> Array:
         flat = xp.reshape(a, (-1,))
         flat = xp.concat([flat, xp.zeros_like(flat[:1])])
-        return xp.reshape(of_vectors(flat)[:-1], a.shape)
+        return xp.reshape(sum_vector(flat)[:-1], a.shape)
 
     return total

@@ -2,13 +2,11 @@
 
 `MLPClassifier`, `MLPRegressor`   scikit-learn's multi-layer perceptrons on any backend
 `LogisticRegression`              logistic and softmax regression by gradient descent
-`from_sklearn`, `from_torch`      what others have trained
 `load`                            what was saved
 
 One example is a row here. Importing this package imports scikit-learn; ``import xpnn`` does not.
 """
 
-from ..interop.sklearn import from_sklearn, from_torch
 from .logistic import LogisticRegression
 from .mlp import MLPClassifier, MLPRegressor
 from .persistence import load
@@ -17,7 +15,5 @@ __all__ = [
     "LogisticRegression",
     "MLPClassifier",
     "MLPRegressor",
-    "from_sklearn",
-    "from_torch",
     "load",
 ]

@@ -8,7 +8,7 @@ and how the results come back.
 import copy
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn import get_config
@@ -16,17 +16,21 @@ from sklearn.base import BaseEstimator
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
-from .._backends.base import Backend, to_host
-from .._backends.selection import backend_of, resolve, widest
+from .._backends.base import Backend
+from .._backends.host import device_backend, to_host
+from .._backends.selection import common_backend, resolve, widest
 from .._typing import Array
 from ..core import propagation
 from ..core.activations import Activation
-from ..core.parameters import Layer, Params, fold_standardization, to_vector
-from ..distributed.mpi import Communicator, raised_on_all
+from ..core.parameters import Layer, Params, fold_standardization, ravel
+from ..distributed.alone import active_comm
+from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError, ArgumentTypeError, BackendError
 from ..files.atomic import StrPath
 from ..network import Network
-from ..validation import rows as inputs
+from ..validation.rows import move_rows, predict_rows, spec_of, where
+from .persistence import save_estimator
+from .registry import ESTIMATORS
 
 CHUNK = 16_384
 """Rows that go through the network at once: the activations of more would not fit a cache."""
@@ -38,6 +42,18 @@ class NetworkEstimator(BaseEstimator):
     coefs_: list[Array]
     intercepts_: list[Array]
     n_features_in_: int
+    n_iter_: int
+    _counterpart: ClassVar[type]
+    """scikit-learn's class of the same name."""
+    _counted: ClassVar[set[str]] = {"n_iter_"}
+    """The attributes of every fitted model that count from 0."""
+
+    def __init_subclass__(cls, counterpart: type | None = None, **kwargs: Any) -> None:
+        """Register an estimator that scikit-learn has too."""
+        super().__init_subclass__(**kwargs)
+        if counterpart is not None:
+            cls._counterpart = counterpart
+            ESTIMATORS[cls.__name__] = cls
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -48,7 +64,7 @@ class NetworkEstimator(BaseEstimator):
     def _validate_params(self) -> None:
         """Check the hyperparameters, on several processes on all of them."""
         own = getattr(self, "communicator", None)
-        with raised_on_all(own if isinstance(own, Communicator) and own.size > 1 else None):
+        with active_comm(own if isinstance(own, Communicator) else None).on_all():
             super()._validate_params()
 
     # ---- a subclass says ----------------------------------------------------
@@ -57,11 +73,33 @@ class NetworkEstimator(BaseEstimator):
         """Return the network that the fitted attributes describe."""
         raise NotImplementedError
 
+    def _set_network(self, net: Network) -> None:
+        """Set the fitted attributes that describe the network."""
+        self.n_features_in_ = net.sizes[0]
+
+    def _start_counting(self) -> None:
+        """Set the attributes that tell of a training to those of one that has not begun."""
+        self.n_iter_ = 0
+
     # ---- parameters ---------------------------------------------------------
+
+    @property
+    def network_(self) -> Network:
+        """The network that the fitted model is."""
+        check_is_fitted(self)
+        return self._network()
+
+    @property
+    def params_(self) -> Params:
+        """The parameters as `network_` takes them, a tuple of `Layer` on the model's backend."""
+        check_is_fitted(self)
+        backend = self._place()
+        with backend.current():
+            return self._params(backend)
 
     def _place(self) -> Backend:
         """Return where the parameters are."""
-        return backend_of(
+        return common_backend(
             {f"coefs_[{i}]": a for i, a in enumerate(self.coefs_)}
             | {f"intercepts_[{i}]": a for i, a in enumerate(self.intercepts_)}
         )
@@ -80,14 +118,14 @@ class NetworkEstimator(BaseEstimator):
         """Return θ on a backend, put together where the parameters are: one array moves."""
         here = self._place()
         with here.current():
-            theta = to_vector(self._params(here), here.xp)
+            theta = ravel(self.params_, here.xp)
         return backend.asarray(theta, backend.dtype)
 
     def _keep(self, params: Params, backend: Backend) -> None:
         """Hold the parameters as scikit-learn does."""
         self.coefs_, self.intercepts_ = _turning(backend)(params)
 
-    def to(self, backend: str, device: str | None = None) -> Self:
+    def to(self, backend: str) -> Self:
         """Move a fitted estimator to another library or device, where it then stays.
 
         Where the device, or JAX as it is set, has no float64, it becomes float32.
@@ -96,8 +134,6 @@ class NetworkEstimator(BaseEstimator):
         ----------
         backend : str
             As `xpnn.set_backend` takes it: ``"torch:cuda"``. Becomes the parameter ``backend``.
-        device : str, optional
-            Of that library.
 
         Returns
         -------
@@ -111,16 +147,14 @@ class NetworkEstimator(BaseEstimator):
         array(['yes'], dtype='<U3')
         """
         check_is_fitted(self)
-        device = None if device is None else str(device)
-        dtype = self._place().dtype_name
-        target = widest(backend if device is None else f"{backend}:{device}", dtype)
+        target = widest(backend, self._place().dtype_name)
         with target.current():
             for series in (self.coefs_, self.intercepts_):
                 series[:] = [target.asarray(a, target.dtype) for a in series]
             solver = getattr(self, "_optimizer", None)
             if solver is not None and solver.state is not None:
                 solver.state = tuple(target.asarray(a, target.dtype) for a in solver.state)
-        self.set_params(backend=backend, device=device)
+        self.set_params(backend=backend)
         return self
 
     def fold_scaler(self, scaler: Any) -> Self:
@@ -180,7 +214,7 @@ class NetworkEstimator(BaseEstimator):
         A safetensors file without code: the parameters as arrays, the rest (classes, feature
         names, hyperparameters, scores) as metadata, with a SHA-256 of each array. It is written
         atomically, and the same model gives the same bytes. Not kept: ``backend``,
-        ``device``, ``callbacks``, ``checkpoint`` and ``communicator``, which are this machine's, a
+        ``callbacks``, ``checkpoint`` and ``communicator``, which are this machine's, a
         ``random_state`` or ``solver`` that is an object, and the state of the optimiser.
 
         Parameters
@@ -203,8 +237,6 @@ class NetworkEstimator(BaseEstimator):
         >>> loaded.predict([[2.0]])
         array(['yes'], dtype='<U3')
         """
-        from .persistence import save_estimator
-
         check_is_fitted(self)
         save_estimator(self, path)
 
@@ -221,8 +253,7 @@ class NetworkEstimator(BaseEstimator):
         """
         from ..interop.onnx import write_onnx
 
-        check_is_fitted(self)
-        write_onnx(path, self._network(), self._params(self._place()), **self._onnx_labels())
+        write_onnx(path, self.network_, self.params_, **self._onnx_labels())
 
     def _onnx_labels(self) -> dict[str, Any]:
         return {}
@@ -236,8 +267,7 @@ class NetworkEstimator(BaseEstimator):
         from ..files.networks import activation_names
         from ..interop.torch import to_sequential
 
-        check_is_fitted(self)
-        return to_sequential(activation_names(self._network()), self._params(self._place()))
+        return to_sequential(activation_names(self.network_), self.params_)
 
     def to_sklearn(self) -> Any:
         """Return the fitted model as scikit-learn's estimator of the same name, weights exact.
@@ -268,11 +298,11 @@ class NetworkEstimator(BaseEstimator):
     ) -> tuple[Array, Backend, Backend | None]:
         """Return A[L] as rows, shape (m, n_y), the backend it is on, and where X came from."""
         check_is_fitted(self)
-        home = inputs.home_of(X)
+        home = device_backend(X)
         backend = self._compute_on(home, method)
-        X = inputs.predict_rows(self, X)
+        X = predict_rows(self, X)
         with backend.current(), backend.no_grad():
-            X, params = inputs.move_rows(X, backend), self._params(backend)
+            X, params = move_rows(X, backend), self._params(backend)
             A = outputs(X, params, activations or self._network().activations, backend)
             return A, backend, home
 
@@ -281,17 +311,17 @@ class NetworkEstimator(BaseEstimator):
         here = self._place()
         if self.backend is not None:
             try:
-                return inputs.where(self, home, here.dtype_name)
+                return where(self, home, here.dtype_name)
             except BackendError as error:
                 raise BackendError(f"{error} Or move the model: model.to('numpy').") from error
-        fitted_on, found = getattr(self, "_fitted_on", None), inputs.spec_of(home)
+        fitted_on, found = getattr(self, "_fitted_on", None), spec_of(home)
         if fitted_on not in {None, found} and get_config()["array_api_dispatch"]:
             raise ArgumentError(
                 f"Inputs passed to {type(self).__name__}.{method}() must use the same namespace "
                 f"and the same device as those passed to fit(): expected {fitted_on}, found "
                 f"{found}. Move X, or the model with model.to({found!r})."
             )
-        if home is None or here.same_place(home):
+        if home is None or here.same_device(home):
             return here
         if here.name == "numpy":
             return widest(home.spec, here.dtype_name)

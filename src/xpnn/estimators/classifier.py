@@ -10,7 +10,9 @@ from sklearn.preprocessing import LabelBinarizer
 
 from .._backends.base import Backend
 from .._typing import Array, Namespace
-from ..validation.rows import on_home, on_host, score_weights, send
+from ..validation.arrays import on_host
+from ..validation.rows import on_home, send
+from ..validation.weights import score_weights
 from .base import NetworkEstimator
 
 
@@ -92,6 +94,14 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
                 P = xp.concat((1.0 - P, P), axis=1)
             return send(f(P, xp), backend, home)
 
+    def _set_classes(self, classes: Any, *, multilabel: bool, sparse: bool = False) -> None:
+        """Set the classes, in the order of the outputs, and whether predictions are sparse."""
+        self.classes_ = classes
+        n = len(classes)
+        known = np.zeros((2, n), dtype=int) if multilabel else classes
+        self._label_binarizer = LabelBinarizer().fit(known)
+        self._label_binarizer.sparse_input_ = sparse
+
     @property
     def _multilabel(self) -> bool:
         return bool(self._label_binarizer.y_type_.startswith("multilabel"))
@@ -130,9 +140,3 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         from scipy.sparse import csr_matrix
 
         return csr_matrix(on_host(indices))
-
-
-def binarizer(classes: Any, *, multilabel: bool) -> LabelBinarizer:
-    """Return scikit-learn's binarizer for classes that are known already."""
-    n = len(classes)
-    return LabelBinarizer().fit(np.zeros((2, n), dtype=int) if multilabel else classes)

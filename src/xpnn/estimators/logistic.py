@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
+from sklearn import linear_model
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import LabelBinarizer
@@ -22,8 +23,9 @@ from .._typing import Array
 from ..core.activations import ACTIVATIONS
 from ..core.optimizers import sklearn_sgd
 from ..core.parameters import Params, count, fold_standardization
-from ..distributed import agreement as together
-from ..distributed.mpi import Communicator, active_comm, is_root, raised_on_all, training
+from ..distributed.agreement import summing
+from ..distributed.alone import active_comm
+from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError
 from ..network import Network
 from ..training.batches import Shuffle
@@ -32,17 +34,18 @@ from ..training.fit import check_callbacks
 from ..training.loop import Loop, Watch, train
 from ..training.stopping import Stopping
 from ..training.trainer import Trainer
-from ..validation import columns as boundary
-from ..validation import rows as inputs
+from ..validation.rows import check_fit, move_rows, send, spec_of
+from ..validation.weights import scaled
 from .classifier import NetworkClassifier
 from .many import compare_estimators, of_all_ranks
-from .parameters import WHERE_AND_HOW
+from .parameters import WHERE_AND_HOW, documented, set_parameters
 
 Sum: TypeAlias = Callable[[Array], Array]
 EVERY = 20  # iterations from one look at the gradient to the next
 
 
-class LogisticRegression(NetworkClassifier):
+@documented
+class LogisticRegression(NetworkClassifier, counterpart=linear_model.LogisticRegression):
     """Logistic regression, softmax regression for more than two classes, by gradient descent.
 
     It has scikit-learn's cost and attributes, and parameters of its own.
@@ -64,25 +67,15 @@ class LogisticRegression(NetworkClassifier):
     max_iter : int
     tol : float
         Stop when no entry of the gradient is larger; looked at every 20 iterations.
-    backend : str, optional
-        As `xpnn.set_backend` takes it. Without, X's own library, or the selected backend if X is
-        host data.
-    device : str, optional
-    dtype : {"float32", "float64"}, optional
-        Without, that of X.
-    callbacks : sequence of callable (Report) -> object
-        Called after each iteration; one that returns True ends the training.
-    checkpoint : Checkpoint, optional
-        Where to write the state down every so many iterations.
-    communicator : Communicator, optional
-        `xpnn.distributed.communicator`: X and y are this process's share of the examples, and the
-        model is that of all the shares together.
+    {OUR_PARAMETERS}
 
     Attributes
     ----------
     classes_ : array, shape (n_classes,)
     coef_ : array, shape (1 or n_classes, n_features)
     intercept_ : array, shape (1 or n_classes,)
+    network_, params_ : Network, tuple of Layer
+        The model as the core has it: its network, and the parameters as columns on the backend.
     n_iter_ : int
     loss_curve_ : list of float
         J before each iteration.
@@ -122,23 +115,12 @@ class LogisticRegression(NetworkClassifier):
         max_iter: int = 1000,
         tol: float = 1e-4,
         backend: str | None = None,
-        device: str | None = None,
         dtype: str | None = None,
         callbacks: Any = (),
         checkpoint: Checkpoint | None = None,
         communicator: Communicator | None = None,
     ) -> None:
-        self.C = C
-        self.learning_rate = learning_rate
-        self.momentum = momentum
-        self.max_iter = max_iter
-        self.tol = tol
-        self.backend = backend
-        self.device = device
-        self.dtype = dtype
-        self.callbacks = callbacks
-        self.checkpoint = checkpoint
-        self.communicator = communicator
+        set_parameters(self, locals())
 
     @property
     def coef_(self) -> Array:
@@ -177,7 +159,7 @@ class LogisticRegression(NetworkClassifier):
         """
         Z, backend, home = self._forward(X, "decision_function", (ACTIVATIONS["identity"],))
         with backend.current():
-            return inputs.send(Z[:, 0] if Z.shape[1] == 1 else Z, backend, home)
+            return send(Z[:, 0] if Z.shape[1] == 1 else Z, backend, home)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -199,14 +181,13 @@ class LogisticRegression(NetworkClassifier):
             If a learning rate of your own is too large; it is a ValueError too.
         """
         comm = active_comm(self.communicator)
-        home = inputs.home_of(X)
-        with raised_on_all(comm):
+        with comm.on_all():
             check_callbacks(self.callbacks)
-            X, y = inputs.fit_rows(self, X, y, reset=True, multi_output=False)
+            X, y, s, backend, home = check_fit(
+                self, X, y, sample_weight, reset=True, multi_output=False
+            )
             y = column_or_1d(y, warn=True)
             check_classification_targets(y)
-            backend = inputs.where(self, home, inputs.dtype_of(X))
-            s = inputs.check_weights(sample_weight, X.shape[0])
         self._label_binarizer = LabelBinarizer().fit(of_all_ranks(comm, y))
         self.classes_ = self._label_binarizer.classes_
         if len(self.classes_) < 2:
@@ -216,11 +197,11 @@ class LogisticRegression(NetworkClassifier):
             )
         Y = self._one_hot(y)
         compare_estimators(comm, self, X, Y, sample_weight, backend)
-        with backend.kept(), backend.current(), backend.no_grad(), training(comm):
-            self._fitted_on = inputs.spec_of(home)
-            X = inputs.move_rows(X, backend)
+        with backend.restoring_settings(), backend.current(), backend.no_grad(), comm.training():
+            self._fitted_on = spec_of(home)
+            X = move_rows(X, backend)
             Y = backend.asarray(Y, backend.dtype)
-            over_ranks = together.summing(comm, backend)
+            over_ranks = summing(comm, backend)
             mu = _means(X, _in_units(s, comm, backend)[0], backend, over_ranks)
             params = self._descend(X if mu is None else X - mu.T, Y, s, backend, over_ranks)
             if mu is not None:
@@ -233,10 +214,10 @@ class LogisticRegression(NetworkClassifier):
         comm = active_comm(self.communicator)
         loop = self._loop(X, Y, s, backend, over_ranks)
         slope = train(loop, lambda: self._run(loop, over_ranks)) or 0.0
-        if loop.history.stopped == "interrupted" and is_root(comm):
+        if loop.history.stopped == "interrupted" and comm.is_root:
             warnings.warn("Training interrupted by user.", stacklevel=4)
         self.n_iter_, self.loss_curve_ = loop.done.epochs, loop.history.cost
-        if slope > self.tol and loop.history.stopped == "epochs" and is_root(comm):
+        if slope > self.tol and loop.history.stopped == "epochs" and comm.is_root:
             warnings.warn(
                 f"gradient descent has not converged after {self.n_iter_} iterations: an entry of "
                 f"the gradient is {slope:.1g}, tol is {self.tol:g}. Standardise X with "
@@ -262,7 +243,7 @@ class LogisticRegression(NetworkClassifier):
                 )
             rate = 1.0 / (bound * squared_norm / total + 1.0 / (self.C * total) / unit)
         optimizer = sklearn_sgd(rate, self.momentum, nesterov=True)
-        trainer = Trainer(net, backend, optimizer, 1.0 / self.C, X, Y, s, None, communicator=comm)
+        trainer = Trainer(net, backend, optimizer, 1.0 / self.C, X, Y, s, None, comm=comm)
         zeros = backend.xp.zeros(count(net.sizes), dtype=backend.dtype, device=backend.device)
         return Loop(
             trainer,
@@ -288,12 +269,12 @@ class LogisticRegression(NetworkClassifier):
         return slope
 
 
-def _in_units(s: Any, comm: Communicator | None, backend: Backend) -> tuple[Array | None, float]:
+def _in_units(s: Any, comm: Communicator, backend: Backend) -> tuple[Array | None, float]:
     """Return weights on the backend in a unit that suits those of all ranks, and that unit."""
     if s is None:
         return None, 1.0
-    largest = s.max() if comm is None else max(comm.gather(s.max()))
-    s, unit = boundary.in_units(s, largest)
+    largest = max(comm.gather(s.max()))
+    s, unit = scaled(s, largest)
     return backend.asarray(s, backend.dtype), unit
 
 

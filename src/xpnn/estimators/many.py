@@ -6,16 +6,16 @@ import numpy as np
 
 from .._backends.base import Backend
 from .._typing import Array
-from ..distributed import agreement as together
-from ..distributed.mpi import Communicator
+from ..distributed.agreement import compare
+from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError
 
-EACH_ITS_OWN = {"backend", "device", "callbacks", "communicator", "verbose"}
+EACH_ITS_OWN = {"backend", "callbacks", "communicator", "verbose"}
 """Parameters that may differ from rank to rank."""
 
 
 def compare_estimators(
-    comm: Communicator | None,
+    comm: Communicator,
     estimator: Any,
     X: Array,
     Y: Array,
@@ -23,7 +23,7 @@ def compare_estimators(
     backend: Backend,
 ) -> None:
     """Raise on every rank unless parameters, data and backend are of the same kind."""
-    if comm is None:
+    if comm.size == 1:
         return
     given = {
         name: value
@@ -39,15 +39,15 @@ def compare_estimators(
         "backend": backend.name,
         "dtype": backend.dtype_name,
     }
-    together.compare(comm, **given | facts)
+    compare(comm, **given | facts)
 
 
-def of_all_ranks(comm: Communicator | None, y: Array) -> Array:
+def of_all_ranks(comm: Communicator, y: Array) -> Array:
     """Return labels in which every label of every rank is; targets of two dimensions as they are.
 
-    Without a communicator, y itself.
+    Of a single process, y itself.
     """
-    if comm is None:
+    if comm.size == 1:
         return y
     with comm.on_all():
         labels = np.unique(y) if y.ndim == 1 else None

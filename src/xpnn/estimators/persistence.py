@@ -1,6 +1,6 @@
 """Saved estimators: hyperparameters, classes and scores as plain values, parameters as arrays.
 
-With what turns raw data into rows before them, they are saved pipelines.
+Behind an encoder, which turns raw data into rows, they are saved pipelines.
 """
 
 from numbers import Integral
@@ -8,27 +8,20 @@ from types import NoneType
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 
 from .._backends.selection import get_backend, widest
 from ..exceptions import ArgumentTypeError, FileFormatError
 from ..files import container, networks
 from ..files.atomic import StrPath
-from ..interop.sklearn import set_classes
 from ..network import Network
-from ..preprocessing.table import ImageRows, TableRows, rows_of
-from .base import NetworkEstimator
-from .classifier import NetworkClassifier
-from .logistic import LogisticRegression
-from .mlp import MLPClassifier, MLPRegressor
-from .parameters import ITS_NAMES
+from ..preprocessing import ImageEncoder, TableEncoder, encoder_of
+from .registry import ESTIMATORS
 
 KIND = "estimator"
 PIPELINE = "pipeline"
-CLASSES: dict[str, type[NetworkEstimator]] = {
-    found.__name__: found for found in (MLPClassifier, MLPRegressor, LogisticRegression)
-}
-OF_THIS_MACHINE = ("backend", "device", "callbacks", "checkpoint", "communicator")
+OF_THIS_MACHINE = ("backend", "callbacks", "checkpoint", "communicator")
 CURVES = ("loss_curve_", "validation_scores_")  # saved as arrays
 NUMBERS: dict[str, tuple[type, ...]] = {
     "n_iter_": (int,),
@@ -43,41 +36,36 @@ NUMBERS: dict[str, tuple[type, ...]] = {
 """What a fitted model has besides classes, names and parameters; its network says the rest."""
 OF_LABELS = {"object", "float16", "float32", "int8", "int16", "int32", "uint8", "uint16", "uint32"}
 """Dtypes of labels that Python's own values do not tell."""
-COUNTED = {
-    MLPClassifier: {"n_iter_", "t_", "_no_improvement_count"},
-    MLPRegressor: {"n_iter_", "t_", "_no_improvement_count"},
-    LogisticRegression: {"n_iter_"},
-}
 PARTS = {"class", "network", "params", "numbers", "features", "classes"}
 
 
-def save_estimator(model: NetworkEstimator, path: StrPath) -> None:
+def save_estimator(model: Any, path: StrPath) -> None:
     """Write a fitted estimator to a file."""
     container.write(path, KIND, *_describe(model))
 
 
-def save_pipeline(rows: TableRows | ImageRows, model: NetworkEstimator, path: StrPath) -> None:
-    """Write a fitted estimator to a file together with what makes its rows."""
+def save_pipeline(encoder: TableEncoder | ImageEncoder, model: Any, path: StrPath) -> None:
+    """Write a fitted estimator to a file, with the encoder that makes its rows."""
     content, tensors = _describe(model)
-    container.write(path, PIPELINE, content | {"rows": rows.describe()}, tensors)
+    container.write(path, PIPELINE, content | {"rows": encoder.describe()}, tensors)
 
 
-def _describe(model: NetworkEstimator) -> tuple[dict[str, Any], dict[str, Any]]:
+def _describe(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a fitted estimator as plain values and arrays."""
-    if type(model) not in CLASSES.values():
+    if type(model) not in ESTIMATORS.values():
         raise ArgumentTypeError(
-            f"model: expected one of {', '.join(CLASSES)}, found the class of your own "
+            f"model: expected one of {', '.join(ESTIMATORS)}, found the class of your own "
             f"{type(model).__name__}, and a file holds no code; save its network with "
             "xpnn.save, or the whole with joblib."
         )
-    tensors = networks.tensors_of(model._params(model._place()))
+    tensors = networks.tensors_of(model.params_)
     numbers = {name: getattr(model, name) for name in NUMBERS if hasattr(model, name)}
     for name in CURVES:
         if numbers.get(name) is not None:
             tensors[name] = np.asarray(numbers.pop(name), dtype=np.float64)
     content: dict[str, Any] = {
         "class": type(model).__name__,
-        "network": networks.describe(model._network()),
+        "network": networks.describe(model.network_),
         "params": _plain_params(model),
         "numbers": numbers,
         "features": None,
@@ -85,7 +73,7 @@ def _describe(model: NetworkEstimator) -> tuple[dict[str, Any], dict[str, Any]]:
     }
     if hasattr(model, "feature_names_in_"):
         content["features"] = model.feature_names_in_.tolist()
-    if isinstance(model, NetworkClassifier):
+    if is_classifier(model):
         content["classes"] = {
             "labels": model.classes_.tolist(),
             "dtype": str(model.classes_.dtype),
@@ -133,7 +121,7 @@ def load(path: StrPath, backend: str | None = None) -> Any:
     ...     xpnn.save(f"{folder}/xor.safetensors", net, net.init(rng=0))
     ...     net, params = xpnn.load(f"{folder}/xor.safetensors")
     >>> net
-    Network([2, 8, 1], hidden='tanh', output='sigmoid', cost='binary_cross_entropy')
+    Network([2, 8, 1], hidden='tanh', output='sigmoid', loss='binary_cross_entropy')
     """
     kinds = (KIND, PIPELINE, networks.KIND)
     contents = container.read(path, kinds, networks.check_parameters)
@@ -143,25 +131,25 @@ def load(path: StrPath, backend: str | None = None) -> Any:
         net, params = networks.read_network(contents, target)
         if contents.kind == networks.KIND:
             return net, params
-        rows = None
+        encoder = None
         if contents.kind == PIPELINE:
-            rows = rows_of(contents.content.pop("rows", None))
+            encoder = encoder_of(contents.content.pop("rows", None))
         try:
-            container.expect("rows", rows is None or rows.n_features_out == net.sizes[0])
+            container.expect("rows", encoder is None or encoder.n_features_out == net.sizes[0])
             model = _estimator(contents, net)
             with target.current():
                 model._keep(params, target)
-            same = networks.describe(model._network()) == networks.describe(net)
+            same = networks.describe(model.network_) == networks.describe(net)
             container.expect("network", same)
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             reason = f"damaged: it does not describe an estimator ({error})."
             raise FileFormatError(reason) from error
         if backend is not None:
             model.set_params(backend=backend)
-        return model if rows is None else Pipeline([("rows", rows), ("model", model)])
+        return model if encoder is None else Pipeline([("encoder", encoder), ("model", model)])
 
 
-def _plain_params(model: NetworkEstimator) -> dict[str, Any]:
+def _plain_params(model: Any) -> dict[str, Any]:
     """Return the hyperparameters that a file can hold and another machine can use."""
     params: dict[str, Any] = model.get_params(deep=False)
     for name in OF_THIS_MACHINE:
@@ -181,17 +169,14 @@ def _estimator(contents: container.Contents, net: Network) -> Any:
     """Return the estimator of a file, still without its parameters; trust nothing in it."""
     content = contents.content
     container.expect("content", content.keys() == PARTS)
-    model: Any = CLASSES[content["class"]]()
-    classifies = isinstance(model, NetworkClassifier)
+    model: Any = ESTIMATORS[content["class"]]()
+    classifies = is_classifier(model)
     outputs = {"sigmoid", "softmax"} if classifies else {"identity", "exp"}
     container.expect("network", net.output in outputs)
     _set_params(model, content["params"])
-    model.n_features_in_ = net.sizes[0]
-    if not isinstance(model, LogisticRegression):
-        model.n_outputs_, model.n_layers_ = net.sizes[-1], len(net.sizes)
-        model.out_activation_ = ITS_NAMES.get(net.output, net.output)
+    model._set_network(net)
     numbers = content["numbers"]
-    container.expect("numbers", numbers.keys() >= COUNTED[type(model)])
+    container.expect("numbers", numbers.keys() >= model._counted)
     for name, value in numbers.items():
         negative = isinstance(value, int) and value < 0
         container.expect(name, type(value) in NUMBERS[name] and not negative)
@@ -222,7 +207,7 @@ def _set_params(model: Any, params: dict[str, Any]) -> None:
     model.set_params(**params)._validate_params()
 
 
-def _set_classes(model: NetworkClassifier, classes: dict[str, Any], net: Network) -> None:
+def _set_classes(model: Any, classes: dict[str, Any], net: Network) -> None:
     labels = np.asarray(classes["labels"])
     if str(classes["dtype"]) in OF_LABELS:
         labels = labels.astype(classes["dtype"])
@@ -237,4 +222,4 @@ def _set_classes(model: NetworkClassifier, classes: dict[str, Any], net: Network
     container.expect("labels", len(labels) in ((1, 2) if n == 1 else (n,)))
     container.expect("multilabel", multilabel is (net.output == "sigmoid" and n > 1))
     container.expect("sparse", isinstance(sparse, bool))
-    set_classes(model, labels, multilabel=multilabel, sparse=sparse)
+    model._set_classes(labels, multilabel=multilabel, sparse=sparse)

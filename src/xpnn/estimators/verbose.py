@@ -1,5 +1,7 @@
 """`Verbose`: what scikit-learn's perceptrons print as they train."""
 
+from typing import Any
+
 from ..training.history import Report
 from ..training.loop import Loop
 
@@ -9,17 +11,14 @@ class Verbose:
 
     Parameters
     ----------
-    early_stopping : bool
-        Whether it is the validation score that is watched.
-    tol : float
-    n_iter_no_change : float
+    model : MLPClassifier or MLPRegressor
     """
 
-    def __init__(self, *, early_stopping: bool, tol: float, n_iter_no_change: float) -> None:
-        watched = "Validation score" if early_stopping else "Training loss"
+    def __init__(self, model: Any) -> None:
+        watched = "Validation score" if model.early_stopping else "Training loss"
         self.plateau = (
-            f"{watched} did not improve more than tol={tol:f} for {n_iter_no_change} consecutive "
-            "epochs."
+            f"{watched} did not improve more than tol={model.tol:f} for {model.n_iter_no_change} "
+            "consecutive epochs."
         )
 
     def __call__(self, report: Report) -> None:

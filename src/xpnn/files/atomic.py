@@ -42,9 +42,9 @@ def replacing(path: StrPath) -> Iterator[BinaryIO]:
     OSError
         As `open` and `write` do; `FileNotFoundError` names the folder if it is missing.
     """
-    old = _old(path)
+    old = _replaced_status(path)
     if old is not None and not stat.S_ISREG(old.st_mode):
-        with _opened_device(path, old) as file:
+        with _open_device(path, old) as file:
             yield file
         return
     target = Path(os.path.realpath(path))
@@ -52,7 +52,7 @@ def replacing(path: StrPath) -> Iterator[BinaryIO]:
     try:
         with temporary.open("xb") as file:
             if old is not None:
-                _take_over(temporary, target, old)
+                _copy_attributes(temporary, target, old)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -66,12 +66,12 @@ def replacing(path: StrPath) -> Iterator[BinaryIO]:
     _sync_folder(target.parent)
 
 
-def writable(path: StrPath) -> None:
+def check_replaceable(path: StrPath) -> None:
     """Raise the `OSError` that `replacing` would raise now, and leave no trace.
 
     Work that takes hours asks before it begins.
     """
-    old = _old(path)
+    old = _replaced_status(path)
     if old is None or stat.S_ISREG(old.st_mode):
         temporary = _temporary(Path(os.path.realpath(path)))
         try:
@@ -93,7 +93,7 @@ def remove_leftovers(path: StrPath) -> None:
             file.unlink(missing_ok=True)
 
 
-def _old(path: StrPath) -> os.stat_result | None:
+def _replaced_status(path: StrPath) -> os.stat_result | None:
     """Return the status of the file to be replaced, None if there is none; raise if it must stay.
 
     To take a name, the folder's permission is enough. The file's own protection is asked here.
@@ -112,7 +112,7 @@ def _old(path: StrPath) -> os.stat_result | None:
     return old
 
 
-def _opened_device(path: StrPath, old: os.stat_result) -> BinaryIO:
+def _open_device(path: StrPath, old: os.stat_result) -> BinaryIO:
     """Open a device, or a FIFO, for whose reader this waits 2 seconds."""
     if not stat.S_ISFIFO(old.st_mode):
         return os.fdopen(os.open(path, os.O_WRONLY), "wb")
@@ -130,7 +130,7 @@ def _opened_device(path: StrPath, old: os.stat_result) -> BinaryIO:
     return Path(os.devnull).open("wb")
 
 
-def _take_over(temporary: Path, target: Path, old: os.stat_result) -> None:
+def _copy_attributes(temporary: Path, target: Path, old: os.stat_result) -> None:
     """Give a new file the owner, permissions and extended attributes of the old one."""
     if hasattr(os, "chown"):
         for owner, group in ((-1, old.st_gid), (old.st_uid, -1)):

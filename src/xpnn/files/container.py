@@ -24,7 +24,7 @@ import numpy as np
 
 from .._typing import Array
 from ..exceptions import ArgumentError, ArgumentTypeError, FileFormatError, OutOfMemoryError
-from ..validation.columns import host_memory
+from ..validation.memory import check_memory, too_large
 from .atomic import StrPath, replacing
 from .plain import from_json, parse, shown, to_json
 
@@ -51,6 +51,8 @@ FOREIGN = {
 }
 """Other formats by their first bytes."""
 
+TOO_LARGE = ("expected arrays that", "some", "read it on a machine that has more free.")
+"""The words for arrays that do not fit into memory."""
 
 CURES = {
     "checkpoint": "go on from it with checkpoint=xpnn.Checkpoint(path, resume=True).",
@@ -387,15 +389,14 @@ def _tensors(
 ) -> dict[str, Array]:
     """Read the arrays of a file, each as it was written or an error."""
     needed = sum(a.stop - a.start for a in declared.values())
-    if needed > host_memory():
-        raise OutOfMemoryError(_too_large(needed))
+    check_memory(needed, *TOO_LARGE, OutOfMemoryError)
     first = file.tell()
     tensors = {}
     for name, (dtype, shape, start, stop) in declared.items():
         try:
             a: Array = np.empty(shape, dtype)
         except MemoryError as error:
-            raise OutOfMemoryError(_too_large(needed)) from error
+            raise OutOfMemoryError(too_large(needed, *TOO_LARGE)) from error
         except ValueError as error:  # more dimensions, or a longer one, than NumPy has
             raise FileFormatError(_unfit(str(error))) from error
         file.seek(first + start)
@@ -414,13 +415,6 @@ def _unfit(reason: str) -> str:
     return (
         f"damaged: its header and its arrays do not fit each other ({reason}). Was it copied in "
         "full?"
-    )
-
-
-def _too_large(needed: int) -> str:
-    return (
-        f"expected arrays that fit into the memory of this machine ({host_memory() >> 20:,} MiB), "
-        f"found {needed >> 20:,} MiB; read it on a machine that has more free."
     )
 
 

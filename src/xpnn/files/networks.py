@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from .._backends.base import Backend, to_host
+from .._backends.base import Backend
+from .._backends.host import to_host
 from .._typing import Array
 from ..core.activations import ACTIVATIONS, Activation
 from ..core.losses import LOSSES, Loss
 from ..core.parameters import Layer, Params
 from ..exceptions import ArgumentTypeError, FileFormatError, XpnnError
 from ..network import Network
-from ..validation import columns as boundary
+from ..validation.columns import check_params
 from . import container
 from .atomic import StrPath
 from .plain import shown
@@ -43,7 +44,7 @@ def save(path: StrPath, net: Network, params: Params) -> None:
     Raises
     ------
     ArgumentTypeError
-        If an activation or the cost is a function of your own, which a file cannot hold.
+        If an activation or the loss is a function of your own, which a file cannot hold.
     OSError
         If the file cannot be written.
 
@@ -62,7 +63,7 @@ def save(path: StrPath, net: Network, params: Params) -> None:
             "net: expected a Network, as in xpnn.save(path, net, params), found "
             f"{type(net).__name__}; an estimator saves itself: model.save(path)."
         )
-    params, _ = boundary.check_params(params, net.sizes)
+    params, _ = check_params(params, net.sizes)
     container.write(path, KIND, {"network": describe(net)}, tensors_of(params))
 
 
@@ -89,7 +90,7 @@ def describe(net: Network) -> dict[str, Any]:
     Raises
     ------
     ArgumentTypeError
-        If an activation or the cost is a function of the user's own.
+        If an activation or the loss is a function of the user's own.
 
     Examples
     --------
@@ -99,8 +100,8 @@ def describe(net: Network) -> dict[str, Any]:
     {'sizes': [2, 1], 'hidden': [], 'output': 'sigmoid', 'cost': 'binary_cross_entropy'}
     """
     *hidden, output = activation_names(net)
-    cost = _built_in_name("the cost", net.loss, LOSSES)
-    return {"sizes": list(net.sizes), "hidden": hidden, "output": output, "cost": cost}
+    loss = _built_in_name("the loss", net.loss, LOSSES)
+    return {"sizes": list(net.sizes), "hidden": hidden, "output": output, "cost": loss}
 
 
 def activation_names(net: Network) -> list[str]:
@@ -163,7 +164,7 @@ def params_of(tensors: Mapping[str, Array], net: Network, backend: Backend) -> P
     FileFormatError
         If an array is missing, or its shape or dtype is not that of the network.
     """
-    with backend.kept(), backend.current():
+    with backend.restoring_settings(), backend.current():
         return tuple(
             Layer(
                 backend.asarray(_parameter(tensors, f"W{l}", (n, n_prev)), backend.dtype),

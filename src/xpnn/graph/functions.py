@@ -202,7 +202,7 @@ matmul = function(
     forward=operator.matmul,
 )
 sum = reduction("sum", lambda dy, y, x, **axes: spread(dy, x, **axes))
-mean = reduction("mean", lambda dy, y, x, **axes: spread(dy, x, **axes) * share(y, x))
+mean = reduction("mean", lambda dy, y, x, **axes: spread(dy, x, **axes) * size_ratio(y, x))
 max = reduction("max", lambda dy, y, x, **axes: spread(dy, x, **axes) * reached(y, x, **axes))
 min = reduction("min", lambda dy, y, x, **axes: spread(dy, x, **axes) * reached(y, x, **axes))
 broadcast_to = function("broadcast_to", lambda dy, y, x, shape: dy)
@@ -299,7 +299,7 @@ def spread(d: Array, x: Array, axis: Any = None, keepdims: bool = False) -> Arra
     return broadcast_to(d, tuple(x.shape))
 
 
-def share(y: Array, x: Array) -> float:
+def size_ratio(y: Array, x: Array) -> float:
     """How many entries ``y`` has for one of ``x``."""
     return prod(shape(y)) / prod(shape(x))
 

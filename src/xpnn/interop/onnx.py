@@ -16,7 +16,7 @@ from ..exceptions import ArgumentError, ArgumentTypeError
 from ..files.atomic import StrPath, write_atomically
 from ..files.networks import activation_names, tensors_of
 from ..network import Network
-from ..validation import columns as boundary
+from ..validation.columns import check_params
 
 LARGEST = 2**31 - 2**20  # a protobuf message is smaller than 2 GiB
 OPSET, IR_VERSION = 17, 8  # what onnxruntime runs since 1.12
@@ -86,7 +86,7 @@ def write_onnx(
     ['Gemm', 'Softmax', 'ArgMax', 'Gather']
     """
     onnx = optional("onnx", "exporting to ONNX", "onnx")
-    params, _ = boundary.check_params(params, net.sizes)
+    params, _ = check_params(params, net.sizes)
     names = activation_names(net)
     _check_size(net)
     graph = _Graph(onnx, net.sizes[0])

@@ -1,26 +1,18 @@
-"""To and from others: fitted models of scikit-learn and modules of PyTorch, weights exact."""
+"""Fitted estimators to and from scikit-learn's of the same name, weights exact."""
 
-from collections.abc import Sequence
 from copy import copy
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from sklearn import linear_model, neural_network
+from sklearn.base import is_classifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
-from .._backends.base import to_host
-from ..estimators.base import NetworkEstimator
-from ..estimators.classifier import NetworkClassifier, binarizer
-from ..estimators.logistic import LogisticRegression
-from ..estimators.mlp import BaseMLP, MLPClassifier, MLPRegressor
-from ..estimators.parameters import ITS_NAMES
+from .._backends.host import to_host
+from ..estimators.registry import ESTIMATORS, ITS_NAMES
 from ..exceptions import ArgumentError, ArgumentTypeError
 
-PAIRS: dict[type[NetworkEstimator], Any] = {
-    MLPClassifier: neural_network.MLPClassifier,
-    MLPRegressor: neural_network.MLPRegressor,
-    LogisticRegression: linear_model.LogisticRegression,
-}
+ITS_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
 ITS_SOLVERS = ("lbfgs", "sgd", "adam")
 FITTED = (
     "n_features_in_",
@@ -37,10 +29,10 @@ FITTED = (
     "validation_scores_",
     "_no_improvement_count",
 )
-"""Fitted attributes that a model has besides its classes and parameters, if it has them."""
+"""Fitted attributes that a model has besides its classes and weights, if it has them."""
 
 
-def from_sklearn(model: Any) -> NetworkEstimator:
+def from_sklearn(model: Any) -> Any:
     """Return a fitted estimator of scikit-learn as ours of the same name.
 
     Parameters
@@ -71,33 +63,79 @@ def from_sklearn(model: Any) -> NetworkEstimator:
     >>> bool((ours.predict(X) == theirs.predict(X)).all())
     True
     """
-    found = [ours for ours, theirs in PAIRS.items() if isinstance(model, theirs)]
+    found = [ours for ours in ESTIMATORS.values() if isinstance(model, ours._counterpart)]
     if not found:
         raise ArgumentTypeError(
             "expected a fitted MLPClassifier, MLPRegressor or LogisticRegression of scikit-learn, "
             f"found {type(model).__name__}; a Pipeline has its own as pipeline[-1]."
         )
     check_is_fitted(model)
-    ours: Any = found[0]()
-    _copy_params(model, ours)
-    if isinstance(ours, BaseMLP):
-        ours._start_counting()
-    copy_fitted(model, ours)
-    if isinstance(ours, LogisticRegression):
+    ours = found[0]()
+    ours.set_params(**_shared_params(model, ours))
+    ours._start_counting()
+    linear = isinstance(model, LogisticRegression)
+    _copy_fitted(model, ours, linear=linear)
+    if linear:
         ours.n_iter_ = int(np.max(model.n_iter_))
-        ours.coef_, ours.intercept_ = _dense(model.coef_), model.intercept_.copy()
-    else:
-        ours.coefs_ = [a.copy() for a in model.coefs_]
-        ours.intercepts_ = [a.copy() for a in model.intercepts_]
-    if isinstance(ours, NetworkClassifier):
-        if isinstance(ours, MLPClassifier):
-            known = model._label_binarizer
-            multilabel = known.y_type_.startswith("multilabel")
-            set_classes(ours, model.classes_, multilabel=multilabel, sparse=known.sparse_input_)
-        else:
-            set_classes(ours, model.classes_, multilabel=False)
+        ours._set_classes(model.classes_, multilabel=False)
+    elif is_classifier(model):
+        known = model._label_binarizer
+        multilabel = known.y_type_.startswith("multilabel")
+        ours._set_classes(model.classes_, multilabel=multilabel, sparse=known.sparse_input_)
     _check_alike(model, ours)
-    return cast(NetworkEstimator, ours)
+    return ours
+
+
+def to_sklearn(model: Any) -> Any:
+    """Return one of our fitted estimators as scikit-learn's of the same name."""
+    theirs = model._counterpart()
+    params = _shared_params(model, theirs)
+    if "activation" in params:
+        activation = params["activation"] = ITS_NAMES.get(
+            params["activation"], params["activation"]
+        )
+        if activation not in ITS_ACTIVATIONS:
+            raise ArgumentError(
+                f"scikit-learn has no activation {activation!r}: expected identity, logistic, "
+                "tanh or relu."
+            )
+        if params["solver"] not in ITS_SOLVERS:
+            del params["solver"]  # it has trained; predictions do not need it
+    theirs.set_params(**params)
+    linear = isinstance(theirs, LogisticRegression)
+    _copy_fitted(model, theirs, linear=linear)
+    if linear:
+        theirs.n_iter_ = np.asarray([model.n_iter_], dtype=np.int32)  # one a problem
+    if is_classifier(model):
+        theirs.classes_ = model.classes_
+        theirs._label_binarizer = model._label_binarizer
+    return theirs
+
+
+def _shared_params(source: Any, target: Any) -> dict[str, Any]:
+    """Return the parameters of the first that both estimators have."""
+    params, known = source.get_params(deep=False), target.get_params(deep=False)
+    return {name: value for name, value in params.items() if name in known}
+
+
+def _copy_fitted(source: Any, target: Any, *, linear: bool) -> None:
+    """Copy the weights, and the other fitted attributes but the classes."""
+    for name in FITTED:
+        if hasattr(source, name):
+            setattr(target, name, copy(getattr(source, name)))
+    for name in ("coef_", "intercept_") if linear else ("coefs_", "intercepts_"):
+        setattr(target, name, _copied(getattr(source, name)))
+
+
+def _copied(weights: Any) -> Any:
+    """Return an array, or each of a list, as a dense NumPy array of its own in C order."""
+    if isinstance(weights, list):
+        return [_copied(a) for a in weights]
+    dense = weights.toarray() if hasattr(weights, "toarray") else to_host(weights)
+    return np.array(dense, order="C")
+
+
+# ---- does it answer as its weights say? -----------------------------------------
 
 
 def _check_alike(model: Any, ours: Any) -> None:
@@ -107,7 +145,7 @@ def _check_alike(model: Any, ours: Any) -> None:
     """
     W, b = ours.coefs_[0], ours.intercepts_[0]
     X, tolerance = _random_rows(W, b), np.finfo(W.dtype).eps ** 0.5
-    classifies = isinstance(ours, NetworkClassifier)
+    classifies = is_classifier(ours)
     methods = ["predict_proba", "predict"] if classifies else ["predict"]
     (P, *labels), (A, *expected) = (_answers(each, methods, X) for each in (model, ours))
     scale = max(1.0, np.abs(A[np.isfinite(A)]).max(initial=0.0))
@@ -166,140 +204,3 @@ def _random_rows(W: Any, b: Any) -> Any:
     X = np.nan_to_num(np.concatenate([normal, suited, border]))
     largest = np.finfo(W.dtype).max ** 0.25
     return np.clip(X, -largest, largest).astype(W.dtype)
-
-
-def to_sklearn(model: NetworkEstimator) -> Any:
-    """Return one of our fitted estimators as scikit-learn's of the same name."""
-    (theirs,) = (theirs() for ours, theirs in PAIRS.items() if isinstance(model, ours))
-    _copy_params(model, theirs)
-    copy_fitted(model, theirs)
-    coefs = [np.array(to_host(a), order="C") for a in model.coefs_]
-    intercepts = [np.array(to_host(a)) for a in model.intercepts_]
-    if isinstance(model, LogisticRegression):
-        theirs.coef_, theirs.intercept_ = np.ascontiguousarray(coefs[0].T), intercepts[0]
-        theirs.n_iter_ = np.asarray([model.n_iter_], dtype=np.int32)  # one a problem
-    else:
-        theirs.coefs_, theirs.intercepts_ = coefs, intercepts
-    if isinstance(model, NetworkClassifier):
-        theirs.classes_ = model.classes_
-        theirs._label_binarizer = model._label_binarizer
-    return theirs
-
-
-def from_torch(
-    sequential: Any, classes: Sequence[Any] | None = None
-) -> MLPClassifier | MLPRegressor:
-    """Return a PyTorch network as a fitted estimator.
-
-    Parameters
-    ----------
-    sequential : torch.nn.Sequential
-        Linear modules, each with an activation after it or without: ReLU, Tanh, Sigmoid,
-        LeakyReLU(0.01); the same one after every hidden Linear. Dropout is left out.
-    classes : sequence, optional
-        The labels of the outputs, for a classifier: two for a single output. A network that ends
-        in a Linear, as one does that was trained on logits, gets the sigmoid or softmax then.
-        Without them, one that ends in Sigmoid or Softmax is a classifier of 0, 1, …, any other a
-        regressor.
-
-    Returns
-    -------
-    MLPClassifier or MLPRegressor
-        On the host, in the dtype of the modules, with the same weights.
-
-    Raises
-    ------
-    ArgumentError, ArgumentTypeError
-        For modules that have no counterpart, or that forward hooks change (pruning and norms
-        until they are made permanent); names them, and the cure.
-    """
-    from .torch import from_sequential
-
-    sizes, names, params = from_sequential(sequential)
-    *hidden, output = names
-    if len(set(hidden)) > 1:
-        raise ArgumentError(
-            f"sequential: expected one activation after all hidden Linears, found {hidden}; "
-            "an xpnn.Network can have one a layer."
-        )
-    classifies = classes is not None or output in {"sigmoid", "softmax"}
-    model: Any = MLPClassifier() if classifies else MLPRegressor()
-    model.hidden_layer_sizes = tuple(sizes[1:-1])
-    if hidden:
-        model.activation = ITS_NAMES.get(hidden[0], hidden[0])
-    model.coefs_ = [np.ascontiguousarray(W.T) for W, _ in params]
-    model.intercepts_ = [b[:, 0] for _, b in params]
-    model.n_features_in_, model.n_outputs_, model.n_layers_ = sizes[0], sizes[-1], len(sizes)
-    model._start_counting()
-    if classifies:
-        output = _classifying(output, sizes[-1], classes, model)
-    if output not in {"identity", "exp", "sigmoid", "softmax"}:
-        raise ArgumentError(
-            "sequential: expected no activation after the last Linear of a regressor, "
-            f"found {output!r}."
-        )
-    model.out_activation_ = ITS_NAMES.get(output, output)
-    return cast(MLPClassifier | MLPRegressor, model)
-
-
-def _classifying(output: str, n: int, classes: Sequence[Any] | None, model: Any) -> str:
-    """Give a classifier its classes; return its output activation."""
-    expected = max(n, 2)
-    labels = np.asarray(range(expected) if classes is None else classes)
-    multilabel = output == "sigmoid" and n > 1
-    if len(labels) != expected or len(set(labels.tolist())) != expected:
-        raise ArgumentError(
-            f"classes: expected {expected} different labels for {n} outputs, found {classes!r}."
-        )
-    if output == "identity":
-        output = "sigmoid" if n == 1 else "softmax"
-    if not multilabel:
-        labels = _sorted(labels, model)
-    set_classes(model, labels, multilabel=multilabel)
-    return output
-
-
-def _sorted(labels: Any, model: Any) -> Any:
-    """Return the labels sorted, as scikit-learn holds them, and the outputs with them."""
-    order = np.argsort(labels)
-    W, b = model.coefs_[-1], model.intercepts_[-1]
-    if len(b) > 1:
-        model.coefs_[-1], model.intercepts_[-1] = np.ascontiguousarray(W[:, order]), b[order]
-    elif order[0] == 1:  # σ(−z) = 1 − σ(z)
-        model.coefs_[-1], model.intercepts_[-1] = -W, -b
-    return labels[order]
-
-
-# ---- what the models have in common -----------------------------------------
-
-
-def _copy_params(source: Any, target: Any) -> None:
-    """Set the parameters that both estimators have."""
-    params = source.get_params(deep=False)
-    shared = {key: value for key, value in params.items() if key in target.get_params()}
-    if isinstance(source, NetworkEstimator) and "activation" in shared:
-        shared["activation"] = ITS_NAMES.get(shared["activation"], shared["activation"])
-        if shared["activation"] not in {"identity", "logistic", "tanh", "relu"}:
-            raise ArgumentError(
-                f"scikit-learn has no activation {shared['activation']!r}: expected identity, "
-                "logistic, tanh or relu."
-            )
-        if shared["solver"] not in ITS_SOLVERS:
-            del shared["solver"]  # it has trained; predictions do not need it
-    target.set_params(**shared)
-
-
-def copy_fitted(source: Any, target: Any) -> None:
-    """Copy the fitted attributes that a model has besides its classes and parameters."""
-    for name in FITTED:
-        if hasattr(source, name):
-            setattr(target, name, copy(getattr(source, name)))
-
-
-def set_classes(
-    model: NetworkClassifier, classes: Any, *, multilabel: bool, sparse: bool = False
-) -> None:
-    """Give a classifier its classes, in the order of its outputs."""
-    model.classes_ = classes
-    model._label_binarizer = binarizer(classes, multilabel=multilabel)
-    model._label_binarizer.sparse_input_ = sparse  # whether it predicts sparse matrices

@@ -2,6 +2,7 @@
 
 `to_sequential`     layers and the names of their activations become modules
 `from_sequential`   modules become sizes, names and layers
+`from_torch`        modules become a fitted estimator
 
 A Linear holds W as we do, shape (n[l], n[l-1]), and b as a vector; it takes one example a row.
 """
@@ -13,10 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from .._backends.base import DTYPES, to_host
+from .._backends.base import DTYPES
+from .._backends.host import to_host
 from .._optional import optional
 from ..core.parameters import Layer, Params
+from ..estimators.registry import ESTIMATORS, ITS_NAMES
 from ..exceptions import ArgumentError, ArgumentTypeError
+from ..network import Network
 
 MODULES: dict[str, tuple[str, dict[str, Any]]] = {
     # activation: its class in torch.nn, and what to make one with; identity has no module
@@ -111,23 +115,23 @@ def from_sequential(sequential: Any) -> tuple[tuple[int, ...], tuple[str, ...], 
         )
     activations: list[str] = []
     layers: list[tuple[str, Layer]] = []
-    for place, module in _leaves("sequential", sequential, nn):
+    for path, module in _leaves("sequential", sequential, nn):
         name = _name(module, nn)
         if type(module) is nn.Linear:
-            layers.append((place, _layer(place, module)))
+            layers.append((path, _layer(path, module)))
             activations.append("identity")
         elif name and activations and activations[-1] == "identity":
             activations[-1] = name
         elif name:
             before = f"after {activations[-1]}" if activations else "before any Linear"
             raise ArgumentError(
-                f"{place}: expected each activation after a Linear, found {module!r} {before}."
+                f"{path}: expected each activation after a Linear, found {module!r} {before}."
             )
         elif not _does_nothing(module, not activations, nn):
             raise ArgumentError(
-                f"{place}: expected one of {SUPPORTED}; found {module!r}.{_cure(module)}"
+                f"{path}: expected one of {SUPPORTED}; found {module!r}.{_cure(module)}"
             )
-        _check_untouched(place, module)
+        _check_untouched(path, module)
     return _sizes(layers), tuple(activations), tuple(layer for _, layer in layers)
 
 
@@ -165,33 +169,33 @@ def _is_sequential(module: Any, nn: Any) -> bool:
     )
 
 
-def _leaves(place: str, sequential: Any, nn: Any, above: tuple[Any, ...] = ()) -> Iterator[Any]:
-    """Yield each module that is no Sequential, with its place, such as ``sequential[1][0]``."""
+def _leaves(path: str, sequential: Any, nn: Any, above: tuple[Any, ...] = ()) -> Iterator[Any]:
+    """Yield each module that is no Sequential, with its path, such as ``sequential[1][0]``."""
     if any(sequential is outer for outer in above) or len(above) == DEEPEST:
         raise ArgumentError(
-            f"{place}: expected a Sequential not inside itself, and in at most {DEEPEST} others; "
+            f"{path}: expected a Sequential not inside itself, and in at most {DEEPEST} others; "
             "put all modules in one."
         )
-    _check_untouched(place, sequential)
+    _check_untouched(path, sequential)
     for i, module in enumerate(sequential):
         if _is_sequential(module, nn):
-            yield from _leaves(f"{place}[{i}]", module, nn, (*above, sequential))
+            yield from _leaves(f"{path}[{i}]", module, nn, (*above, sequential))
         else:
-            yield f"{place}[{i}]", module
+            yield f"{path}[{i}]", module
 
 
-def _check_untouched(place: str, module: Any) -> None:
+def _check_untouched(path: str, module: Any) -> None:
     """Raise if a module computes something else than its class and its weights say."""
     hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
     if hooks:
         names = ", ".join(map(_hook_name, hooks))
         raise ArgumentError(
-            f"{place}: expected a module without forward hooks, found {type(module).__name__} with "
+            f"{path}: expected a module without forward hooks, found {type(module).__name__} with "
             f"{names}. {PERMANENT}."
         )
     for name in {"forward", "_call_impl"} & vars(module).keys():
         raise ArgumentError(
-            f"{place}: expected the {name} of its class, found {type(module).__name__} with one of "
+            f"{path}: expected the {name} of its class, found {type(module).__name__} with one of "
             f"its own; take it off: del module.{name}."
         )
 
@@ -223,29 +227,29 @@ def _does_nothing(module: Any, first: bool, nn: Any) -> bool:
     return type(module) in (nn.Dropout, nn.Identity)
 
 
-def _layer(place: str, linear: Any) -> Layer:
-    W = _host(place, linear.weight)
-    b = np.zeros(len(W), W.dtype) if linear.bias is None else _host(place, linear.bias)
+def _layer(path: str, linear: Any) -> Layer:
+    W = _host(path, linear.weight)
+    b = np.zeros(len(W), W.dtype) if linear.bias is None else _host(path, linear.bias)
     if W.ndim != 2 or b.shape != W.shape[:1] or b.dtype != W.dtype:
         raise ArgumentError(
-            f"{place}: expected a weight of two dimensions and, in its dtype, one bias an output, "
+            f"{path}: expected a weight of two dimensions and, in its dtype, one bias an output, "
             f"found shapes {W.shape} in {W.dtype} and {b.shape} in {b.dtype}."
         )
     return Layer(W, b[:, None])
 
 
-def _host(place: str, parameter: Any) -> Any:
+def _host(path: str, parameter: Any) -> Any:
     """Return a parameter as a NumPy array of its own."""
     found = str(getattr(parameter, "dtype", None)).removeprefix("torch.")
     if found not in DTYPES:
         raise ArgumentError(
-            f"{place}: expected weights in {' or '.join(DTYPES)}, found {found}; "
+            f"{path}: expected weights in {' or '.join(DTYPES)}, found {found}; "
             "convert them first: sequential.float()."
         )
     kind, layout = type(parameter).__name__, parameter.layout
     if parameter.is_meta or kind not in ("Parameter", "Tensor") or str(layout) != "torch.strided":
         raise ArgumentError(
-            f"{place}: expected weights with numbers in a dense array, found a {kind} of layout "
+            f"{path}: expected weights with numbers in a dense array, found a {kind} of layout "
             f"{layout} on device {parameter.device}; load them, or make them dense: to_dense()."
         )
     return np.array(to_host(parameter))
@@ -254,11 +258,93 @@ def _host(place: str, parameter: Any) -> Any:
 def _sizes(layers: list[tuple[str, Layer]]) -> tuple[int, ...]:
     if not layers:
         raise ArgumentError("expected at least one Linear in the Sequential, found none.")
-    for (_, before), (place, layer) in pairwise(layers):
+    for (_, before), (path, layer) in pairwise(layers):
         n, n_prev = len(before.W), layer.W.shape[1]
         if n_prev != n:
             raise ArgumentError(
-                f"{place}: expected a Linear with {n} inputs, as many as the Linear before it has "
+                f"{path}: expected a Linear with {n} inputs, as many as the Linear before it has "
                 f"outputs, found {n_prev}."
             )
     return (layers[0][1].W.shape[1], *(len(layer.W) for _, layer in layers))
+
+
+# ---- from modules to an estimator -------------------------------------------------------------
+
+
+def from_torch(sequential: Any, classes: Sequence[Any] | None = None) -> Any:
+    """Return a PyTorch network as a fitted estimator.
+
+    Parameters
+    ----------
+    sequential : torch.nn.Sequential
+        Linear modules, each with an activation after it or without: ReLU, Tanh, Sigmoid,
+        LeakyReLU(0.01); the same one after every hidden Linear. Dropout is left out.
+    classes : sequence, optional
+        The labels of the outputs, for a classifier: two for a single output. A network that ends
+        in a Linear, as one does that was trained on logits, gets the sigmoid or softmax then.
+        Without them, one that ends in Sigmoid or Softmax is a classifier of 0, 1, …, any other a
+        regressor.
+
+    Returns
+    -------
+    MLPClassifier or MLPRegressor
+        On the host, in the dtype of the modules, with the same weights.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        For modules that have no counterpart, or that forward hooks change (pruning and norms
+        until they are made permanent); names them, and the cure.
+    """
+    sizes, names, params = from_sequential(sequential)
+    *hidden, output = names
+    if len(set(hidden)) > 1:
+        raise ArgumentError(
+            f"sequential: expected one activation after all hidden Linears, found {hidden}; "
+            "an xpnn.Network can have one a layer."
+        )
+    classifies = classes is not None or output in {"sigmoid", "softmax"}
+    model = ESTIMATORS["MLPClassifier" if classifies else "MLPRegressor"]()
+    model.hidden_layer_sizes = tuple(sizes[1:-1])
+    if hidden:
+        model.activation = ITS_NAMES.get(hidden[0], hidden[0])
+    model.coefs_ = [np.ascontiguousarray(W.T) for W, _ in params]
+    model.intercepts_ = [b[:, 0] for _, b in params]
+    model._start_counting()
+    if classifies:
+        output = _classifying(output, sizes[-1], classes, model)
+    if output not in {"identity", "exp", "sigmoid", "softmax"}:
+        raise ArgumentError(
+            "sequential: expected no activation after the last Linear of a regressor, "
+            f"found {output!r}."
+        )
+    model._set_network(Network(sizes, hidden, output))
+    return model
+
+
+def _classifying(output: str, n: int, classes: Sequence[Any] | None, model: Any) -> str:
+    """Give a classifier its classes; return its output activation."""
+    expected = max(n, 2)
+    labels = np.asarray(range(expected) if classes is None else classes)
+    multilabel = output == "sigmoid" and n > 1
+    if len(labels) != expected or len(set(labels.tolist())) != expected:
+        raise ArgumentError(
+            f"classes: expected {expected} different labels for {n} outputs, found {classes!r}."
+        )
+    if output == "identity":
+        output = "sigmoid" if n == 1 else "softmax"
+    if not multilabel:
+        labels = _sorted(labels, model)
+    model._set_classes(labels, multilabel=multilabel)
+    return output
+
+
+def _sorted(labels: Any, model: Any) -> Any:
+    """Return the labels sorted, as scikit-learn holds them, and the outputs with them."""
+    order = np.argsort(labels)
+    W, b = model.coefs_[-1], model.intercepts_[-1]
+    if len(b) > 1:
+        model.coefs_[-1], model.intercepts_[-1] = np.ascontiguousarray(W[:, order]), b[order]
+    elif order[0] == 1:  # σ(−z) = 1 − σ(z)
+        model.coefs_[-1], model.intercepts_[-1] = -W, -b
+    return labels[order]

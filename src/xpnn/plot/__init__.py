@@ -14,9 +14,9 @@ made by pyplot: a notebook shows them, ``pyplot.show()`` does elsewhere, and the
 ``pip install 'xpnn[plot]'``.
 """
 
-from ._boundary import decision_boundaries, decision_boundary
 from ._classes import confusion_matrix, misclassified
 from ._cost import cost_curve
+from ._regions import decision_boundaries, decision_boundary
 from ._weights import weights
 
 __all__ = [

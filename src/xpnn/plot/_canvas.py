@@ -41,12 +41,12 @@ def grid(
     cell: tuple[float, float],
     extra: tuple[float, float] = (0.0, 0.0),
     layout: str = "constrained",
-    **share: bool,
+    **shared: bool,
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure and its n axes, row by row.
 
     Each has a cell of (width, height) inches; the figure is ``extra`` inches larger than all.
-    ``share`` is pyplot's ``sharex`` and ``sharey``, ``layout`` a layout engine's name:
+    ``shared`` is pyplot's ``sharex`` and ``sharey``, ``layout`` a layout engine's name:
     "compressed" moves axes of one scale together, and takes no heed of wide titles.
     """
     columns = min(n, columns)
@@ -57,7 +57,7 @@ def grid(
         figsize=(columns * cell[0] + extra[0], rows * cell[1] + extra[1]),
         layout=layout,
         squeeze=False,
-        **share,
+        **shared,
     )
     for unused in axes.flat[n:]:
         unused.remove()

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..exceptions import ArgumentError
+from ..validation.arrays import numbers_on_host
 from ..validation.numbers import positive_int
-from ._arguments import check_names, class_labels, host
+from ..validation.targets import check_names, class_labels
 from ._canvas import SMALL, Axes, Figure, grid, new_axes, show_image
 
 
@@ -140,7 +141,7 @@ def misclassified(
 
 
 def _check_images(images: Any) -> Any:
-    images = host("images", images)
+    images = numbers_on_host("images", images)
     shape = images.shape
     colour = len(shape) == 4 and shape[3] == 3
     if not (len(shape) == 3 or colour) or 0 in shape:

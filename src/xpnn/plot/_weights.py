@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..exceptions import ArgumentError
+from ..validation.arrays import numbers_on_host
 from ..validation.numbers import positive_int
-from ._arguments import host
 from ._canvas import Figure, grid, show_image
 
 
@@ -45,7 +45,7 @@ def weights(W: Any, shape: Sequence[int], columns: int = 8) -> Figure:
     >>> figure.axes[0].get_title()
     'unit 0'
     """
-    W = host("W", W).astype(np.float64)
+    W = numbers_on_host("W", W).astype(np.float64)
     shape = _check_shape(shape)
     if W.ndim != 2 or W.shape[0] == 0 or W.shape[1] != prod(shape):
         raise ArgumentError(

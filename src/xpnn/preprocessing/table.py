@@ -1,15 +1,8 @@
-"""From raw data to the rows of numbers that a network takes.
-
-`TableRows`   the columns of a pandas frame: numbers stay numbers, text becomes one-hot
-`ImageRows`   images of bytes: each becomes a row of numbers from 0 to 1
-
-Both are transformers of scikit-learn that a model file can hold (`describe`, `rows_of`): what
-`xpnn train` saves, `xpnn.load` returns as a Pipeline of one of them and an estimator.
-"""
+"""`TableEncoder`: tables as rows of numbers. Numbers stay numbers, text becomes one-hot."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from math import isfinite, prod
+from math import isfinite
 from typing import Any, Self
 
 import numpy as np
@@ -19,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._optional import optional
 from .._typing import Array
-from ..exceptions import ArgumentError, ArgumentTypeError, FileFormatError
+from ..exceptions import ArgumentError, ArgumentTypeError, ColumnError
 from ..files import container
 
 NUMBERS = {"boolean", "decimal", "floating", "integer", "mixed-integer-float"}
@@ -53,8 +46,8 @@ class Column:
         return [f"{self.name}={category}" for category in self.categories]
 
 
-class TableRows(TransformerMixin, BaseEstimator):
-    """The columns of a pandas frame as rows of numbers, float64.
+class TableEncoder(TransformerMixin, BaseEstimator):
+    """Turns the columns of a pandas frame into rows of numbers, float64.
 
     Numbers and truth values come first, in the order of their columns; then of each column of text
     one number a category, 1 for the category of the row and 0 for the others. A frame with other
@@ -78,12 +71,12 @@ class TableRows(TransformerMixin, BaseEstimator):
     Examples
     --------
     >>> import pandas as pd
-    >>> from xpnn.preprocessing.table import TableRows
+    >>> from xpnn.preprocessing.table import TableEncoder
     >>> frame = pd.DataFrame({"colour": ["red", "blue", "red"], "weight": [1.5, None, 2.5]})
-    >>> rows = TableRows(impute=True).fit(frame)
-    >>> rows.get_feature_names_out().tolist()
+    >>> encoder = TableEncoder(impute=True).fit(frame)
+    >>> encoder.get_feature_names_out().tolist()
     ['weight', 'colour=blue', 'colour=red']
-    >>> rows.transform(frame)
+    >>> encoder.transform(frame)
     array([[1.5, 0. , 1. ],
            [2. , 1. , 0. ],
            [2.5, 0. , 1. ]])
@@ -135,7 +128,7 @@ class TableRows(TransformerMixin, BaseEstimator):
         for j, column in enumerate(numbers):
             rows[:, j] = column
         if texts:
-            rows[:, len(numbers) :] = self._encoder.transform(np.stack(texts, axis=1))
+            rows[:, len(numbers) :] = self._one_hot.transform(np.stack(texts, axis=1))
         return rows
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
@@ -155,7 +148,7 @@ class TableRows(TransformerMixin, BaseEstimator):
         return sum(column.categories is None for column in self.columns_)
 
     def describe(self) -> dict[str, Any]:
-        """Return what `rows_of` makes it from, as plain values."""
+        """Return what `from_description` makes it from, as plain values."""
         return {
             "kind": self.kind,
             "target": self.target,
@@ -173,16 +166,16 @@ class TableRows(TransformerMixin, BaseEstimator):
         container.expect("target", target is None or isinstance(target, str))
         container.expect("drop", isinstance(drop, list) and all(isinstance(d, str) for d in drop))
         container.expect("impute", isinstance(impute, bool))
-        rows = cls(target, drop, impute)
-        rows.columns_ = [Column(**column) for column in described["columns"]]
-        for column in rows.columns_:
+        encoder = cls(target, drop, impute)
+        encoder.columns_ = [Column(**column) for column in described["columns"]]
+        for column in encoder.columns_:
             _check_column(column, impute=impute)
-        names = [column.name for column in rows.columns_]
+        names = [column.name for column in encoder.columns_]
         container.expect("columns", 0 < len(names) == len(set(names)))
-        numeric = [column.categories is None for column in rows.columns_]
+        numeric = [column.categories is None for column in encoder.columns_]
         container.expect("columns", numeric == sorted(numeric, reverse=True))
-        rows._prepare()
-        return rows
+        encoder._prepare()
+        return encoder
 
     @property
     def _passed_over(self) -> set[str]:
@@ -193,13 +186,13 @@ class TableRows(TransformerMixin, BaseEstimator):
         if categories:
             arrays = [np.asarray(each, dtype=object) for each in categories]
             first = np.asarray([[each[0] for each in categories]], dtype=object)
-            self._encoder = OneHotEncoder(categories=arrays, sparse_output=False).fit(first)
+            self._one_hot = OneHotEncoder(categories=arrays, sparse_output=False).fit(first)
 
     def _learn(self, name: str, values: Any) -> Column:
         categories = categories_of(name, values)
         present = values.dropna()
         if present.empty:
-            raise ArgumentError(f"column {name!r}: expected values, found none; drop it (--drop).")
+            raise _droppable(name, "expected values, found none; drop it")
         if categories is None:
             fill: Any = float(_floats(present).median()) if self.impute else None
         else:
@@ -237,78 +230,6 @@ class TableRows(TransformerMixin, BaseEstimator):
             )
 
 
-class ImageRows(TransformerMixin, BaseEstimator):
-    """Images of bytes as rows of numbers from 0 to 1, float32: pixel by pixel, row by row.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        (h, w) for grey levels, (h, w, 3) for red, green and blue.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from xpnn.preprocessing.table import ImageRows
-    >>> ImageRows((1, 2)).fit_transform(np.array([[[0, 255]], [[51, 0]]], dtype=np.uint8))
-    array([[0. , 1. ],
-           [0.2, 0. ]], dtype=float32)
-    """
-
-    kind = "images"
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = shape
-
-    def fit(self, X: Any = None, y: Any = None) -> Self:
-        """Do nothing: there is nothing to learn."""
-        return self
-
-    def transform(self, X: Any) -> Array:
-        """Return images, shape (m, h, w) or (m, h, w, 3), as rows, shape (m, n_features)."""
-        X = np.asarray(X)
-        if X.dtype != np.uint8 or X.shape[1:] != tuple(self.shape):
-            raise ArgumentError(
-                f"expected images of bytes (uint8), shape (m, {', '.join(map(str, self.shape))}), "
-                f"found {X.dtype} of shape {X.shape}."
-            )
-        return X.reshape(len(X), -1) / np.float32(255.0)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    @property
-    def n_features_out(self) -> int:
-        """How many numbers a row has."""
-        return prod(self.shape)
-
-    def describe(self) -> dict[str, Any]:
-        """Return what `rows_of` makes it from, as plain values."""
-        return {"kind": self.kind, "shape": list(self.shape)}
-
-    @classmethod
-    def from_description(cls, described: dict[str, Any]) -> Self:
-        """Make it from what `describe` returned; trust nothing in it."""
-        container.expect("rows", described.keys() == {"kind", "shape"})
-        shape = described["shape"]
-        whole = isinstance(shape, list) and all(type(n) is int and n > 0 for n in shape)
-        container.expect("shape", whole and len(shape) in (2, 3))
-        return cls(tuple(shape))
-
-
-KINDS: dict[str, type[TableRows] | type[ImageRows]] = {
-    kind.kind: kind for kind in (TableRows, ImageRows)
-}
-
-
-def rows_of(described: Any) -> TableRows | ImageRows:
-    """Return what `describe` described, or raise `FileFormatError`."""
-    try:
-        return KINDS[described["kind"]].from_description(described)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        reason = f"damaged: it does not describe what its model is given ({error})."
-        raise FileFormatError(reason) from error
-
-
 def categories_of(name: str, values: Any) -> list[str] | None:
     """Return the categories of a column of text, None for one of numbers, or raise.
 
@@ -319,26 +240,24 @@ def categories_of(name: str, values: Any) -> list[str] | None:
     if found in NUMBERS:
         return None
     if found not in TEXTS:
-        raise ArgumentError(
-            f"column {name!r}: expected numbers or text, found {found}; convert it, or drop it "
-            "(--drop)."
-        )
+        raise _droppable(name, f"expected numbers or text, found {found}; convert it, or drop it")
     if found == "categorical":
         return sorted(map(str, values.cat.categories))
     numeric = pandas.to_numeric(values, errors="coerce").notna()
-    share = numeric.sum() / max(1, values.notna().sum())
-    if 0.5 < share < 1.0:
+    fraction = numeric.sum() / max(1, values.notna().sum())
+    if 0.5 < fraction < 1.0:
         where, value = _first(values, values.notna() & ~numeric)
-        raise ArgumentError(
-            f"column {name!r}: expected numbers, or text, found {value!r} among numbers ({where}); "
-            "correct it, leave the cell empty if the value is missing, or drop the column (--drop)."
+        raise _droppable(
+            name,
+            f"expected numbers, or text, found {value!r} among numbers ({where}); correct it, "
+            "leave the cell empty if the value is missing, or drop the column",
         )
     categories = sorted(values.dropna().unique())
     if len(categories) > max(FEW, len(values) // 2):
-        raise ArgumentError(
-            f"column {name!r}: expected numbers, or categories that occur again and again, found "
-            f"{len(categories)} different texts in {len(values)} rows, as names have; drop it "
-            "(--drop)."
+        raise _droppable(
+            name,
+            "expected numbers, or categories that occur again and again, found "
+            f"{len(categories)} different texts in {len(values)} rows, as names have; drop it",
         )
     return categories
 
@@ -395,10 +314,18 @@ def _check_missing(name: str, values: Any) -> None:
     missing = values.isna()
     if missing.any():
         n = int(missing.sum())
-        raise ArgumentError(
+        raise ColumnError(
             f"column {name!r}: expected a value in every row, found {n} missing (the first in "
-            f"{_first(values, missing)[0]}); remove such rows, or train with impute (--impute)."
+            f"{_first(values, missing)[0]}); remove such rows, or train with",
+            "impute=True",
+            name,
+            n,
         )
+
+
+def _droppable(name: str, problem: str) -> ColumnError:
+    """Word the error for a column that can be left out."""
+    return ColumnError(f"column {name!r}: {problem}:", f"drop=[{name!r}]", name)
 
 
 def _first(values: Any, wanted: Any) -> tuple[str, Any]:

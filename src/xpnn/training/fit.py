@@ -11,12 +11,13 @@ from .._typing import Array, Rng
 from ..core import optimizers
 from ..core.optimizers import Optimizer
 from ..core.parameters import Params
-from ..distributed import agreement as together
-from ..distributed.mpi import Communicator, active_comm, is_root, raised_on_all, training
+from ..distributed.agreement import compare
+from ..distributed.alone import active_comm
+from ..distributed.processes import Communicator
 from ..exceptions import ArgumentTypeError
 from ..network import Network
 from ..rng import host_rng
-from ..validation import columns as boundary
+from ..validation.columns import check_examples, check_params
 from ..validation.numbers import at_least_0, positive_int
 from .bar import progress_bar
 from .batches import Shuffle
@@ -88,8 +89,8 @@ def fit(
     checkpoint : Checkpoint, optional
         Where to write the state down every so many epochs, to go on from it another time.
     communicator : Communicator, optional
-        `xpnn.distributed.communicator`: X, Y and the weights are this process's share, and the
-        training that of all the shares together. Callbacks, progress bar, checkpoint and
+        `xpnn.distributed.communicator`: X, Y and the weights are this process's shard, and the
+        training that of all shards together. Callbacks, progress bar, checkpoint and
         validation are those of rank 0; what it starts from, all do.
 
     Returns
@@ -126,7 +127,7 @@ def fit(
     array([[0, 1, 1, 0]])
     """
     comm = active_comm(communicator)
-    with raised_on_all(comm):
+    with comm.on_all():
         if optimizer is None:
             optimizer = optimizers.adam()
         if not isinstance(net, Network):
@@ -141,17 +142,17 @@ def fit(
         batch_size = None if batch_size is None else positive_int("batch_size", batch_size)
         check_checkpoint(checkpoint)
         stopping = Stopping(tol, n_iter_no_change, higher_is_better=validation is not None)
-        layers, backend = boundary.check_params(params, net.sizes)
+        layers, backend = check_params(params, net.sizes)
         l2 = at_least_0("l2", l2)
-    if comm is not None:
-        together.compare(
+    if comm.size > 1:
+        compare(
             comm,
             features=np.shape(X)[:1],
             backend=backend.name,
             dtype=backend.dtype_name,
             sizes=net.sizes,
             activations=[g.name for g in net.activations],
-            cost=net.loss.name,
+            loss=net.loss.name,
             optimizer=optimizer,
             seed=rng,
             epochs=epochs,
@@ -164,13 +165,12 @@ def fit(
             checkpoint=checkpoint is not None,
         )
 
-    with backend.kept(), backend.current(), backend.no_grad(), training(comm):
+    with backend.restoring_settings(), backend.current(), backend.no_grad(), comm.training():
         streamed = stays_on_host(X, batch_size, backend, comm)
-        check = boundary.check_host_examples if streamed else boundary.check_examples
-        with raised_on_all(comm):
+        with comm.on_all():
             generator = host_rng(rng)
-            X, Y, s = check(X, Y, sample_weight, net.sizes, net.activations, net.loss, backend)
-            if validation is not None and is_root(comm):
+            X, Y, s = check_examples(net, X, Y, sample_weight, backend, stays=streamed)
+            if validation is not None and comm.is_root:
                 validation = _check_validation(validation, net, backend)
         trainer = Trainer(
             net,
@@ -183,11 +183,11 @@ def fit(
             batch_size,
             columns=True,
             streamed=streamed,
-            communicator=comm,
+            comm=comm,
         )
         shuffle = Shuffle(trainer.plan.m, None if trainer.plan.full else generator, seed=rng)
-        with raised_on_all(comm):
-            shown = _progress_bar(epochs, progress if is_root(comm) else False)
+        with comm.on_all():
+            shown = _progress_bar(epochs, progress if comm.is_root else False)
         with shown as bar:
             score = None if validation is None else _scoring(validation, net, comm)
             loop = Loop(
@@ -220,19 +220,17 @@ def _check_validation(validation: Any, net: Network, backend: Any) -> tuple[Any,
             f"validation: expected a pair (X, Y), found {type(validation).__name__}."
         )
     X, Y = validation
-    X, Y, _ = boundary.check_examples(X, Y, None, net.sizes, net.activations, net.loss, backend)
+    X, Y, _ = check_examples(net, X, Y, None, backend)
     return X, Y
 
 
 def _scoring(
-    validation: tuple[Array, Array], net: Network, comm: Communicator | None
+    validation: tuple[Array, Array], net: Network, comm: Communicator
 ) -> Callable[[Params], float]:
     """Return the function that scores parameters; of several ranks rank 0 does it for all."""
 
     def score(params: Params) -> float:
-        if comm is None:
-            return net.score(params, *validation)
-        return float(comm.of_first(lambda: net.score(params, *validation)))
+        return float(comm.on_root(lambda: net.score(params, *validation)))
 
     return score
 

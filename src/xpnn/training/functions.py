@@ -44,9 +44,9 @@ def own_functions(net: Network, optimizer: Optimizer) -> dict[str, str]:
     }
     for l, g in enumerate(net.activations, 1):
         if g not in ACTIVATIONS.values():
-            found[f"activation {g.name!r} of layer {l}"] = (g.name, g.g, g.derivative)
+            found[f"activation {g.name!r} of layer {l}"] = (g.name, g.value, g.derivative)
     if loss not in LOSSES.values():
-        functions = (loss.of_output, loss.dA, loss.of_logits)
+        functions = (loss.value, loss.derivative, loss.from_logits)
         found[f"cost {loss.name!r}"] = (loss.name, *functions)
     return {what: digest(parts) for what, parts in found.items() if not _known(*parts)}
 

@@ -8,11 +8,12 @@ import numpy as np
 
 from .._typing import Array
 from ..core import propagation
-from ..core.parameters import Layer, Params, entry_name, from_vector, to_vector
+from ..core.parameters import Layer, Params, entry_name, ravel, unravel
 from ..exceptions import ArgumentError, BackendError
 from ..network import Network
-from ..validation import columns as boundary
+from ..validation.columns import check_examples, check_params
 from ..validation.numbers import real_number
+from ..validation.weights import share_and_decay
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def gradient_check(
     >>> report.difference < 1e-7
     True
     """
-    layers, backend = boundary.check_params(params, net.sizes)
+    layers, backend = check_params(params, net.sizes)
     try:
         wide = type(backend).create(backend.device_name, "float64")
     except BackendError as error:
@@ -89,15 +90,16 @@ def gradient_check(
     with wide.current(), wide.no_grad():
         layers = tuple(Layer(*(xp.astype(a, wide.dtype) for a in layer)) for layer in layers)
         grads = net.gradients(layers, X, Y, l2, sample_weight)
-        g = wide.to_numpy(to_vector(grads, xp))
+        g = wide.to_numpy(ravel(grads, xp))
 
-        X, Y, share, decay = net._examples(X, Y, l2, sample_weight, wide)
-        theta = to_vector(layers, xp)
+        X, Y, s = check_examples(net, X, Y, sample_weight, wide)
+        share, decay = share_and_decay(X.shape[1], s, l2, wide)
+        theta = ravel(layers, xp)
         positions = xp.arange(theta.shape[0], device=wide.device)
 
         def shifted_cost(theta: Array, i: int, shift: float) -> Array:
             theta = xp.where(positions == i, theta + shift, theta)
-            shifted = from_vector(theta, net.sizes, xp)
+            shifted = unravel(theta, net.sizes, xp)
             _, caches = propagation.forward(shifted, X, net.activations, xp)
             return propagation.cost(shifted, caches, Y, share, decay, net.activations, net.loss, xp)
 

@@ -7,7 +7,7 @@ from zlib import crc32
 
 from .._backends.base import Backend
 from .._typing import Array
-from ..core.parameters import Params, from_vector
+from ..core.parameters import Params, unravel
 
 SERIES = ("cost", "validation", "learning_rate", "seconds")
 
@@ -73,7 +73,7 @@ class Report:
     def params(self) -> Params:
         """A copy of the parameters after this epoch."""
         theta = self._backend.asarray(self._theta, copy=True)
-        return from_vector(theta, self._sizes, self._backend.xp)
+        return unravel(theta, self._sizes, self._backend.xp)
 
     def checksum(self) -> int:
         """Return a number that tells the parameters from others, to the bit."""

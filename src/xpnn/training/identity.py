@@ -64,7 +64,7 @@ def differences(there: Identity, here: Identity) -> Iterator[str]:
     """Yield how the training in a file differs from this one."""
     for name, value in here.settings.items():
         if not _same(there.settings.get(name), value):
-            yield f"there {name} is {there.settings.get(name)!r}, here {value!r}"
+            yield f"there {_word(name)} is {there.settings.get(name)!r}, here {value!r}"
     for name, numbers in here.sample.items():
         if not _same_data(there.sample.get(name), numbers, exactly=name != "X"):
             yield f"it was made with another {name}"
@@ -78,12 +78,17 @@ def _other_origin(there: Mapping[str, Any], here: Mapping[str, Any]) -> Iterator
         if (theirs.get(name) is None) != (own.get(name) is None) or (
             same_python and theirs[name] != own[name]
         ):
-            yield f"its {name} is another function"
+            yield f"its {_word(name)} is another function"
     if len({there.get("start"), here["start"]} - {None}) > 1:
         yield (
             "it was started from other parameters; pass the same again, such as net.init(rng=0): "
             "the trained ones are in the file"
         )
+
+
+def _word(key: str) -> str:
+    """Return a key of the file as messages say it: a file calls the loss cost."""
+    return "loss" + key.removeprefix("cost") if key.startswith("cost") else key
 
 
 def _same_data(found: Any, here: Any, *, exactly: bool) -> bool:

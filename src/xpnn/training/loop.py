@@ -10,7 +10,8 @@ from .. import _signals
 from .._backends.base import Carry
 from .._typing import Array
 from ..core.parameters import Params
-from ..distributed.mpi import Communicator, is_root, raised_on_all, told_later
+from ..distributed.agreement import callbacks_on_root
+from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError, DivergenceError
 from ..files.lock import Lock
 from .batches import Shuffle
@@ -40,8 +41,8 @@ def train(loop: "Loop", run: Callable[[], T]) -> T | None:
     comm = loop.comm
     signals: AbstractContextManager[None] = nullcontext()
     if loop.checkpoint is not None:
-        signals = _signals.as_ctrl_c_then_end() if is_root(comm) else _signals.as_ctrl_c()
-    with signals, comm.interruptible() if comm is not None else nullcontext():
+        signals = _signals.as_ctrl_c_then_end() if comm.is_root else _signals.as_ctrl_c()
+    with signals, comm.interruptible():
         try:
             try:
                 loop.begin()
@@ -117,13 +118,11 @@ class Loop:
         given: bool = False,
     ) -> None:
         self.trainer, self.shuffle, self.stopping = trainer, shuffle, stopping
-        self.comm = comm = trainer.communicator
+        self.comm = trainer.comm
         self.score, callbacks, self.bar = watch
         # a bound method would make a cycle, which keeps alive a bar that Ctrl-C has left open
         shown = [partial(_show, self.bar)] if self.bar is not None else []
-        callbacks = [*shown, *callbacks]
-        if comm is not None:
-            callbacks = [comm.calling(callbacks)]
+        callbacks = callbacks_on_root(self.comm, [*shown, *callbacks])
         self.callbacks, self.checkpoint, self.given = callbacks, checkpoint, given
         rate = trainer.optimizer.learning_rate
         self.adaptive = rate if isinstance(rate, AdaptiveRate) else None
@@ -135,12 +134,12 @@ class Loop:
 
     def begin(self) -> None:
         """Begin, at the checkpoint if one is to be gone on from."""
-        if self.comm is not None:
+        if self.comm.size > 1:
             self._begin_together(self.comm)
         elif self.checkpoint is not None:
             self._begin_at(self.checkpoint)
         if self.bar is not None:
-            with told_later(self.comm):
+            with self.comm.defer_errors():
                 self.bar.update(self.done.epochs)
 
     @property
@@ -170,26 +169,22 @@ class Loop:
                 at_once = grown(at_once, self._advance_and_judge(count))
             self.judged = self.done.epochs
             if self.checkpoint is not None and self.checkpoint.is_due(self.judged):
-                with told_later(self.comm):
+                with self.comm.defer_errors():
                     self._write(self.checkpoint)
-            if self.comm is not None:
-                self.comm.stop_if_interrupted()
-            else:
-                _signals.raise_if_arrived()
+            self.comm.stop_if_interrupted()
 
     def finish(self) -> None:
         """Write a last checkpoint, unless it has just been written."""
         if self.checkpoint is not None and not self.checkpoint.is_due(self.done.epochs):
-            with told_later(self.comm):
+            with self.comm.defer_errors():
                 self._write(self.checkpoint)
-        if self.comm is not None:
-            self.comm.finish()
+        self.comm.finish()
 
     def interrupt(self) -> None:
         """Keep what the last complete epoch had, after Ctrl-C."""
         self.history.stopped = "interrupted"
         self.history.truncate(self.done.epochs)
-        with raised_on_all(self.comm):
+        with self.comm.on_all():
             if self.checkpoint is not None and self.judged == self.done.epochs:
                 self._write(self.checkpoint)
 
@@ -250,17 +245,17 @@ class Loop:
         """Begin as rank 0 does, which reads and writes the checkpoint."""
         if self.checkpoint is not None:
             self.trainer.sample  # noqa: B018  gathered from all now, written by rank 0 later
-        if comm.rank > 0:
+        if not comm.is_root:
             self.checkpoint = None
         state = None
         with comm.on_all():
             if self.checkpoint is not None:
                 self._begin_at(self.checkpoint)
-            if comm.rank == 0:
+            if comm.is_root:
                 state = self.state
         state = comm.broadcast(state)
-        with comm.told_later():
-            if comm.rank > 0:
+        with comm.defer_errors():
+            if not comm.is_root:
                 self.restore(state)
 
     # ---- epochs ---------------------------------------------------------------

@@ -13,27 +13,28 @@ from .._backends.base import Backend, Carry, Run
 from .._typing import Array
 from ..core import propagation
 from ..core.optimizers import Update
-from ..core.parameters import Layer, Params, count, from_vector, pairs, to_vector
-from ..distributed.mpi import Communicator
+from ..core.parameters import Layer, Params, count, pairs, ravel, unravel
+from ..distributed.alone import ALONE
+from ..distributed.processes import Communicator
 from ..network import Network
 
 
 @lru_cache(maxsize=64)
 def cutting(sizes: tuple[int, ...], backend: Backend) -> Callable[[Array], Params]:
-    """Return `from_vector` for layers of these sizes; compiled where that is done."""
+    """Return `unravel` for layers of these sizes; compiled where that is done."""
 
     def cut(theta: Array) -> Params:
-        return from_vector(theta, sizes, backend.xp)
+        return unravel(theta, sizes, backend.xp)
 
     return backend.compile_like_steps(cut)
 
 
 @lru_cache(maxsize=64)
 def joining(backend: Backend) -> Callable[[Params], Array]:
-    """Return `to_vector`; compiled where that is done."""
+    """Return `ravel`; compiled where that is done."""
 
     def join(params: Params) -> Array:
-        return to_vector(params, backend.xp)
+        return ravel(params, backend.xp)
 
     return backend.compile_like_steps(join)
 
@@ -47,7 +48,7 @@ def make_run(
     gather: bool,
     weighted: bool,
     l2: bool,
-    communicator: Communicator | None = None,
+    comm: Communicator = ALONE,
 ) -> Run:
     """Return run(carry, data, arrays, widths, numbers) -> carry, costs; kept for another training.
 
@@ -66,7 +67,7 @@ def make_run(
     numbers
         share, decay, and the scalars of the optimiser, for each of the k steps.
 
-    With a ``communicator`` each step sums its gradient over processes that have a part of it each.
+    Of several processes each step sums the gradient, of which each has a part.
     """
     xp = backend.xp
     activations, loss = backend.fuse_layers(net.activations, net.loss)
@@ -87,8 +88,8 @@ def make_run(
         return J, propagation.backward(params, caches, Y, *common)
 
     fused = backend.fuse(update)
-    if communicator is not None:
-        return _reduced_run(net, fused, backend, cost_and_gradients, communicator)
+    if comm.size > 1:
+        return _reduced_run(net, fused, backend, cost_and_gradients, comm)
 
     # The layers are windows of θ, made once a run: an update in place shows in them. The last
     # gradients are kept until a step has made the next: freed any earlier, their pages go back
@@ -96,7 +97,7 @@ def make_run(
 
     def with_layers(carry: Carry) -> Carry:
         theta, *state = carry
-        return (theta, from_vector(theta, net.sizes, xp), [], *state)
+        return (theta, unravel(theta, net.sizes, xp), [], *state)
 
     def without_layers(carry: Carry) -> Carry:
         theta, _, _, *state = carry
@@ -106,11 +107,11 @@ def make_run(
         theta, params, kept, *state = carry
         share, decay, *scalars = numbers
         J, grads = cost_and_gradients(params, data, arrays, share, decay)
-        g = to_vector(grads, xp)
+        g = ravel(grads, xp)
         kept[:] = (grads, g)
         moved, new_state = fused(theta, g, tuple(state), tuple(scalars), xp)
         if moved is not theta:
-            params = from_vector(moved, net.sizes, xp)
+            params = unravel(moved, net.sizes, xp)
         return (moved, params, kept, *new_state), J
 
     # XLA would copy each W out of θ and each dW into g in every step, and a g that no cache holds
@@ -118,12 +119,12 @@ def make_run(
     # (parameter, *state) for each W[l] and b[l].
 
     def split(vectors: Carry) -> Carry:
-        trees = (from_vector(vector, net.sizes, xp) for vector in vectors)
+        trees = (unravel(vector, net.sizes, xp) for vector in vectors)
         return tuple(zip(*([a for layer in tree for a in layer] for tree in trees), strict=True))
 
     def join(carry: Carry) -> Carry:
         columns = zip(*carry, strict=True)
-        return tuple(to_vector(pairs(column), xp) for column in columns)
+        return tuple(ravel(pairs(column), xp) for column in columns)
 
     def split_step(carry: Carry, data: Any, arrays: Any, numbers: Any) -> tuple[Carry, Array]:
         share, decay, *scalars = numbers
@@ -146,15 +147,15 @@ def _reduced_run(
     update: Update,
     backend: Backend,
     cost_and_gradients: Callable[..., tuple[Array, Params]],
-    communicator: Communicator,
+    comm: Communicator,
 ) -> Run:
     """Return the run in which each step sums one vector over all processes: dJ/dθ, J and a 0."""
-    xp, total = backend.xp, backend.summing(communicator)
+    xp, total = backend.xp, backend.summing(comm)
 
     def gradient(theta: Array, data: Any, arrays: Any, share: Any, decay: Any) -> Array:
-        J, grads = cost_and_gradients(from_vector(theta, net.sizes, xp), data, arrays, share, decay)
+        J, grads = cost_and_gradients(unravel(theta, net.sizes, xp), data, arrays, share, decay)
         J = xp.reshape(J, (1, 1))
-        return to_vector((*grads, Layer(J, xp.zeros_like(J))), xp)  # in one copy
+        return ravel((*grads, Layer(J, xp.zeros_like(J))), xp)  # in one copy
 
     def move(theta: Array, g: Array, state: Any, scalars: Any) -> tuple[Array, Any]:
         return update(theta, g, state, scalars, xp)
@@ -168,7 +169,7 @@ def _reduced_run(
         try:
             g = gradient(theta, data, arrays, share, decay)
         except BaseException as error:  # noqa: BLE001  which the sum raises on all
-            communicator.note(error)
+            comm.defer(error)
             g = xp.zeros(theta.shape[0] + 2, dtype=backend.dtype, device=backend.device)
         g = total(g)
         theta, state = move(theta, g[:-2], tuple(state), tuple(scalars))

@@ -12,7 +12,8 @@ import numpy as np
 
 from .._backends.base import Backend, Carry, Run, power_of_2
 from .._typing import Array
-from ..distributed.mpi import Communicator
+from ..distributed.alone import ALONE
+from ..distributed.processes import Communicator
 
 CHUNK = 2**26
 """Bytes of X that are moved at once, unless one mini-batch is larger; Y comes on top."""
@@ -22,7 +23,7 @@ MOST_COMPILED = 64
 
 
 def stays_on_host(
-    X: Any, batch_size: int | None, backend: Backend, comm: Communicator | None = None
+    X: Any, batch_size: int | None, backend: Backend, comm: Communicator = ALONE
 ) -> bool:
     """Whether mini-batches of X, shape (n_x, m), are better moved one by one.
 
@@ -30,7 +31,7 @@ def stays_on_host(
     ranks, each has its part of X; whether a mini-batch is the full batch goes by all of it.
     """
     m = X.shape[1] if isinstance(X, np.ndarray) and X.ndim == 2 else 0
-    of_all = m if comm is None else sum(comm.gather(m))
+    of_all = sum(comm.gather(m))
     if not m or batch_size is None or batch_size >= of_all:
         return False
     return is_mapped(X) or X.size * itemsize(backend) > backend.free_memory() / 2

@@ -9,12 +9,13 @@ import numpy as np
 from .._backends.base import Backend, Carry
 from .._typing import Array
 from ..core.optimizers import Optimizer
-from ..core.parameters import Params, from_vector, to_vector
+from ..core.parameters import Params, ravel, unravel
 from ..core.propagation import backward, forward
-from ..distributed.mpi import Communicator
+from ..distributed.alone import ALONE
+from ..distributed.processes import Communicator
 from ..exceptions import DivergenceError
 from ..network import Network
-from ..validation import columns as boundary
+from ..validation.weights import scaled
 from .batches import Batches, Plan
 from .step import cutting, make_run
 from .streaming import gathered, streaming
@@ -40,7 +41,7 @@ class Trainer:
         How many steps the optimiser has made before this training.
     streamed : bool
         Whether X and Y are on the host and stay there; of account to mini-batches only.
-    communicator : Communicator, optional
+    comm : Communicator
         Of several processes, each of which has its part of the examples.
     """
 
@@ -58,18 +59,16 @@ class Trainer:
         columns: bool = False,
         steps_before: int = 0,
         streamed: bool = False,
-        communicator: Communicator | None = None,
+        comm: Communicator = ALONE,
     ) -> None:
         self.net, self.backend, self.optimizer, self.l2 = net, backend, optimizer, l2
-        self.steps_before, self.streamed = steps_before, streamed
-        self.communicator, self.comm = communicator, communicator.size if communicator else 1
+        self.steps_before, self.streamed, self.comm = steps_before, streamed, comm
         self.to_numpy = np.asarray if streamed else backend.to_numpy
         m, own, self.unit = X.shape[1] if columns else X.shape[0], None, 1.0
-        if communicator is not None:
-            own, m = communicator.place(m)
+        if comm.size > 1:
+            own, m = comm.locate(m)
         if s is not None:
-            of_all = [s] if communicator is None else communicator.gather(s)
-            s, self.unit = boundary.in_units(np.concatenate(of_all, axis=1)[0])
+            s, self.unit = scaled(np.concatenate(comm.gather(s), axis=1)[0])
         self.plan = Plan(m, batch_size, s, pad=backend.compiled, own=own)
         self.rows = backend.compiled or not self.plan.full
         self.data: tuple[Array, ...] = (X.T, Y.T) if columns == self.rows else (X, Y)
@@ -85,7 +84,7 @@ class Trainer:
             gather=not self.plan.full,
             weighted=self.plan.weighted,
             l2=l2 != 0.0,
-            communicator=communicator,
+            comm=comm,
         )
         if streamed:
             self.run_steps = streaming(self.run_steps, backend)
@@ -109,7 +108,7 @@ class Trainer:
         """
         totals = self.plan.totals(orders)
         batches = self._batches(epoch, rates, orders, totals)
-        with self.backend.threads_for(largest_product(self.net, self.plan.size // self.comm)):
+        with self.backend.threads_for(largest_product(self.net, self.plan.size // self.comm.size)):
             new_carry, J = self.run_steps(carry, self.data, *batches)
         J = self.backend.to_numpy(J)[: len(rates) * self.plan.steps]
         J = J.astype(np.float64).reshape(len(rates), -1)
@@ -123,7 +122,7 @@ class Trainer:
         share = inverse.reshape(-1)
         t = np.arange(1, share.size + 1) + (self.steps_before + epoch * self.plan.steps)
         scalars = self.optimizer.scalars(np.repeat(rates, self.plan.steps), t)
-        decay = self.l2 / self.comm * share / self.unit  # each rank adds its part
+        decay = self.l2 / self.comm.size * share / self.unit  # each rank adds its part
         columns = (share, decay, *scalars)
         numbers = np.empty((share.size, len(columns)))
         for i, column in enumerate(columns):
@@ -150,23 +149,21 @@ class Trainer:
             some = rows[-first % step :: step, :: -(-rows.shape[1] // 64)]
             some = some.toarray() if hasattr(some, "toarray") else self.to_numpy(some)
             some = np.ascontiguousarray(some, dtype=np.float64)
-            if self.communicator is not None:
-                some = np.concatenate(self.communicator.gather(some))
-            sample[name] = some
+            sample[name] = np.concatenate(self.comm.gather(some))
         return sample
 
     def gradient(self, theta: Array) -> Array:
         """Return dJ/dθ over the examples that are here; for the full batch only."""
-        xp, params = self.backend.xp, from_vector(theta, self.net.sizes, self.backend.xp)
+        xp, params = self.backend.xp, unravel(theta, self.net.sizes, self.backend.xp)
         X, Y, *shares = self.data
         if self.rows:
             X, Y = X.T, Y.T
         share = shares[0] if shares else 1.0 / self.plan.m
         total = self.plan.totals([None]).item()
-        decay = self.l2 / total / self.comm / self.unit if self.l2 else None
+        decay = self.l2 / total / self.comm.size / self.unit if self.l2 else None
         _, caches = forward(params, X, self.net.activations, xp)
         grads = backward(params, caches, Y, share, decay, self.net.activations, self.net.loss, xp)
-        return to_vector(grads, xp)
+        return ravel(grads, xp)
 
     def check_finite(self, carry: Carry, epoch: int) -> None:
         """Raise `DivergenceError` if the last update left parameters that are not finite."""
@@ -198,8 +195,7 @@ class Trainer:
             _, caches = forward(params, X, self.net.activations, self.backend.xp)
             is_finite = self.backend.all_finite
             finite = [is_finite(cache.Z) and is_finite(cache.A) for cache in caches]
-            if self.communicator is not None:
-                finite = list(map(all, zip(*self.communicator.gather(finite), strict=True)))
+            finite = list(map(all, zip(*self.comm.gather(finite), strict=True)))
             if all(finite):
                 what = f"the cost of layer {len(params)}, the output, is not finite"
             else:
@@ -210,7 +206,7 @@ class Trainer:
         """Return rows of X on the device."""
         if self.streamed:
             return self.backend.asarray(gathered(X, indices, self.backend))
-        return self.backend.take_rows(X, self.backend.rows(indices))
+        return self.backend.take_rows(X, self.backend.scan_input(indices))
 
     def _first_bad_layer(self, params: Params) -> int:
         is_finite = self.backend.all_finite

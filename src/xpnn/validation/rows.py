@@ -8,7 +8,6 @@ lines below, because without its array-API dispatch scikit-learn turns them into
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_consistent_length,
@@ -16,35 +15,21 @@ from sklearn.utils.validation import (
 )
 
 from .._backends import selection
-from .._backends.base import Backend, is_masked, to_host
+from .._backends.base import Backend
 from .._backends.numpy import NumpyBackend
 from .._typing import Array
 from ..exceptions import ArgumentError, ArgumentTypeError
-from . import columns as boundary
+from .arrays import check_finite, check_kind, check_range, converted, on_host
+from .weights import check_not_negative
 
 FLOATS = (np.float64, np.float32)
 DATES = ("date", "time", "duration")
 """How the names of the dtypes of dates and times begin, in NumPy, pandas and polars."""
 
 
-def home_of(X: Any) -> Backend | None:
-    """Return the library and device that X is on; None for host data, frames and lists."""
-    owner = selection.backend_class_of(X)
-    return None if owner is None or owner is NumpyBackend else owner.at(X)
-
-
 def spec_of(home: Backend | None) -> str:
     """Name the library and device that X is on: ``numpy`` for host data."""
     return "numpy" if home is None else home.spec
-
-
-def refuse_mask(name: str, x: Any) -> None:
-    """Raise for masked arrays, whose mask scikit-learn would drop."""
-    if is_masked(x):
-        raise ArgumentTypeError(
-            f"{name}: expected an array without a mask, found a masked array; fill it first: "
-            f"{name}.filled(0.0)."
-        )
 
 
 def refuse_missing(y: Any) -> None:
@@ -59,16 +44,8 @@ def refuse_missing(y: Any) -> None:
             )
 
 
-def refuse_other_sparse(name: str, x: Any) -> None:
-    """Raise for sparse arrays of other libraries than SciPy."""
-    if not issparse(x):
-        boundary.check_dense(name, x)
-
-
-def refuse_kinds(X: Any) -> None:
-    """Raise for what scikit-learn would take for numbers, or not say clearly that it is none."""
-    refuse_mask("X", X)
-    refuse_other_sparse("X", X)
+def refuse_dates(X: Any) -> None:
+    """Raise for columns of dates, which scikit-learn would take for numbers, and of records."""
     dtypes = X.dtypes if hasattr(X, "columns") else [getattr(X, "dtype", None)]
     for dtype in dtypes:
         name = str(dtype).lower()
@@ -79,54 +56,55 @@ def refuse_kinds(X: Any) -> None:
             )
 
 
-def on_host(x: Any) -> Any:
-    """Return an array of any library as a NumPy array; anything else as it is."""
-    return to_host(x) if selection.backend_class_of(x) is not None else x
-
-
 def where(estimator: Any, home: Backend | None, dtype: str) -> Backend:
     """Return the backend to fit on: ``backend=``, else X's own, else the selected one.
 
-    ``device=`` and ``dtype=`` change only that. Without ``dtype=`` it is X's, or float32 where
-    the device, or JAX as it is set, has no float64.
+    ``dtype=`` changes only the dtype. Without it that is X's, or float32 where the device, or JAX
+    as it is set, has no float64.
     """
     name = estimator.backend or (home or selection.get_backend()).spec
-    if estimator.device is not None:
-        name = f"{name.partition(':')[0]}:{estimator.device}"
     if estimator.dtype is None:
         return selection.widest(name, dtype)
-    selection.allow(name, estimator.dtype)
-    return selection.resolve(name, estimator.dtype)
+    return selection.resolve_for_process(name, estimator.dtype)
 
 
-def fit_rows(estimator: Any, X: Any, y: Any, *, reset: bool, **y_checks: Any) -> tuple[Any, Any]:
-    """Check what `fit` is given: X stays where it is, y becomes a host array."""
-    refuse_mask("y", y)
-    refuse_other_sparse("y", y)
-    refuse_kinds(X)
+def check_fit(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    dtype: str | None = None,
+    *,
+    reset: bool,
+    **y_checks: Any,
+) -> tuple[Any, Any, Any, Backend, Backend | None]:
+    """Return X, y, the weights, the backend to fit on, and that of X, None for the host.
+
+    X stays where it is, y and the weights become host arrays. ``dtype`` is that of the parameters,
+    where there are some; else X decides.
+    """
+    home = check_kind("X", X, scipy_sparse=True)
+    check_kind("y", y, scipy_sparse=True)
+    refuse_dates(X)
     y = on_host(y)
     refuse_missing(y)
-    if home_of(X) is None:
+    if home is None:
         X, y = validate_data(
-            estimator,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            dtype=FLOATS,
-            reset=reset,
-            **y_checks,
+            estimator, X, y, accept_sparse=["csr", "csc"], dtype=FLOATS, reset=reset, **y_checks
         )
-        return X, y
-    y = validate_data(estimator, y=y, reset=reset, **y_checks)
-    check_device_rows(estimator, X, reset=reset)
-    check_consistent_length(np.empty((X.shape[0], 0)), y)
-    return X, y
+    else:
+        y = validate_data(estimator, y=y, reset=reset, **y_checks)
+        check_device_rows(estimator, X, reset=reset)
+        check_consistent_length(np.empty((X.shape[0], 0)), y)
+    backend = where(estimator, home, dtype or dtype_of(X))
+    return X, y, check_weights(sample_weight, X.shape[0]), backend, home
 
 
 def predict_rows(estimator: Any, X: Any) -> Any:
     """Check what a fitted estimator is given."""
-    refuse_kinds(X)
-    if home_of(X) is None:
+    home = check_kind("X", X, scipy_sparse=True)
+    refuse_dates(X)
+    if home is None:
         return validate_data(estimator, X, accept_sparse=["csr", "csc"], reset=False)
     check_device_rows(estimator, X, reset=False)
     return X
@@ -139,23 +117,10 @@ def check_weights(sample_weight: Any, m: int) -> Any:
     """
     if sample_weight is None:
         return None
-    refuse_mask("sample_weight", sample_weight)
+    check_kind("sample_weight", sample_weight, scipy_sparse=True)
     s = _check_sample_weight(on_host(sample_weight), np.empty((m, 0)))
-    if not s.min() >= 0.0:
-        raise ArgumentError(
-            f"sample_weight: expected weights of at least 0, found {s.min():g}; leave such "
-            "examples out."
-        )
-    if not s.any():  # scikit-learn 1.6 takes them
-        raise ArgumentError("sample_weight: expected at least one non-zero weight, found only 0.")
+    check_not_negative(s)
     return np.asarray(s, dtype=np.float64)[None, :]
-
-
-def score_weights(sample_weight: Any) -> Any:
-    """Return the weights of a score for scikit-learn, whose sums they may not overflow; or None."""
-    if sample_weight is None:
-        return None
-    return boundary.in_units(np.asarray(on_host(sample_weight), dtype=np.float64))[0]
 
 
 def check_device_rows(estimator: Any, X: Array, *, reset: bool) -> None:
@@ -184,7 +149,7 @@ def move_rows(X: Any, backend: Backend) -> Array:
     """Return checked rows on a backend, finite in its dtype; sparse ones stay sparse on NumPy."""
     if hasattr(X, "tocsr"):
         if isinstance(backend, NumpyBackend):
-            check_finite("X", X.data, backend)
+            check_range("X", X.data, backend.dtype_name)
             return X.tocsr().astype(backend.dtype, copy=False)
         X = X.toarray()
     narrowed = not isinstance(X, np.ndarray) or np.dtype(X.dtype).itemsize > (
@@ -192,24 +157,10 @@ def move_rows(X: Any, backend: Backend) -> Array:
     )
     if hasattr(X, "detach"):  # a tensor of PyTorch, perhaps in the midst of its differentiation
         X = X.detach()
-    try:
-        X = backend.asarray(X, backend.dtype)
-    except (ArgumentError, ArgumentTypeError) as error:
-        raise type(error)(f"X: {error}") from error
+    X = converted("X", X, backend, backend.dtype)
     if narrowed:  # host data have been checked in the dtype they came in
-        boundary.check_finite("X", X, backend)
+        check_finite("X", X, backend)
     return X
-
-
-def check_finite(name: str, x: Any, backend: Backend) -> None:
-    """Raise unless every entry of a host array is finite in the dtype of a backend."""
-    with np.errstate(over="ignore"):
-        finite = np.isfinite(x.astype(backend.dtype_name, copy=False)).all()
-    if not finite:
-        raise ArgumentError(
-            f"{name}: expected finite numbers, found some that are too large for "
-            f"{backend.dtype_name}; rescale them, or use dtype='float64'."
-        )
 
 
 def send(a: Array, backend: Backend, home: Backend | None) -> Any:
@@ -217,7 +168,7 @@ def send(a: Array, backend: Backend, home: Backend | None) -> Any:
     if home is None:
         a = backend.to_numpy(a)
         return a if a.flags.writeable else a.copy()
-    if home.same_place(backend):
+    if home.same_device(backend):
         return a
     floating = backend.xp.isdtype(a.dtype, "real floating")
     return on_home(a, backend.dtype_name if floating else None, home)

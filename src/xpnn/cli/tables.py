@@ -1,0 +1,139 @@
+"""Tables as pandas frames: .csv, .tsv and .parquet, of several ranks each its rows."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from .._optional import optional
+from ..data.files import check_fits, listed, open_unpacked, translate_errors
+from ..distributed.alone import ALONE
+from ..distributed.processes import Communicator
+from ..exceptions import ArgumentError
+from ..preprocessing.table import categories_of
+from .ranks import gather_column, read_lines, read_row_groups
+
+TABLES = (".csv", ".tsv", ".parquet")
+SEPARATED = {".csv": "commas", ".tsv": "tabs"}
+CELL_BYTES = 24
+"""pandas' memory for a cell: where it begins, twice, and the number it holds."""
+COLUMN_BYTES = 4096
+"""pandas' memory for a column, about twice: its name and its array."""
+
+
+def read_shared_table(path: Path, kind: str, comm: Communicator) -> Any:
+    """Return a table; of several ranks each its rows, a column being text on all or on none."""
+    frame = read_table(path, kind, (), comm)
+    if comm.size == 1:
+        return frame
+    infer = optional("pandas", "reading tables", "data").api.types.infer_dtype
+    texts = {name for name in frame if infer(frame[name], skipna=True) == "string"}
+    everyone = comm.gather(texts)
+    anywhere = set.union(*everyone)
+    if kind != ".parquet" and any(found != anywhere for found in everyone):
+        frame = read_table(path, kind, anywhere, comm)
+    frame.index += comm.locate(len(frame))[0].start  # an error names the row of the whole
+    return frame
+
+
+def with_categories(frame: Any, passed_over: set[str | None], comm: Communicator) -> Any:
+    """Give columns of text the dtype ``category``: what a part lacks, the whole may have."""
+    frame = frame.copy(deep=False)
+    for name in frame.columns:
+        if name in passed_over:
+            continue
+        numeric = all(comm.gather(frame[name].dtype.kind in "iufb"))
+        categories = None if numeric else categories_of(name, gather_column(comm, frame[name]))
+        if categories is not None:
+            texts = frame[name].astype(object).map(str, na_action="ignore")
+            frame[name] = texts.astype("category").cat.set_categories(categories)
+    return frame
+
+
+def read_table(path: Path, kind: str, texts: Iterable[str] = (), comm: Communicator = ALONE) -> Any:
+    """Return a table as a pandas frame; what its columns ``texts`` hold is text, whatever it is."""
+    with translate_errors(path, "a table that can be read"):
+        if kind == ".parquet":
+            frame = read_row_groups(comm, path)
+        else:
+            frame = _of_text(path, "\t" if kind == ".tsv" else ",", texts, comm)
+    frame.columns = [str(name) for name in frame.columns]
+    _check_frame(path, kind, frame, comm)
+    return frame
+
+
+def _check_frame(path: Path, kind: str, frame: Any, comm: Communicator) -> None:
+    """Raise unless a table has rows, and columns that each have one name."""
+    is_text = kind != ".parquet"
+    pandas = optional("pandas", "reading tables", "data")
+    if is_text and not isinstance(frame.index, pandas.RangeIndex):
+        raise ArgumentError(
+            f"{path}: expected as many cells in each line as in the first, "
+            f"{len(frame.columns)}, found more; give every column a name, and end no line with a "
+            "separator."
+        )
+    if not len(frame):
+        found = "a header without any" if comm.size == 1 else "none for one of the ranks"
+        raise ArgumentError(f"{path}: expected rows of data, found {found}.")
+    if is_text and all(map(_is_number, frame.columns)):
+        raise ArgumentError(
+            f"{path}: expected the names of the columns in its first line, found numbers: "
+            f"{listed(frame.columns[:5])}; add a line of names."
+        )
+    if is_text and len(frame.columns) == 1 and set(frame.columns[0]) & set(";\t,|"):
+        raise ArgumentError(
+            f"{path}: expected columns separated by {SEPARATED[kind]}, found a single column "
+            f"{listed(frame.columns)!r}; save it as .csv with commas, or as .tsv with tabs."
+        )
+    if not frame.columns.is_unique:
+        again = frame.columns[frame.columns.duplicated()][0]
+        raise ArgumentError(f"{path}: expected each column once, found {listed([again])!r} again.")
+
+
+def _of_text(path: Path, separator: str, texts: Iterable[str], comm: Communicator) -> Any:
+    """Return a table of text as a pandas frame, which gets an open file: a name may be a URL."""
+    pandas = optional("pandas", "reading tables", "data")
+    with open_unpacked(path) if comm.size == 1 else read_lines(comm, path) as file:
+        _check_cells(path, file, separator.encode())
+        try:
+            return pandas.read_csv(
+                file,
+                sep=separator,
+                encoding="utf-8-sig",
+                low_memory=False,
+                skipinitialspace=True,
+                dtype=dict.fromkeys(texts, str),
+            )
+        except pandas.errors.EmptyDataError:
+            raise ArgumentError(f"{path}: expected a table, found an empty file.") from None
+        except UnicodeDecodeError as error:
+            raise ArgumentError(f"{path}: expected text in UTF-8 ({error}); save it so.") from error
+
+
+def _check_cells(path: Path, file: Any, separator: bytes) -> None:
+    """Raise, before pandas asks for memory, for more text, cells and columns than fit."""
+    needed = COLUMN_BYTES * _columns(path, file, separator)
+    while block := file.read(2**20):
+        needed += len(block) + CELL_BYTES * (block.count(separator) + block.count(b"\n"))
+        check_fits(path, needed)
+    file.seek(0)
+
+
+def _columns(path: Path, file: Any, separator: bytes) -> int:
+    """Return how many columns the first line of a table has that is not blank."""
+    columns, quotes = 1, 0
+    while piece := file.readline(2**20):
+        columns += piece.count(separator)
+        quotes += piece.count(b'"')
+        check_fits(path, COLUMN_BYTES * columns)
+        if piece.strip() and piece.endswith(b"\n") and quotes % 2 == 0:
+            break
+    file.seek(0)
+    return columns
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True

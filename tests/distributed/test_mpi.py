@@ -1,0 +1,1150 @@
+"""Training on several processes: the oracle is the same training in one process.
+
+Each program of mpi_programs.py runs once for a number of ranks; many tests look at its results.
+A deadlock is a timeout. Shares, mini-batches and error messages are tested without MPI, too.
+"""
+
+import copy
+import copyreg
+import os
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import time
+import types
+from functools import cache
+from pathlib import Path
+from threading import Barrier
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import xpnn
+from tests.fakes.fake_ranks import FakeCommunicator, on_ranks
+from tests.helpers import mpiexec, unusable
+from tests.programs import mpi_programs as programs
+from xpnn import _signals, distributed
+from xpnn._backends.base import Backend
+from xpnn._backends.selection import resolve
+from xpnn._backends.threads import SETTINGS
+from xpnn.distributed import Communicator, agreement, signals, startup
+from xpnn.distributed import mpi as ours
+from xpnn.distributed.alone import ALONE, active_comm
+from xpnn.files import container
+from xpnn.training.batches import Plan
+from xpnn.training.step import make_run
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+TIMEOUT = 240.0
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs signals and fork")
+SPECS = ("numpy", "torch:cpu", "jax:cpu")
+STARTED = ("PMI", "OMPI", "SLURM", "HYDRA")  # how variables of an MPI that has started us begin
+
+
+# ---- starting programs -----------------------------------------------------------------------
+
+
+class Job(NamedTuple):
+    """A program that has come to its end."""
+
+    status: int
+    out: str
+    err: str
+    folder: Path
+
+    @property
+    def returned(self):
+        """What the function has returned, on each rank; of a job that went well."""
+        assert self.status == 0, self.err
+        files = [path for path in self.folder.iterdir() if path.name.isdigit()]
+        return [pickle.loads(path.read_bytes()) for path in sorted(files)]
+
+
+def environment(**variables):
+    """Return variables for a new process, in which BLAS has one thread unless they say more."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith((*STARTED, "XPNN"))}
+    given = {**dict.fromkeys(SETTINGS, "1"), "JAX_PLATFORMS": "cpu", **variables}
+    for name in SETTINGS:
+        kept.pop(name, None)
+    return kept | {k: v for k, v in given.items() if v is not None}
+
+
+def command(n, name, folder, *arguments):
+    np.save(folder / "X.npy", programs.X.T)
+    program = [sys.executable, programs.__file__, name, folder, *arguments]
+    return list(map(str, [mpiexec(), "-n", n, *program]))
+
+
+def start(words, **variables):
+    """Start a command in a session of its own, where signals find nobody else."""
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(
+        words, **pipes, text=True, env=environment(**variables), start_new_session=True
+    )
+
+
+def finish(process, folder, timeout=TIMEOUT):
+    """Wait for a process; a test fails whose process does not end."""
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.terminate()  # mpiexec ends its ranks
+        try:
+            _, err = process.communicate(timeout=10.0)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            err = "killed"
+        pytest.fail(f"not at an end after {timeout} s: a deadlock?\n{err}")
+    return Job(process.returncode, out, err, folder)
+
+
+def launch(n, name, folder, *arguments, timeout=TIMEOUT, **variables):
+    """Run a program on n ranks."""
+    return finish(start(command(n, name, folder, *arguments), **variables), folder, timeout)
+
+
+@pytest.fixture(scope="module")
+def run(mpi, tmp_path_factory):
+    """The function that returns what a program has returned on each of n ranks, run once."""
+
+    @cache
+    def job(n, name, *arguments):
+        return launch(n, name, tmp_path_factory.mktemp(name), *arguments)
+
+    return lambda *what: job(*what).returned
+
+
+@cache
+def usable_specs():
+    return [spec for spec in SPECS if not unusable(spec, "float64")]
+
+
+def needs(spec):
+    if spec not in usable_specs():
+        pytest.skip(unusable(spec, "float64"))
+
+
+def trained(run, n, *key):
+    """Return what a training of `mpi_programs.trainings` has left on each of n ranks."""
+    needs(key[0])
+    return [results[key] for results in run(n, "trainings", ",".join(usable_specs()))]
+
+
+@cache
+def single(case, spec="numpy", **given):
+    """Return what a single process learns."""
+    return programs.train(case, spec, **given)
+
+
+def distance(a, b):
+    """Relative to b."""
+    return np.linalg.norm(a - b) / np.linalg.norm(b)
+
+
+def assert_same(found, expected, rtol=1e-12):
+    """Each rank has bit for bit the same, and what a single process has but for rounding."""
+    for theta, history in found:
+        assert np.array_equal(theta, found[0][0])
+        assert (history.cost, history.validation) == (found[0][1].cost, found[0][1].validation)
+        assert history.stopped == expected[1].stopped
+        assert len(history.seconds) == len(history) == len(expected[1])
+        np.testing.assert_allclose(history.cost, expected[1].cost, rtol)
+        np.testing.assert_allclose(history.validation, expected[1].validation, rtol)
+        assert history.learning_rate == expected[1].learning_rate
+        assert distance(theta, expected[0]) <= rtol
+
+
+# ---- the training of all is that of one ------------------------------------------------------
+
+
+TRAININGS = [
+    (spec, n, *key) for spec in SPECS for n in (1, 2, 3, 4) for key in programs.keys(spec, n)
+]
+
+
+@pytest.mark.parametrize(("spec", "n", "case", "share", "source"), TRAININGS)
+def test_the_training_is_that_of_one_process(spec, n, case, share, source, run):
+    """If a rank has a single example, most mini-batches have none of its."""
+    found = trained(run, n, spec, case, share, source)
+    assert len(found) == n
+    assert len(found[0][1]) * (4 if "mini-batches" in case else 1) == 60  # steps
+    assert_same([each[:2] for each in found], single(case, spec))
+    if source == "file":
+        reads = [each[2] for each in found]
+        assert min(reads) >= 2 * 15  # X and Y in every epoch
+        assert max(reads) > 2 * 15  # in pieces
+
+
+BITWISE = [(spec, n) for spec in SPECS for n in (2, 3, 4) if programs.in_float32(spec, n)]
+
+
+@pytest.mark.parametrize(("spec", "n"), BITWISE)
+def test_all_ranks_are_the_same_bit_for_bit_after_every_epoch(spec, n, run):
+    found = trained(run, n, spec, "float32")
+    for epochs, thetas in enumerate(zip(*found, strict=True), 1):
+        assert thetas[0].dtype == np.float32
+        assert all(np.array_equal(theta, thetas[0]) for theta in thetas)
+        expected = single(programs.FEW[0], spec, dtype="float32", hidden=100, epochs=epochs)[0]
+        assert distance(thetas[0], expected) < 1e-5
+        assert not any(np.array_equal(theta, thetas[0]) for theta in found[0][epochs:])
+
+
+# ---- estimators ------------------------------------------------------------------------------
+
+
+@cache
+def single_model(kind):
+    return programs.fitted(kind)
+
+
+def assert_same_model(found, expected, rtol=1e-10):
+    for each in found:
+        assert np.array_equal(each["theta"], found[0]["theta"])
+        assert each["classes"] == expected["classes"]
+        assert each.keys() == expected.keys()
+        for name in each.keys() & set(programs.CURVES):
+            np.testing.assert_allclose(each[name], expected[name], rtol, err_msg=name)
+        assert distance(each["theta"], expected["theta"]) <= rtol
+
+
+@pytest.mark.parametrize("share", ["even", "last_has_one"])
+@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("kind", programs.MODELS)
+def test_a_model_is_that_of_one_process(kind, n, share, run):
+    found = [results[kind, share] for results in run(n, "estimators")]
+    expected = single_model(kind)
+    assert_same_model(found, expected)
+    assert found[0]["warnings"] == expected["warnings"]
+    assert not any(each["warnings"] for each in found[1:])
+
+
+def test_the_models_are_trained_as_they_are_said_to_be():
+    """The adaptive rate is lowered, tol stops, the first ranks lack a class."""
+    model, data = programs.MODELS["classifier, sgd adaptive, weights"]()
+    model.fit(*data)
+    assert model._optimizer.learning_rate < 0.5
+    assert single_model("classifier, tol")["n_iter_"] < 200
+    for n in (2, 3):
+        assert len(set(programs.NAMES[: programs.M // n])) < 3
+
+
+@pytest.mark.parametrize("kind", ["partial_fit", "warm_start"])
+@pytest.mark.parametrize("n", [2, 3])
+def test_a_model_in_parts(kind, n, run):
+    found = [results["parts"][kind] for results in run(n, "estimators")]
+    assert_same_model(found, programs.in_parts()[kind])
+
+
+@pytest.mark.parametrize("kind", programs.RESUMED)
+@pytest.mark.parametrize("n", [2, 3])
+def test_a_resumed_model(kind, n, run):
+    found = [results["resumed"][kind] for results in run(n, "estimators")]
+    assert_same_model(found, single_model(kind))
+
+
+@pytest.mark.parametrize(("name", "value"), [("solver", "'lbfgs'"), ("early_stopping", "True")])
+def test_what_is_for_one_process_is_refused(name, value, run):
+    for results in run(2, "estimators"):
+        assert results["refused"][name] == (
+            f"ArgumentError: communicator: expected another {name} than {value}, which is for a "
+            "single process."
+        )
+
+
+def test_copies_of_a_model_with_a_communicator(run):
+    for results in run(2, "estimators"):
+        assert results["copies"] == {
+            "same communicator": [True] * 4,
+            "same model": [True] * 4,
+            "loaded": True,
+        }
+
+
+# ---- what must agree -------------------------------------------------------------------------
+
+DIFFERENT = [
+    *(("fit", name) for name in [*programs.OTHERS, "version"]),
+    *(("classifier, tol", name) for name in programs.OTHER_MODELS),
+    *(("logistic, sparse, weights", name) for name in programs.OTHER_LOGISTIC),
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), DIFFERENT)
+def test_every_rank_is_told_what_differs(kind, name, run):
+    messages = [results["errors"][kind, name] for results in run(3, "agreement")]
+    assert len(set(messages)) == 1
+    pattern = (
+        rf"ArgumentError: communicator: expected the same {name.strip()} on every rank, found "
+        r"(.+) on rank 0 and (.+) on rank 1\."
+    )
+    found = re.fullmatch(pattern, messages[0])
+    assert found, messages[0]
+    assert found[1] != found[2]
+
+
+def test_numbers_of_numpy_are_compared_as_numbers():
+    mine, theirs = (
+        {"max_iter": np.int64(n), "sizes": (n, np.float32(0.5)), "alpha": 0.5} for n in (5, 6)
+    )
+    plain = {"max_iter": 5, "sizes": [5, 0.5], "alpha": np.float32(0.5)}
+
+    def compare(communicator, *of_ranks):
+        agreement.compare(communicator, **of_ranks[communicator.rank])
+
+    on_ranks(2, lambda communicator: compare(communicator, mine, plain))
+    with pytest.raises(xpnn.ArgumentError, match=r"the same max_iter .* found 5 on rank 0 and 6"):
+        on_ranks(2, lambda communicator: compare(communicator, mine, theirs))
+
+
+def test_without_a_seed_the_order_of_rank_0_is_that_of_all(run):
+    (first, second), *others = (results["no seed"] for results in run(3, "agreement"))
+    assert not np.array_equal(first, second)
+    for other in others:
+        assert np.array_equal(other[0], first)
+        assert np.array_equal(other[1], second)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [("generators", {"rng": 8}), ("starts", {"start": 8})],
+)
+def test_what_rank_0_starts_from_all_do(name, given, run):
+    expected = programs.train(**given)[0]
+    thetas = [results[name] for results in run(3, "agreement")]
+    assert distance(thetas[0], expected) <= 1e-12
+    assert all(np.array_equal(theta, thetas[0]) for theta in thetas)
+
+
+def test_a_model_without_a_random_state(run):
+    models = [results["model"] for results in run(3, "agreement")]
+    assert len(models[0]["loss_curve_"]) > 1
+    for model in models:
+        assert np.array_equal(model["theta"], models[0]["theta"])
+        assert model["loss_curve_"] == models[0]["loss_curve_"]
+
+
+# ---- what rank 0 does for all ----------------------------------------------------------------
+
+
+def watched(run, name):
+    return [results[name] for results in run(2, "watching")]
+
+
+def test_the_callbacks_of_rank_0_are_called_and_stop_all(run):
+    assert watched(run, "called") == [[1, 2, 3], []]
+    expected = programs.train(callbacks=[programs.stops_at(3, [])])
+    assert expected[1].stopped == "callback"
+    assert_same(watched(run, "callback"), expected)
+
+
+def test_only_rank_0_has_a_progress_bar(run):
+    first, second = watched(run, "bar")
+    assert re.search(r"5/5 .*cost=", first)
+    assert second == ""
+
+
+def test_only_rank_0_writes_checkpoints(mpi, tmp_path):
+    assert launch(2, "watching", tmp_path).returned
+    assert [path.name for path in tmp_path.glob("*.safetensors")] == ["0.safetensors"]
+
+
+@pytest.mark.parametrize("case", programs.STOPPING)
+def test_tol_stops_all_at_the_same_epoch(case, run):
+    """By the score of rank 0: the validation data of the others are of no account."""
+    expected = programs.train(**programs.STOPPING[case])
+    assert expected[1].stopped == "tol"
+    assert_same(watched(run, case), expected)
+    if "validation" in programs.STOPPING[case]:
+        best = int(np.argmax(expected[1].validation)) + 1
+        assert best < len(expected[1])
+        assert np.array_equal(programs.train(epochs=best)[0], expected[0])
+
+
+@pytest.mark.parametrize("share", programs.SHARES)
+def test_a_training_that_diverges_does_so_on_every_rank(share, run):
+    for results in watched(run, ("diverged", share)):
+        for told in results:
+            assert told.startswith("DivergenceError: training diverged in epoch ")
+    epochs = [re.findall(r"epoch \d+, step \d+", str(r)) for r in watched(run, ("diverged", share))]
+    assert epochs[0] == epochs[1]
+
+
+def test_ctrl_c_on_one_rank_stops_all_at_the_same_step(run):
+    found = watched(run, "interrupted")
+    assert [steps for *_, steps in found] == [10, 10]
+    expected, history = programs.train(epochs=2)  # the tenth step was in the third epoch
+    for theta, interrupted, _ in found:
+        assert interrupted.stopped == "interrupted"
+        assert len(interrupted) == 2
+        np.testing.assert_allclose(interrupted.cost, history.cost, 1e-12)
+        assert distance(theta, expected) <= 1e-12
+    assert_same(watched(run, "after"), single(programs.FEW[0]))
+
+
+# ---- checkpoints -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def written(mpi, tmp_path_factory):
+    """Checkpoints of 2 ranks, after 5 epochs."""
+    files = tmp_path_factory.mktemp("files")
+    assert launch(2, "write_checkpoints", tmp_path_factory.mktemp("written"), files).returned
+    return files
+
+
+def copied(files, folder):
+    for path in files.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+@cache
+def uninterrupted(case):
+    return programs.train(case, **programs.KEPT[case])
+
+
+def test_two_ranks_have_written_what_one_process_writes(written, tmp_path):
+    programs.write_checkpoints(None, tmp_path, tmp_path)
+    assert len(list(written.iterdir())) == len(programs.KEPT)
+    for path in tmp_path.iterdir():
+        ours, theirs = (container.read(f, ("checkpoint",)) for f in (path, written / path.name))
+        assert theirs.content["epoch"] == programs.STOPPED
+        assert theirs.content["run"] == ours.content["run"]
+        assert theirs.tensors.keys() == ours.tensors.keys()
+        for name in theirs.tensors.keys() - {"seconds"}:
+            np.testing.assert_allclose(theirs.tensors[name], ours.tensors[name], 1e-10, 1e-14)
+
+
+def test_three_ranks_go_on_from_two(written, tmp_path):
+    files = tmp_path / "files"
+    files.mkdir()
+    found = launch(3, "resume_checkpoints", tmp_path, copied(written, files)).returned
+    for case in programs.KEPT:
+        assert_same([results[case] for results in found], uninterrupted(case))
+
+
+def test_one_process_goes_on_from_two_ranks(written, tmp_path):
+    found = programs.resume_checkpoints(None, tmp_path, copied(written, tmp_path))
+    for case in programs.KEPT:
+        assert_same([found[case]], uninterrupted(case))
+
+
+def test_two_ranks_go_on_from_one_process(mpi, tmp_path):
+    files = tmp_path / "files"
+    files.mkdir()
+    programs.write_checkpoints(None, tmp_path, files)
+    found = launch(2, "resume_checkpoints", tmp_path, files).returned
+    for case in programs.KEPT:
+        assert_same([results[case] for results in found], uninterrupted(case))
+
+
+def test_a_checkpoint_of_other_data_is_refused(written, tmp_path):
+    files = tmp_path / "files"
+    files.mkdir()
+    job = launch(2, "resume_with_other_data", tmp_path, copied(written, files))
+    assert job.status != 0
+    assert "ArgumentError: checkpoint: " in job.err
+    assert "belongs to another training: it was made with another X" in job.err
+
+
+# ---- faults ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("where", "rank"), [("outside", 1), ("callback", 0)])
+def test_an_error_on_one_rank_ends_all(where, rank, mpi, tmp_path):
+    job = launch(2, "raises", tmp_path, where)
+    seconds = time.time() - float((tmp_path / "when").read_text(encoding="ascii"))
+    assert job.status != 0
+    assert seconds < 5.0
+    assert f"rank {rank} of 2" in job.err
+    assert re.search(r"Traceback(.*\n)+ZeroDivisionError: on purpose\n", job.err)
+
+
+def wait_for(process, line):
+    """Read what a process says up to a line."""
+    said = []
+    for found in process.stdout:
+        said.append(found)
+        if found.startswith(line):
+            return said
+    pytest.fail(f"ended before it said {line!r}: {process.stderr.read()}")
+
+
+@pytest.fixture
+def endless(mpi, tmp_path):
+    """A training of 2 ranks that goes on, and the lines that it has said."""
+    process = start(command(2, "endless", tmp_path))
+    try:
+        yield process, wait_for(process, "epoch 5")
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+        process.communicate()
+
+
+def test_a_rank_that_is_killed_ends_all(endless, tmp_path):
+    process, said = endless
+    pids = dict(map(int, line.split()[1:]) for line in said if line.startswith("pid"))
+    began = time.monotonic()
+    os.kill(pids[1], signal.SIGKILL)
+    job = finish(process, tmp_path)
+    assert job.status != 0
+    assert time.monotonic() - began < 5.0
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+
+
+def assert_interrupted(job):
+    """Both ranks came to an end; the training goes on from the checkpoint, in one process."""
+    (theta, history), (other, other_history) = job.returned
+    assert np.array_equal(theta, other)
+    assert history.cost == other_history.cost
+    assert {history.stopped, other_history.stopped} == {"interrupted"}
+    path, done = job.folder / "run.safetensors", len(history)
+    kept = container.read(path, ("checkpoint",)).content["epoch"]
+    assert done >= 4
+    assert kept in (done, done - done % 3)
+    expected, _ = programs.train(epochs=done)
+    assert distance(theta, expected) < 1e-9
+    checkpoint = xpnn.Checkpoint(path, 10**9, resume=True)
+    resumed, _ = programs.train(epochs=done + 1, checkpoint=checkpoint)
+    assert distance(resumed, programs.train(epochs=done + 1)[0]) < 1e-9
+
+
+def test_ctrl_c_ends_the_training_of_all(endless, tmp_path):
+    process, _ = endless
+    process.send_signal(signal.SIGINT)
+    assert_interrupted(finish(process, tmp_path, 30.0))
+
+
+def test_ctrl_c_on_a_terminal(mpi, tmp_path):
+    words = [sys.executable, programs.__file__, "on_a_terminal"]
+    job = finish(start(words + command(2, "endless", tmp_path)), tmp_path, 60.0)
+    assert_interrupted(job)
+    assert "Traceback" not in job.out
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells private memory")
+def test_no_rank_holds_its_share_of_a_file(mpi, tmp_path):
+    program = Path(programs.__file__).with_name("large_data.py")
+    words = [mpiexec(), "-n", "2", sys.executable, program, "1", tmp_path]  # GiB, where
+    done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_ranks_that_no_longer_agree_are_stopped(mpi, tmp_path):
+    job = launch(2, "other_costs", tmp_path)
+    assert job.status != 0
+    assert re.search(
+        r"XpnnError: communicator: the ranks no longer agree: after epoch 1 the parameters of "
+        r"rank 1 are not those of rank 0",
+        job.err,
+    )
+
+
+# ---- moments that are easily forgotten ---------------------------------------------------------
+
+
+def test_a_callback_that_raises_keyboard_interrupt_stops_all(mpi, tmp_path):
+    for _, history in launch(2, "callback_interrupts", tmp_path).returned:
+        assert history.stopped == "interrupted"
+        assert len(history) == 3
+
+
+def test_one_ctrl_c_that_comes_at_different_times(mpi, tmp_path):
+    for _, history in launch(2, "signals_at_different_times", tmp_path).returned:
+        assert history.stopped == "interrupted"
+        assert len(history) == 2
+
+
+def test_ctrl_c_after_the_last_step_keeps_what_there_is(mpi, tmp_path):
+    found = launch(2, "signal_after_the_last_step", tmp_path).returned
+    for theta, history in found:
+        assert distance(theta, single(programs.FEW[0])[0]) < 1e-12
+        assert history.stopped == "interrupted"
+    assert (tmp_path / "run.safetensors").exists()
+
+
+def test_what_one_rank_finds_wrong_is_raised_on_all(mpi, tmp_path):
+    for told in launch(2, "wrong_data_on_one_rank", tmp_path).returned:
+        assert "X: expected finite numbers" in told["X"]
+        assert told["checkpoint"].startswith(("ArgumentError", "XpnnError: rank 0: ArgumentError"))
+        assert "exists already" in told["checkpoint"]
+        assert "expected the same sample_weight" in told["weights of a model"]
+        assert "expected the same classes" in told["classes"]
+        for kind in programs.MODELS:
+            assert "NaN" in told["X of a model", kind]
+
+
+def test_ctrl_c_between_two_epochs_writes_the_checkpoint(mpi, tmp_path):
+    for _, history in launch(2, "interrupted_between_epochs", tmp_path).returned:
+        assert len(history) == 3
+    contents = container.read(tmp_path / "run.safetensors", ("checkpoint",))
+    assert contents.content["epoch"] == 3
+
+
+def test_a_warm_start_where_a_rank_lacks_a_class(mpi, tmp_path):
+    found = launch(2, "class_is_missing_at_a_warm_start", tmp_path).returned
+    assert_same_model(found, programs.class_is_missing_at_a_warm_start(None, tmp_path))
+
+
+# ---- what one rank has alone -----------------------------------------------------------------
+
+ALONE_IN = {  # the rank, and what it raises
+    "callback": (0, "RuntimeError: of it"),
+    "unusual": (0, "Unusual: of it"),
+    "score": (0, "ZeroDivisionError: of the score"),
+    "bar": (0, "BrokenPipeError: of the bar"),
+    "bar at first": (0, "BrokenPipeError: of the bar"),
+    "bar later": (0, "BrokenPipeError: of the bar"),
+    "checkpoint": (0, "OSError: [Errno 28] No space left on device"),
+    "last checkpoint": (0, "OSError: [Errno 28] No space left on device"),
+    "checkpoint after Ctrl-C": (0, "OSError: [Errno 28] No space left on device"),
+    "step": (1, "ArithmeticError: of the activation"),
+    "argument": (1, "ArgumentError: epochs: expected a positive integer, found -1."),
+    "model": (0, "RuntimeError: of it"),
+    "checkpoint of a model": (0, "OSError: [Errno 28] No space left on device"),
+    "classes of a model": (1, "ValueError: classes must be passed on the first call"),
+    "parameter of a model": (1, "InvalidParameterError: The 'max_iter' parameter"),
+}
+
+
+@pytest.mark.parametrize("where", ALONE_IN)
+@pytest.mark.parametrize("n", [2, 3])
+def test_what_one_rank_raises_all_raise_and_go_on_together(n, where, run):
+    culprit, expected = ALONE_IN[where]
+    results = run(n, "raised_on_all")
+    for rank, found in enumerate(results):
+        prefix = "" if rank == culprit else f"XpnnError: rank {culprit}: "
+        assert found[where].startswith(prefix + expected)
+        assert np.array_equal(found[where, "after"], results[0][where, "after"])
+        assert distance(found[where, "after"], single(programs.FEW[0], epochs=3)[0]) < 1e-12
+
+
+def test_an_exit_in_a_callback_is_that_of_all(mpi, tmp_path, run):
+    for found in run(2, "raised_on_all"):
+        assert found["exit"] == "SystemExit: 3"
+    job = launch(2, "exits_in_a_callback", tmp_path)
+    assert (job.status, job.err) == (3, "")
+
+
+def test_exchanges_of_an_epoch(run):
+    """A sum a step, and one more exchange; one for a validation score, none for a checkpoint."""
+    for found in run(2, "raised_on_all"):
+        assert found["exchanges"] == {
+            "plain": [4, 1],
+            "callbacks": [4, 1],
+            "checkpoint": [4, 1],
+            "validation": [4, 2],
+        }
+
+
+def test_a_rank_that_ends_ends_those_that_would_wait_for_it(mpi, tmp_path):
+    job = launch(3, "one_ends", tmp_path, "before")
+    assert job.status != 0
+    assert re.search(r"^xpnn: rank 0 of 3, on \S+: rank 1 came to an end, ", job.err, re.MULTILINE)
+    assert job.err.count("xpnn: ") == 1
+
+
+def test_a_process_that_ends_while_another_thread_trains(mpi, tmp_path):
+    job = launch(2, "one_ends", tmp_path, "meanwhile")
+    assert job.status != 0
+    assert "this process ends in the midst of a training." in job.err
+
+
+def test_an_end_in_good_order(mpi, tmp_path):
+    job = launch(2, "one_ends", tmp_path, "afterwards")
+    assert (job.status, job.err) == (0, "")
+
+
+def test_the_end_of_a_forked_child_is_not_that_of_the_rank(rank_of, monkeypatch):
+    comm = rank_of(0, 2)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    comm.end()  # exchanges nothing: the fake cannot
+
+
+def test_a_rank_that_fails_alone_ends_all(mpi, tmp_path):
+    job = launch(2, "fails_alone", tmp_path)
+    assert job.status != 0
+    assert re.search(r"^xpnn: rank 1 of 2, on .*:\nTraceback", job.err, re.MULTILINE)
+    assert "MemoryError: of rank 1" in job.err
+    assert "went on" not in job.out
+
+
+def test_ranks_that_all_fail_go_on(mpi, tmp_path):
+    for told, theta in launch(2, "all_fail", tmp_path).returned:
+        assert told == "MemoryError: of all"
+        assert distance(theta, single(programs.FEW[0])[0]) < 1e-12
+
+
+@needs_fork
+def test_a_rank_that_is_stopped_is_named_when_time_is_up(mpi, tmp_path):
+    job = launch(3, "stops", tmp_path, XPNN_TIMEOUT="2")
+    assert job.status != 0
+    assert re.search(
+        r"^xpnn: rank 0 of 3, on \S+: rank 2 did not answer within 2 s\.$", job.err, re.MULTILINE
+    )
+    assert job.err.count("xpnn: ") == 1
+
+
+def test_a_limit_changes_no_bit(run, mpi, tmp_path):
+    limited = launch(2, "watching", tmp_path, XPNN_TIMEOUT="100").returned
+    for found, expected in zip(limited, run(2, "watching"), strict=True):
+        for name in ("callback", "score", "cost", "interrupted", "after"):
+            assert np.array_equal(found[name][0], expected[name][0])
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("", None), ("30", 30.0), ("0.5", 0.5)])
+def test_seconds(text, seconds):
+    assert startup._seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "a minute"])
+def test_no_seconds(text):
+    with pytest.raises(xpnn.ArgumentError, match=f"XPNN_TIMEOUT: expected .* found '{text}'"):
+        startup._seconds(text)
+
+
+# ---- signals -----------------------------------------------------------------------------------
+
+
+@needs_fork
+def test_sigterm_ends_the_training_of_all(mpi, tmp_path):
+    """mpiexec passes it on."""
+    process = start(command(2, "ends_by_sigterm", tmp_path))
+    wait_for(process, "epoch 5")
+    process.send_signal(signal.SIGTERM)
+    assert_interrupted(finish(process, tmp_path, 60.0))
+
+
+@pytest.fixture
+def lone():
+    """A rank of one, without MPI."""
+    return FakeCommunicator(0, 1, [None], Barrier(1))
+
+
+@pytest.fixture(params=signals.SIGNALS, ids=str)
+def handled(request):
+    """A signal, and the function that gives it a handler for the test."""
+    before = signal.getsignal(request.param)
+    yield request.param, lambda handler: signal.signal(request.param, handler)
+    signal.signal(request.param, before)
+
+
+@needs_fork
+def test_signals_wait_for_the_next_exchange(handled, lone):
+    number, handle = handled
+    called = []
+
+    def handler(*_):
+        called.append(number)
+        raise raised
+
+    handle(handler)
+    for raised in (KeyboardInterrupt, SystemExit):
+        with pytest.raises(raised), lone.interruptible():  # noqa: PT012  that is the point
+            signal.raise_signal(number)
+            called.append("later")
+            lone.finish()
+        assert signal.getsignal(number) is handler
+    assert called == [number, "later"] * 2
+
+
+def test_a_child_that_a_callback_forks_is_no_rank(lone):
+    """Its exceptions leave at once: the ranks do not know of it."""
+    with lone.defer_errors():
+        raise ValueError
+    assert lone._failed is not None
+    lone._process = -1
+    with pytest.raises(SystemExit), lone.defer_errors():
+        raise SystemExit
+
+
+@needs_fork
+def test_what_a_handler_raises_after_the_last_exchange_is_not_lost(handled, lone):
+    number, handle = handled
+
+    def handler(*_):
+        raise SystemExit(4)
+
+    handle(handler)
+    with pytest.raises(SystemExit), lone.interruptible():  # noqa: PT012  that is the point
+        lone.finish()
+        signal.raise_signal(number)
+
+
+@needs_fork
+def test_a_handler_that_raises_nothing_ends_nothing(handled, lone):
+    number, handle = handled
+    called = []
+    handle(lambda *_: called.append(number))
+    with lone.interruptible():
+        signal.raise_signal(number)
+        lone.finish()
+    assert called == [number]
+
+
+@needs_fork
+def test_a_signal_that_is_ignored_stays_ignored(handled, lone):
+    number, handle = handled
+    handle(signal.SIG_IGN)
+    with lone.interruptible():
+        signal.raise_signal(number)
+        lone.finish()
+    assert signal.getsignal(number) is signal.SIG_IGN
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (KeyboardInterrupt(), 130),
+        (SystemExit(143), 143),
+        (SystemExit(), 0),
+        (SystemExit("why"), 1),
+        (MemoryError(), 1),
+    ],
+    ids=repr,
+)
+def test_the_status_by_which_all_end(error, status):
+    assert signals.exit_status(error) == status
+
+
+def test_the_status_by_which_all_end_after_sigterm(monkeypatch):
+    monkeypatch.setattr(_signals, "arrived", [signal.SIGTERM])
+    assert signals.exit_status(KeyboardInterrupt()) == 143
+
+
+# ---- MPI that is missing, or another ---------------------------------------------------------
+
+
+@pytest.fixture
+def fresh(monkeypatch):
+    """Nothing is known of MPI, before and after."""
+    monkeypatch.setattr(ours, "library", cache(ours.library.__wrapped__))
+    monkeypatch.setattr(startup, "communicator", cache(distributed.communicator.__wrapped__))
+
+
+CURE = r"pip install 'xpnn\[mpi\]'"
+
+
+def test_without_mpi4py(fresh, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    with pytest.raises(xpnn.MissingLibraryError, match=f"several processes needs mpi4py.*{CURE}"):
+        distributed.communicator()
+
+
+@pytest.mark.parametrize("kind", [ImportError, RuntimeError])
+def test_mpi4py_without_an_mpi_library(kind, fresh, monkeypatch):
+    def absent(name):
+        raise kind("cannot load MPI library")
+
+    module = types.ModuleType("mpi4py")
+    module.__getattr__ = absent
+    monkeypatch.setitem(sys.modules, "mpi4py", module)
+    pattern = rf"needs an MPI library, .*\(cannot load MPI library\): {CURE}.*mpiexec beside python"
+    with pytest.raises(xpnn.MissingLibraryError, match=pattern) as caught:
+        distributed.communicator()
+    assert isinstance(caught.value.__cause__, kind)
+
+
+PROGRAM = """
+import xpnn
+try:
+    print(xpnn.distributed.communicator())
+except xpnn.XpnnError as error:
+    print(type(error).__name__, error)
+"""
+
+
+def alone(**variables):
+    """Ask for the communicator in a process of its own; return what it says."""
+    asked = start([sys.executable, "-c", PROGRAM], **variables)
+    job = finish(asked, None)
+    assert job.status == 0, job.err
+    return job.out
+
+
+def test_a_process_started_by_itself(mpi):
+    assert alone() == "<Communicator: rank 0 of 1>\n"
+    assert alone(PMI_SIZE="1") == "<Communicator: rank 0 of 1>\n"
+
+
+def test_a_real_mpi4py_without_an_mpi_library(mpi):
+    told = alone(MPI4PY_LIBMPI="/there/is/none.so")
+    if "rank 0 of 1" in told:
+        pytest.skip("this mpi4py belongs to one MPI library")
+    assert re.match(rf"MissingLibraryError .*none\.so.*{CURE}", told, re.DOTALL)
+
+
+@pytest.mark.parametrize("name", startup.STARTED)
+def test_several_processes_that_another_mpi_has_started(name, mpi):
+    told = alone(**{name: "4"})
+    assert re.match(
+        rf"ArgumentError communicator: expected 4 processes \({name}\), found 1: they were "
+        rf"started by another MPI than that of mpi4py \(\S.*\)\. .*{CURE}",
+        told,
+    )
+
+
+# ---- threads ---------------------------------------------------------------------------------
+
+
+def test_each_rank_has_its_share_of_the_cores(mpi, tmp_path):
+    job = launch(2, "threads", tmp_path, **dict.fromkeys(SETTINGS))
+    n = startup._threads(startup._cores(), [startup._cores()] * 2)
+    for blas, variable in job.returned:
+        assert blas
+        assert set(blas) == {n}
+        assert variable == str(n)
+
+
+@pytest.mark.parametrize("name", SETTINGS[:2])
+def test_threads_that_the_environment_has_chosen(name, mpi, tmp_path):
+    job = launch(2, "threads", tmp_path, **dict.fromkeys(SETTINGS) | {name: "2"})
+    chosen = "2" if name == "OMP_NUM_THREADS" else None
+    for blas, variable in job.returned:
+        assert set(blas) == {2}
+        assert variable == chosen
+
+
+def test_a_single_rank_has_all_threads(mpi, tmp_path):
+    job = launch(1, "threads", tmp_path, **dict.fromkeys(SETTINGS))
+    ((_, variable),) = job.returned
+    assert variable is None
+
+
+@pytest.mark.parametrize(
+    ("cores", "n"),
+    [
+        ([{0, 1, 2, 3}] * 2, 2),
+        ([{0, 1, 2, 3}] * 4, 1),
+        ([set(range(8))] * 3, 2),
+        ([{0}] * 4, 1),  # more ranks than cores
+        ([{0}, {1}], 1),  # bound by mpiexec
+        ([{0, 1}, {2, 3}], 2),
+    ],
+)
+def test_share_of_cores(cores, n):
+    assert startup._threads(cores[0], cores) == n
+
+
+# ---- parts, without MPI ----------------------------------------------------------------------
+
+
+class FakeMPI:
+    """What `Communicator` asks of mpi4py, for one rank of several."""
+
+    COMM_TYPE_SHARED = IN_PLACE = None
+
+    def __init__(self, rank, size):
+        self.rank, self.size = rank, size
+
+    def Get_rank(self):
+        return self.rank
+
+    def Get_size(self):
+        return self.size
+
+    def Split_type(self, kind):
+        return self
+
+    def Dup(self):
+        return self
+
+    def allgather(self, value):
+        return [value] * self.size
+
+    def Free(self):
+        pass
+
+
+@pytest.fixture
+def rank_of(monkeypatch):
+    monkeypatch.setattr(ours, "library", lambda: FakeMPI)
+    return lambda rank, size: Communicator(FakeMPI(rank, size))
+
+
+@given(m=st.integers(0, 300), size=st.integers(1, 40))
+def test_shares_cover_all_examples_once(m, size):
+    shares = []
+    for rank in range(size):
+        comm = Communicator.__new__(Communicator)
+        comm.rank, comm.size = rank, size
+        shares.append(range(m)[comm.shard(m)])
+    assert [i for share in shares for i in share] == list(range(m))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_a_communicator_is_one_of_a_kind(rank_of, monkeypatch):
+    comm = rank_of(2, 3)
+    assert repr(comm) == "<Communicator: rank 2 of 3>"
+    assert copy.copy(comm) is copy.deepcopy(comm) is comm
+    assert copyreg.dispatch_table[Communicator](comm) == (startup._restored, ())
+
+
+def test_a_pickle_of_one_asks_for_no_mpi(fresh, rank_of, monkeypatch):
+    written = pickle.dumps(rank_of(0, 1))
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    assert pickle.loads(written) is None
+
+
+@pytest.mark.parametrize("spec", ["numpy", "torch:cpu", "array_api_strict"])
+def test_the_cost_of_a_step_does_not_keep_its_gradient_alive(spec, monkeypatch):
+    if unusable(spec):
+        pytest.skip(unusable(spec))
+    backend = resolve(spec, "float64")
+    xp, sums = backend.xp, []
+    monkeypatch.setattr(Backend, "scan", lambda backend, step: step)
+    monkeypatch.setattr(
+        type(backend), "summing", lambda backend, comm: lambda a: sums.append(a) or a
+    )
+    net, update = (
+        xpnn.Network([3, 4, 1], output="sigmoid"),
+        xpnn.optimizers.gradient_descent().update,
+    )
+    step = make_run.__wrapped__(
+        net,
+        update,
+        backend,
+        gather=False,
+        weighted=False,
+        l2=False,
+        comm=types.SimpleNamespace(size=2),
+    )
+    theta = xp.ones(21, dtype=backend.dtype)
+    data = xp.ones((3, 5), dtype=backend.dtype), xp.ones((1, 5), dtype=backend.dtype)
+    _, J = step((theta,), data, (), (0.2, 0.0, 0.1))
+    assert not np.shares_memory(backend.to_numpy(J), backend.to_numpy(sums[0]))
+
+
+def test_several(rank_of):
+    comm = rank_of(0, 2)
+    assert active_comm(comm) is comm
+    assert active_comm(rank_of(0, 1)) is ALONE
+    assert active_comm(None) is ALONE
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["mpi", 4, object(), FakeMPI(0, 2), Communicator, False],
+    ids=["str", "int", "object", "mpi4py", "class", "False"],
+)
+def test_other_objects_are_no_communicator(other):
+    expected = r"communicator: expected xpnn\.distributed\.communicator\(\) or None, found "
+    with pytest.raises(xpnn.ArgumentTypeError, match=expected):
+        active_comm(other)
+    with pytest.raises(xpnn.ArgumentTypeError, match=expected):
+        programs.train(comm=other, share=lambda comm: slice(None))
+    with pytest.raises(ValueError, match="The 'communicator' parameter"):
+        xpnn.LogisticRegression(communicator=other).fit(programs.ROWS, programs.NAMES)
+
+
+class Epochs(NamedTuple):
+    """Some epochs of mini-batches, and who has which examples."""
+
+    m: int
+    batch_size: int | None
+    shares: list[slice]
+    weights: Any
+    orders: list[Any]
+
+    def expected(self, own):
+        """Return, for each step, the own examples in it and what each counts."""
+        size = self.m if self.batch_size is None else self.batch_size
+        steps = []
+        for order in self.orders:
+            for start in range(0, self.m, size):
+                batch = order[start : start + size].tolist()
+                s = [1.0 if self.weights is None else self.weights[i] for i in batch]
+                pairs = zip(batch, s, strict=True)
+                here = [(i, s_i / sum(s)) for i, s_i in pairs if own.start <= i < own.stop]
+                steps.append(here)
+        return steps
+
+
+@st.composite
+def epochs(draw):
+    m = draw(st.integers(2, 40))
+    batch_size = draw(st.integers(1, m - 1))
+    cuts = draw(st.sets(st.integers(1, m - 1), max_size=5))
+    bounds = [0, *sorted(cuts), m]
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    weights = draw(st.sampled_from([None, rng.uniform(0.1, 2.0, m), rng.integers(1, 3, m) * 1.0]))
+    return Epochs(
+        m,
+        batch_size,
+        list(map(slice, bounds[:-1], bounds[1:])),
+        weights,
+        [rng.permutation(m) for _ in range(draw(st.integers(1, 3)))],
+    )
+
+
+@given(given=epochs(), pad=st.booleans())
+def test_of_each_step_the_own_examples_are_packed(given, pad):
+    for own in given.shares:
+        plan = Plan(given.m, given.batch_size, given.weights, pad=pad, own=own)
+        inverse = 1.0 / plan.totals(given.orders)
+        numbers = [(float(i),) for i in range(inverse.size)]
+        batches = plan.batches(given.orders, inverse, numbers)
+        expected = given.expected(own)
+        assert batches.numbers == numbers
+        assert len(batches.widths) == len(expected)
+        indices, *shares = batches.arrays
+        assert len(shares) == plan.weighted == (pad or given.weights is not None)
+        for i, (width, here) in enumerate(zip(batches.widths, expected, strict=True)):
+            k = len(here)
+            assert k <= width <= indices.shape[1]
+            assert width == (indices.shape[1] if pad else k)
+            assert indices[i, :k].tolist() == [j - own.start for j, _ in here]
+            assert (indices[i] >= 0).all()
+            assert (indices[i] < own.stop - own.start).all()
+            if shares:
+                row = shares[0][i, 0]
+                np.testing.assert_allclose(row[:k], [share for _, share in here], 1e-14)
+                assert not row[k:].any()
+            else:
+                np.testing.assert_allclose(inverse.ravel()[i], [share for _, share in here], 1e-14)
+
+
+@given(given=epochs(), pad=st.booleans())
+def test_the_full_batch_is_all_that_is_here(given, pad):
+    for own in given.shares:
+        plan = Plan(given.m, None, given.weights, pad=pad, own=own)
+        assert plan.full
+        batches = plan.batches(given.orders, None, [(1.0,)] * len(given.orders))
+        assert batches.arrays == ()
+        s = np.ones(given.m) if given.weights is None else given.weights
+        np.testing.assert_allclose(plan.totals([None]), [[s.sum()]])
+
+
+def test_rows_have_one_width_where_steps_are_compiled():
+    """In 300 epochs of 2 to 98 % of the examples."""
+    rng = np.random.default_rng(0)
+    for stop in (20, 300, 700, 980):
+        plan = Plan(1000, 64, None, pad=True, own=slice(0, stop))
+        widths = set()
+        for _ in range(300):
+            batches = plan.batches([rng.permutation(1000)], np.full((1, 16), 1 / 64), [(0.0,)] * 16)
+            widths |= {batches.arrays[0].shape[1], *batches.widths}
+        assert len(widths) == 1
+        assert max(widths) <= 64
+
+
+@given(m=st.integers(2, 2000), batch_size=st.integers(1, 1999), data=st.data(), pad=st.booleans())
+def test_width(m, batch_size, data, pad):
+    here = data.draw(st.integers(1, m))
+    plan = Plan(m, min(batch_size, m - 1), None, pad=pad, own=slice(0, here))
+    usual = plan._width(slice(0, here), 0)
+    for needed in range(min(plan.size, here) + 1):
+        width = plan._width(slice(0, here), needed)
+        if pad:
+            assert needed <= width <= plan.size
+            assert width == (usual if needed <= usual else plan.size)
+        else:
+            assert width == needed
