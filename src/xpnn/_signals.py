@@ -15,7 +15,7 @@ ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasatt
 DEFAULTS: dict[int, Any] = {signal.SIGINT: signal.default_int_handler}
 DEFAULTS |= dict.fromkeys(ENDING, signal.SIG_DFL)
 arrived: list[signal.Signals] = []
-"""The first signal that has come in a block of `interrupting`."""
+"""The first signal that has come in a block of `as_ctrl_c`."""
 
 
 class InterruptedBySignal(KeyboardInterrupt):
@@ -31,7 +31,7 @@ class EndedBySignal(BaseException):
 
 
 @contextmanager
-def interrupting(*, at_once: bool = False) -> Iterator[None]:
+def as_ctrl_c(*, at_once: bool = False) -> Iterator[None]:
     """Let SIGTERM and SIGHUP act like Ctrl-C in the block, and note which signal comes first.
 
     Later ones do nothing, but for Ctrl-C: what the first has begun has to be finished, and senders
@@ -68,12 +68,12 @@ def interrupting(*, at_once: bool = False) -> Iterator[None]:
 
 
 @contextmanager
-def ending() -> Iterator[None]:
-    """Like `interrupting`; a SIGTERM or SIGHUP that came ends the process after the block."""
+def as_ctrl_c_then_end() -> Iterator[None]:
+    """Like `as_ctrl_c`; a SIGTERM or SIGHUP that came ends the process after the block."""
     came: list[signal.Signals] = []
     ours = [number for number in DEFAULTS if _is_default(number)]
     try:
-        with interrupting():
+        with as_ctrl_c():
             try:
                 yield
             finally:

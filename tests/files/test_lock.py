@@ -10,7 +10,6 @@ import sys
 import threading
 from contextlib import suppress
 from datetime import datetime
-from inspect import unwrap
 from pathlib import Path
 
 import pytest
@@ -143,7 +142,7 @@ def test_a_refusal_leaves_no_lock(path):
 def interrupted(at, path):
     """Train, with Ctrl-C before a line of what takes and releases; return what it raised."""
     functions = [*vars(lock).values(), *vars(lock.Lock).values(), xpnn.Checkpoint.begin]
-    functions += [loop.Loop.__enter__, loop.Loop.__exit__, unwrap(loop.interruptible)]
+    functions += [loop.train, loop.Loop.begin]
     functions += vars(suppress).values()
     codes = {each.__code__ for each in functions if hasattr(each, "__code__")}
     lines = 0

@@ -31,10 +31,10 @@ class TimedCheckpoint(xpnn.Checkpoint):
 
     seconds = 0.0
 
-    def write(self, loop):
+    def write(self, state, identity):
         """Write as ever, with a clock in hand."""
         began = time.perf_counter()
-        super().write(loop)
+        super().write(state, identity)
         TimedCheckpoint.seconds += time.perf_counter() - began
 
 

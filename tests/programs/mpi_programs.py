@@ -574,8 +574,8 @@ class InterruptedCheckpoint(xpnn.Checkpoint):
 
     times = 0
 
-    def write(self, loop):
-        super().write(loop)
+    def write(self, state, identity):
+        super().write(state, identity)
         InterruptedCheckpoint.times += 1
         if InterruptedCheckpoint.times == 1:
             os.kill(os.getpid(), signal.SIGINT)
@@ -661,7 +661,7 @@ class Unusual(BaseException):
 class FullDisk(xpnn.Checkpoint):
     """A checkpoint whose file cannot be written."""
 
-    def write(self, loop):
+    def write(self, state, identity):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 

@@ -361,7 +361,7 @@ def test_every_so_many_epochs(every, batch_size, watched, path, monkeypatch):
     monkeypatch.setattr(
         xpnn.Checkpoint,
         "write",
-        lambda self, loop: (write(self, loop), written.append(kept_epoch(path))),
+        lambda self, *given: (write(self, *given), written.append(kept_epoch(path))),
     )
     before = []
     callbacks = [lambda report: before.append(kept_epoch(path))] if watched else []

@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     status = _signals.status()
     at_once = "train" not in argv[:1]
-    with suppress(KeyboardInterrupt), screens(), _signals.interrupting(at_once=at_once):
+    with suppress(KeyboardInterrupt), screens(), _signals.as_ctrl_c(at_once=at_once):
         status = _told(argv)
     return status
 

@@ -10,7 +10,7 @@ from .._backends.base import Backend
 from .._typing import Array
 from ..core.optimizers import Optimizer
 from ..exceptions import ArgumentError, XpnnError
-from ..training.checkpoint import describe
+from ..training.functions import describe
 from .processes import Communicator
 
 

@@ -27,12 +27,11 @@ from ..distributed.agreement import summing
 from ..distributed.alone import active_comm
 from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError
-from ..files.lock import Lock
 from ..network import Network
 from ..training.batches import Shuffle
 from ..training.checkpoint import Checkpoint
 from ..training.fit import check_callbacks
-from ..training.loop import Loop, interruptible
+from ..training.loop import Loop, Watch, train
 from ..training.stopping import Stopping
 from ..training.trainer import Trainer
 from ..validation.rows import check_fit, move_rows, send, spec_of
@@ -213,16 +212,8 @@ class LogisticRegression(NetworkClassifier, counterpart=linear_model.LogisticReg
     def _descend(self, X: Array, Y: Array, s: Any, backend: Backend, over_ranks: Sum) -> Params:
         """Minimise the cost; return the parameters."""
         comm = active_comm(self.communicator)
-        slope = 0.0
-        with (
-            interruptible(comm, self.checkpoint) as lock,
-            self._loop(X, Y, s, backend, over_ranks, lock) as loop,
-        ):
-            try:
-                slope = self._run(loop, over_ranks)
-                loop.finish()
-            except KeyboardInterrupt:
-                loop.interrupt()
+        loop = self._loop(X, Y, s, backend, over_ranks)
+        slope = train(loop, lambda: self._run(loop, over_ranks)) or 0.0
         if loop.history.stopped == "interrupted" and comm.is_root:
             warnings.warn("Training interrupted by user.", stacklevel=4)
         self.n_iter_, self.loss_curve_ = loop.done.epochs, loop.history.cost
@@ -237,9 +228,7 @@ class LogisticRegression(NetworkClassifier, counterpart=linear_model.LogisticReg
         loop.trainer.check_finite(loop.done.carry, self.n_iter_)
         return loop.trainer.params(loop.done.carry)
 
-    def _loop(
-        self, X: Array, Y: Array, s: Any, backend: Backend, over_ranks: Sum, lock: Lock
-    ) -> Loop:
+    def _loop(self, X: Array, Y: Array, s: Any, backend: Backend, over_ranks: Sum) -> Loop:
         net, comm = self._network(), active_comm(self.communicator)
         weights, unit = _in_units(s, comm, backend)
         total = backend.number(_weight(X, weights, backend, over_ranks))
@@ -261,8 +250,7 @@ class LogisticRegression(NetworkClassifier, counterpart=linear_model.LogisticReg
             trainer.start(zeros),
             Shuffle(trainer.plan.m, None),
             Stopping(None, 1, higher_is_better=False),
-            lock,
-            callbacks=self.callbacks,
+            Watch(callbacks=self.callbacks),
             checkpoint=self.checkpoint,
         )
 

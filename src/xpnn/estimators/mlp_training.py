@@ -20,12 +20,11 @@ from ..core.parameters import Params
 from ..distributed.alone import active_comm
 from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError, DivergenceError
-from ..files.lock import Lock
 from ..training.batches import Shuffle
 from ..training.fit import check_callbacks
-from ..training.loop import Loop, interruptible
+from ..training.loop import Loop, Watch, train
 from ..training.step import cutting
-from ..training.stopping import AdaptiveRate, Stopping
+from ..training.stopping import Stopping
 from ..validation.arrays import check_range
 from ..validation.memory import check_layers_fit
 from ..validation.rows import check_fit, move_rows, spec_of
@@ -206,15 +205,8 @@ class MLPTraining(NetworkEstimator):
         verbose = self._verbose()
         trainer = self._trainer(X, Y, s, backend, verbose)
         comm = trainer.comm
-        with (
-            interruptible(comm, self.checkpoint) as lock,
-            self._loop(trainer, lock, score, verbose) as loop,
-        ):
-            try:
-                loop.run(1 if incremental else self.max_iter)
-                loop.finish()
-            except KeyboardInterrupt:
-                loop.interrupt()
+        loop = self._loop(trainer, score, verbose)
+        train(loop, lambda: loop.run(1 if incremental else self.max_iter))
         if loop.history.stopped == "interrupted" and comm.is_root:
             warnings.warn("Training interrupted by user.", stacklevel=5)
         self._note(loop)
@@ -251,11 +243,10 @@ class MLPTraining(NetworkEstimator):
     def _loop(
         self,
         trainer: MLPTrainer,
-        lock: Lock,
         score: Callable[[Params], float] | None,
         verbose: Verbose | None,
     ) -> Loop:
-        backend, rate = trainer.backend, trainer.optimizer.learning_rate
+        backend = trainer.backend
         start = trainer.start(self._theta(backend))
         if self._optimizer.state is not None:
             moved = (backend.asarray(a, backend.dtype) for a in self._optimizer.state)
@@ -266,10 +257,7 @@ class MLPTraining(NetworkEstimator):
             start,
             Shuffle(trainer.plan.m, rng, cumulative=True, seed=self.random_state),
             self._stopping(),
-            lock,
-            score=score,
-            callbacks=[*([verbose] if verbose else []), *self.callbacks],
-            adaptive=rate if isinstance(rate, AdaptiveRate) else None,
+            Watch(score, [*([verbose] if verbose else []), *self.callbacks]),
             checkpoint=self.checkpoint,
         )
 

@@ -23,7 +23,7 @@ from .bar import progress_bar
 from .batches import Shuffle
 from .checkpoint import Checkpoint, check_checkpoint
 from .history import Callback, History
-from .loop import Loop, interruptible
+from .loop import Loop, Watch, train
 from .step import joining
 from .stopping import Stopping
 from .streaming import stays_on_host
@@ -188,37 +188,21 @@ def fit(
         shuffle = Shuffle(trainer.plan.m, None if trainer.plan.full else generator, seed=rng)
         with comm.on_all():
             shown = _progress_bar(epochs, progress if comm.is_root else False)
-        with (
-            shown as bar,
-            interruptible(comm, checkpoint) as lock,
-            Loop(
+        with shown as bar:
+            score = None if validation is None else _scoring(validation, net, comm)
+            loop = Loop(
                 trainer,
                 trainer.start(joining(backend)(layers)),
                 shuffle,
                 stopping,
-                lock,
-                score=None if validation is None else _scoring(validation, net, comm),
-                callbacks=callbacks,
-                bar=bar,
+                Watch(score, callbacks, bar),
                 checkpoint=checkpoint,
                 given=rng is not None,
-            ) as loop,
-        ):
-            _run(loop, epochs)
+            )
+            train(loop, lambda: loop.run(epochs))
         done = loop.best if validation is not None and stopping.wanted else loop.done
         trainer.check_finite(done.carry, done.epochs)
         return trainer.params(done.carry), loop.history
-
-
-def _run(loop: Loop, epochs: int) -> None:
-    """Run a training to its end, or until Ctrl-C."""
-    try:
-        # a call, not a loop: in CPython 3.11 and 3.12 a Ctrl-C that arrives as a loop
-        # written right here jumps back is not caught by this try
-        loop.run(epochs)
-        loop.finish()
-    except KeyboardInterrupt:
-        loop.interrupt()
 
 
 def check_callbacks(callbacks: Any) -> None:

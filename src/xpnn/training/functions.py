@@ -1,8 +1,9 @@
-"""Which functions of a training are the user's own, and a digest that tells them from others.
+"""What tells an optimiser, and functions of the user's own, from others.
 
-Best effort: code with its constants and names, defaults, and the numbers, texts, arrays and
-functions that closures, partials, global names and attributes of objects stand for. Dicts and other
-objects count by their type alone. In another version of Python a function has another digest.
+A function is told by a digest, as well as can be: code with its constants and names, defaults, and
+the numbers, texts, arrays and functions that closures, partials, global names and attributes of
+objects stand for. Dicts and other objects count by their type alone. In another version of Python a
+function has another digest.
 """
 
 from collections.abc import Iterator
@@ -21,8 +22,17 @@ from ..core.optimizers import Optimizer
 from ..core.schedules import Decay
 from ..exceptions import function_name
 from ..network import Network
+from .stopping import AdaptiveRate
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None))
+
+
+def describe(optimizer: Optimizer) -> list[Any]:
+    """Return what tells an optimiser from others, as plain values."""
+    rate: Any = optimizer.learning_rate
+    if callable(rate):
+        rate = repr(rate) if isinstance(rate, Decay | AdaptiveRate) else type(rate).__name__
+    return [optimizer.name, rate, *optimizer.hyperparameters]
 
 
 def own_functions(net: Network, optimizer: Optimizer) -> dict[str, str]:

@@ -1,10 +1,10 @@
-"""`Loop`: epoch after epoch, until something says stop."""
+"""`Loop`: epoch after epoch, until something says stop; `train` runs one, and heeds Ctrl-C."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from time import perf_counter
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, TypeVar
 
 from .. import _signals
 from .._backends.base import Carry
@@ -15,42 +15,64 @@ from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError, DivergenceError
 from ..files.lock import Lock
 from .batches import Shuffle
-from .checkpoint import Checkpoint, restore, state
-from .history import Callback, History, Report
+from .checkpoint import Checkpoint
+from .history import SERIES, Callback, History, Report
+from .identity import Identity, origin, settings
+from .state import Done, TrainingState
 from .stopping import AdaptiveRate, Stopping
 from .trainer import Trainer
 
+T = TypeVar("T")
+
 GROWTH = 16
 """How many times as many epochs as before run at once, at most."""
+AT_ONCE = 1024
+"""How many epochs run at once, at most."""
+SECONDS = 0.05
+"""For how long they may: Ctrl-C forgets the epochs that it stops."""
 
 
-@contextmanager
-def interruptible(comm: Communicator, checkpoint: Checkpoint | None) -> Iterator[Lock]:
-    """Let Ctrl-C end a training in the block, on all ranks at the same step.
+def train(loop: "Loop", run: Callable[[], T]) -> T | None:
+    """Return ``run()``, which has the loop run epochs, or None if Ctrl-C ends it.
 
-    With a checkpoint SIGTERM and SIGHUP end it likewise, and then the process that has written
-    the checkpoint. Yields the lock for the checkpoint, which `Loop` takes and releases.
+    Then the last complete epoch is kept. Ctrl-C ends the training on all ranks at the same step.
+    With a checkpoint SIGTERM and SIGHUP do so, too, and end the process that has written it.
     """
-    lock = Lock()
+    comm = loop.comm
     signals: AbstractContextManager[None] = nullcontext()
-    if checkpoint is not None:
-        signals = _signals.ending() if comm.is_root else _signals.interrupting()
+    if loop.checkpoint is not None:
+        signals = _signals.as_ctrl_c_then_end() if comm.is_root else _signals.as_ctrl_c()
     with signals, comm.interruptible():
         try:
-            yield lock
+            try:
+                loop.begin()
+                return _run(loop, run)
+            finally:
+                loop.lock.release()
         finally:
-            lock.release()  # again: Ctrl-C may have cut it short
+            loop.lock.release()  # again: Ctrl-C may have cut it short
 
 
-class Done(NamedTuple):
-    """What complete epochs have left."""
+def _run(loop: "Loop", run: Callable[[], T]) -> T | None:
+    try:
+        # a call, not a loop: in CPython 3.11 and 3.12 a Ctrl-C that arrives as a loop
+        # written right here jumps back is not caught by this try
+        found = run()
+        loop.finish()
+    except KeyboardInterrupt:
+        loop.interrupt()
+        return None
+    return found
 
-    carry: Carry
-    """θ and the state of the optimiser"""
-    epochs: int
-    """how many there were"""
-    drawn: tuple[Any, Any]
-    """the state of the `Shuffle`"""
+
+class Watch(NamedTuple):
+    """What looks at each epoch."""
+
+    score: Callable[[Params], float] | None = None
+    """gives the validation score"""
+    callbacks: Sequence[Callback] = ()
+    bar: Any = None
+    """a tqdm, the progress bar"""
 
 
 class Loop:
@@ -63,25 +85,19 @@ class Loop:
         θ and the state of the optimiser, where to start.
     shuffle : Shuffle
     stopping : Stopping
-    lock : Lock
-        The one of `interruptible`.
-    score : callable (params) -> float, optional
-        The validation score, taken after each epoch.
-    callbacks : sequence of callable
-    bar : tqdm, optional
-        The progress bar.
-    adaptive : AdaptiveRate, optional
-        Lowered when ``stopping`` says stop, which then counts anew.
+    watch : Watch
     checkpoint : Checkpoint, optional
-        Nobody else may write its file from ``with loop:`` on until the end of that block.
+        Nobody else may write its file from `begin` on, as long as `lock` is held.
     given : bool
         Whether the caller gave the parameters to start from: then those of the checkpoint must
         have been started from the same.
 
     Attributes
     ----------
-    origin : dict
-        What a checkpoint tells of the start and of functions of the user's own.
+    lock : Lock
+        `begin` takes it if there is a checkpoint; `train` releases it.
+    adaptive : AdaptiveRate or None
+        Lowered when ``stopping`` says stop, which then counts anew.
     history : History
     done : Done
         What the last complete epoch left. It is replaced as one, after the history has
@@ -96,46 +112,35 @@ class Loop:
         carry: Carry,
         shuffle: Shuffle,
         stopping: Stopping,
-        lock: Lock,
+        watch: Watch,
         *,
-        score: Callable[[Params], float] | None = None,
-        callbacks: Sequence[Callback] = (),
-        bar: Any = None,
-        adaptive: AdaptiveRate | None = None,
         checkpoint: Checkpoint | None = None,
         given: bool = False,
     ) -> None:
-        self.trainer, self.shuffle, self.stopping, self.lock = trainer, shuffle, stopping, lock
+        self.trainer, self.shuffle, self.stopping = trainer, shuffle, stopping
         self.comm = trainer.comm
+        self.score, callbacks, self.bar = watch
         # a bound method would make a cycle, which keeps alive a bar that Ctrl-C has left open
-        shown = [partial(_show, bar)] if bar is not None else []
+        shown = [partial(_show, self.bar)] if self.bar is not None else []
         callbacks = callbacks_on_root(self.comm, [*shown, *callbacks])
-        self.score, self.callbacks, self.bar = score, callbacks, bar
-        self.adaptive, self.checkpoint, self.given = adaptive, checkpoint, given
-        self.origin: dict[str, Any] = {}
+        self.callbacks, self.checkpoint, self.given = callbacks, checkpoint, given
+        rate = trainer.optimizer.learning_rate
+        self.adaptive = rate if isinstance(rate, AdaptiveRate) else None
+        self.lock = Lock()
         self.history = History()
         self.done = self.best = Done(carry, 0, shuffle.state)
         self.judged = 0
-        self.watched = bool(score or callbacks or adaptive)
+        self.watched = bool(self.score or callbacks or self.adaptive)
 
-    def __enter__(self) -> Self:
+    def begin(self) -> None:
         """Begin, at the checkpoint if one is to be gone on from."""
-        try:
-            if self.comm.size > 1:
-                self._begin_together(self.comm)
-            elif self.checkpoint is not None:
-                self.checkpoint.begin(self)
-            if self.bar is not None:
-                with self.comm.defer_errors():
-                    self.bar.update(self.done.epochs)
-            return self  # in here, too, a Ctrl-C that comes before it is caught
-        except BaseException:
-            self.__exit__()
-            raise
-
-    def __exit__(self, *exc_info: object) -> None:
-        """Leave the checkpoint to others."""
-        self.lock.release()
+        if self.comm.size > 1:
+            self._begin_together(self.comm)
+        elif self.checkpoint is not None:
+            self._begin_at(self.checkpoint)
+        if self.bar is not None:
+            with self.comm.defer_errors():
+                self.bar.update(self.done.epochs)
 
     @property
     def theta(self) -> Array:
@@ -145,8 +150,7 @@ class Loop:
     def run(self, epochs: int) -> None:
         """Train until so many epochs are complete, or a callback or ``stopping`` ends it.
 
-        If nothing looks at each epoch, some run at once: as many as take 50 ms, since Ctrl-C
-        forgets those it stops.
+        If nothing looks at each epoch, some run at once.
         """
         if self.done.epochs > epochs:
             raise ArgumentError(
@@ -155,27 +159,25 @@ class Loop:
             )
         at_once = 1
         while self.done.epochs < epochs and self.history.stopped == "epochs":
-            count = min(at_once, epochs - self.done.epochs)
-            if self.checkpoint is not None:
-                count = min(count, self.checkpoint.epochs_until(self.done.epochs))
             if self.watched:
                 self._advance(1)
                 self._look()
             else:
-                seconds = self._advance_and_judge(count)
-                at_once = min(GROWTH * at_once, 1024, max(1, int(0.05 / max(seconds, 1e-9))))
+                count = min(at_once, epochs - self.done.epochs)
+                if self.checkpoint is not None:
+                    count = min(count, self.checkpoint.epochs_until(self.done.epochs))
+                at_once = grown(at_once, self._advance_and_judge(count))
             self.judged = self.done.epochs
             if self.checkpoint is not None and self.checkpoint.is_due(self.judged):
                 with self.comm.defer_errors():
-                    self.checkpoint.write(self)
+                    self._write(self.checkpoint)
             self.comm.stop_if_interrupted()
 
     def finish(self) -> None:
         """Write a last checkpoint, unless it has just been written."""
-        due = self.checkpoint is not None and self.checkpoint.is_due(self.done.epochs)
-        if self.checkpoint is not None and not due:
+        if self.checkpoint is not None and not self.checkpoint.is_due(self.done.epochs):
             with self.comm.defer_errors():
-                self.checkpoint.write(self)
+                self._write(self.checkpoint)
         self.comm.finish()
 
     def interrupt(self) -> None:
@@ -184,7 +186,60 @@ class Loop:
         self.history.truncate(self.done.epochs)
         with self.comm.on_all():
             if self.checkpoint is not None and self.judged == self.done.epochs:
-                self.checkpoint.write(self)
+                self._write(self.checkpoint)
+
+    # ---- the state, and the checkpoint ----------------------------------------
+
+    @property
+    def state(self) -> TrainingState:
+        """The state after the last complete epoch."""
+        to_numpy = self.trainer.backend.to_numpy
+        (carry, epochs, drawn), best, stopping = self.done, self.best, self.stopping
+        wanted = self.score is not None and stopping.wanted and best.carry is not carry
+        return TrainingState(
+            tuple(map(to_numpy, carry)),
+            epochs,
+            drawn,
+            tuple(map(to_numpy, best.carry)) if wanted else None,
+            best.epochs,
+            {name: getattr(self.history, name) for name in SERIES},
+            self.history.stopped == "tol",
+            stopping.best,
+            stopping.without_improvement,
+            None if self.adaptive is None else self.adaptive.alpha,
+        )
+
+    def restore(self, state: TrainingState) -> None:
+        """Put the training into a state."""
+        backend, stopping = self.trainer.backend, self.stopping
+
+        def moved(carry: tuple[Any, ...]) -> Carry:
+            return tuple(backend.asarray(a, backend.dtype) for a in carry)
+
+        self.shuffle.state = state.drawn
+        self.done = self.best = Done(moved(state.carry), state.epochs, self.shuffle.state)
+        self.judged = state.epochs
+        if state.best is not None:
+            self.best = Done(moved(state.best), state.best_epochs, self.shuffle.state)
+        for name, values in state.series.items():
+            setattr(self.history, name, list(values))
+        self.history.stopped = "tol" if state.stopped else "epochs"
+        stopping.best, stopping.without_improvement = state.best_value, state.without_improvement
+        if self.adaptive is not None and state.rate is not None:
+            self.adaptive.alpha = state.rate
+
+    def _begin_at(self, checkpoint: Checkpoint) -> None:
+        """Go on from the checkpoint if that is wanted, and keep others from its file."""
+        start, trainer = self.state, self.trainer
+        self.identity = Identity(
+            settings(trainer, self.shuffle, self.stopping, validation=self.score is not None),
+            origin(trainer, start.carry[0] if self.given else None),
+            trainer.sample,
+        )
+        checkpoint.begin(self.lock, start, self.identity, self.restore)
+
+    def _write(self, checkpoint: Checkpoint) -> None:
+        checkpoint.write(self.state, self.identity)
 
     def _begin_together(self, comm: Communicator) -> None:
         """Begin as rank 0 does, which reads and writes the checkpoint."""
@@ -192,16 +247,18 @@ class Loop:
             self.trainer.sample  # noqa: B018  gathered from all now, written by rank 0 later
         if not comm.is_root:
             self.checkpoint = None
-        found = None
+        state = None
         with comm.on_all():
             if self.checkpoint is not None:
-                self.checkpoint.begin(self)
+                self._begin_at(self.checkpoint)
             if comm.is_root:
-                found = state(self)
-        found = comm.broadcast(found)
+                state = self.state
+        state = comm.broadcast(state)
         with comm.defer_errors():
             if not comm.is_root:
-                restore(self, *found)
+                self.restore(state)
+
+    # ---- epochs ---------------------------------------------------------------
 
     def _advance(self, count: int) -> float:
         """Run ``count`` epochs and write them down; return the seconds that one took."""
@@ -221,7 +278,10 @@ class Loop:
         return seconds
 
     def _advance_and_judge(self, count: int) -> float:
-        """Run ``count`` epochs; if the cost says stop after fewer, run just those."""
+        """Run ``count`` epochs, or fewer if the cost says stop; return the seconds that one took.
+
+        The first of several that diverge runs again alone: the cost may say stop before that.
+        """
         before = self.done
         try:
             seconds = self._advance(count)
@@ -229,19 +289,22 @@ class Loop:
             if count == 1 or not self.stopping.wanted:
                 raise
             self.shuffle.state = before.drawn
-            return self._advance_and_judge(1)  # it may be told to stop before
+            return self._advance_and_judge(1)
         if self.stopping.wanted:
-            for i, cost in enumerate(self.history.cost[before.epochs :], 1):
-                self.stopping.is_best(cost)
-                if not self.stopping.now:
-                    continue
-                if i < count:
+            self._stop_in_time(before)
+        return seconds
+
+    def _stop_in_time(self, before: Done) -> None:
+        """If the cost says stop after some of the epochs, go back and run just those again."""
+        for epochs, cost in enumerate(self.history.cost[before.epochs :], 1):
+            self.stopping.is_best(cost)
+            if self.stopping.now:
+                if before.epochs + epochs < self.done.epochs:
                     self.history.truncate(before.epochs)
                     self.done, self.shuffle.state = before, before.drawn
-                    self._advance(i)
+                    self._advance(epochs)
                 self.history.stopped = "tol"
                 break
-        return seconds
 
     def _look(self) -> None:
         """Judge the epoch that has just been completed, and tell of it."""
@@ -270,6 +333,11 @@ class Loop:
                 self.stopping.without_improvement = 0
             else:
                 history.stopped = "tol"
+
+
+def grown(at_once: int, seconds: float) -> int:
+    """Return how many epochs of so many seconds run at once after ``at_once`` have."""
+    return min(GROWTH * at_once, AT_ONCE, max(1, int(SECONDS / max(seconds, 1e-9))))
 
 
 def _show(bar: Any, report: Report) -> None:
