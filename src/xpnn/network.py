@@ -15,7 +15,7 @@ from .core import parameters, propagation
 from .core.activations import ACTIVATIONS, Activation, activation
 from .core.losses import LOSS_OF_OUTPUT, LOSSES, Loss, loss
 from .core.parameters import Params
-from .core.propagation import Caches
+from .core.propagation import Caches, Objective
 from .exceptions import ArgumentError, ArgumentTypeError
 from .rng import host_rng
 from .table import Table
@@ -300,13 +300,13 @@ class Network:
     ) -> Any:
         """Return the cost or its gradient, of unchecked arguments."""
         with self._checked(params, X) as (layers, A0, backend):
-            g, loss, xp = self.activations, self.loss, backend.xp
             check_own_functions(self, backend)
             Y = check_Y(Y, A0.shape[1], self, backend)
             s = check_sample_weight(weights, A0.shape[1], backend)
             share, decay = share_and_decay(A0.shape[1], s, at_least_0("l2", l2), backend)
-            _, caches = propagation.forward(layers, A0, g, xp)
-            return equation(layers, caches, Y, share, decay, g, loss, xp)
+            objective = Objective(self.activations, self.loss, share, decay)
+            _, caches = propagation.forward(layers, A0, self.activations, backend.xp)
+            return equation(layers, caches, Y, objective, backend.xp)
 
     # ---- looking ------------------------------------------------------------
 

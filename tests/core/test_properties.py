@@ -144,8 +144,9 @@ def test_gradients_are_those_of_the_graph(problem):
 
     def J(params):
         _, caches = propagation.forward(params, X, net.activations, graph)
-        common = (1.0 / m, l2 / m if l2 else None, net.activations, net.loss, graph)
-        return propagation.cost(params, caches, Y, *common)
+        decay = l2 / m if l2 else None
+        objective = propagation.Objective(net.activations, net.loss, 1.0 / m, decay)
+        return propagation.cost(params, caches, Y, objective, graph)
 
     ours = flat(net.gradients(params, X, Y, l2))
     assume(np.abs(ours).max() < LARGEST)

@@ -347,7 +347,8 @@ def cost_of(net, X, Y, share=1.0 / M, decay=None):
 
     def J(params):
         _, caches = propagation.forward(params, X, net.activations, graph)
-        return propagation.cost(params, caches, Y, share, decay, net.activations, net.loss, graph)
+        objective = propagation.Objective(net.activations, net.loss, share, decay)
+        return propagation.cost(params, caches, Y, objective, graph)
 
     return J
 

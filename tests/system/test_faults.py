@@ -89,8 +89,8 @@ def fail_in_the_second_step(monkeypatch, error):
             raise error
         return real(*_)
 
-    real = xpnn.training.step.propagation.backward
-    monkeypatch.setattr(xpnn.training.step.propagation, "backward", backward)
+    real = xpnn.training.objective.propagation.backward
+    monkeypatch.setattr(xpnn.training.objective.propagation, "backward", backward)
 
 
 @pytest.mark.parametrize("error", FULL, ids=lambda error: str(error)[:24])

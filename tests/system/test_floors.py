@@ -130,7 +130,7 @@ def test_options_are_found():
 
 def test_the_reader_of_imports_reads():
     """Guard the tests above against seeing nothing."""
-    assert "xpnn.core.propagation" in set(imports("training/step.py"))
+    assert "xpnn.core.propagation" in set(imports("training/objective.py"))
     assert own_module("xpnn.core.propagation") == "core/propagation.py"
     assert "jax" in set(imports("_backends/jax.py"))
     assert len(MODULES) > 20

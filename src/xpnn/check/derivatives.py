@@ -9,12 +9,13 @@ from .. import graph
 from .._backends import use_backend
 from .._backends.base import Backend
 from .._typing import Array, Namespace
-from ..core import propagation
 from ..core.activations import ACTIVATIONS, Activation, sigmoid_derivative
 from ..core.losses import LOSSES, Loss
 from ..core.parameters import Params, ravel
+from ..core.propagation import Objective
 from ..network import Network
 from ..training.gradient_check import gradient_check, relative_difference
+from ..training.objective import cost
 from .finding import Finding
 
 M = 6
@@ -103,8 +104,7 @@ def _difference_from_graph(
     """Return ‖g − g̃‖ / (‖g‖ + ‖g̃‖), g by backward propagation and g̃ by the graph."""
 
     def J(params: Params, xp: Namespace = graph) -> Array:
-        _, caches = propagation.forward(params, X, net.activations, xp)
-        return propagation.cost(params, caches, Y, 1.0 / M, None, net.activations, net.loss, xp)
+        return cost(params, X, Y, Objective(net.activations, net.loss, 1.0 / M), xp)
 
     with backend.no_grad():
         found = (net.gradients(params, X, Y), graph.grad(J)(params))

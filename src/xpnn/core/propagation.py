@@ -4,10 +4,6 @@ One example is one column. The cost is a weighted mean over the examples,
 
     J = Σ_i share_i ℓ_i + ½ decay Σ_l ‖W[l]‖²
 
-``share`` is 1/m for every example. With sample weights s it is s/Σs, shape
-(1, m). ``decay`` is λ/m (or λ/Σs) for an L2 penalty λ/(2m) Σ_l ‖W[l]‖², None without;
-biases are not penalised.
-
 dZ, dW, db and dA are derivatives of J. The factor 1/m therefore enters once, in
 dZ[L] = (A[L] − Y)/m, where the array is smallest, and every dW and db inherits it.
 """
@@ -35,6 +31,19 @@ class Cache(NamedTuple):
 Caches: TypeAlias = tuple[Cache, ...]
 
 
+class Objective(NamedTuple):
+    """What J is made of, beside the parameters and the examples."""
+
+    activations: tuple[Activation, ...]
+    """g of the layers 1..L"""
+    loss: Loss
+    """ℓ"""
+    share: Array | float
+    """1/m for every example; with sample weights s it is s/Σs, shape (1, m)"""
+    decay: Array | float | None = None
+    """λ/m, or λ/Σs, for the L2 penalty λ/(2m) Σ_l ‖W[l]‖², None without; no bias is penalised"""
+
+
 def forward(
     params: Params, X: Array, activations: tuple[Activation, ...], xp: Namespace
 ) -> tuple[Array, Caches]:
@@ -56,17 +65,9 @@ def is_canonical(output: Activation, loss: Loss) -> bool:
     return loss.canonical is not None and output.value is ACTIVATIONS[loss.canonical].value
 
 
-def cost(
-    params: Params,
-    caches: Caches,
-    Y: Array,
-    share: Array | float,
-    decay: Array | float | None,
-    activations: tuple[Activation, ...],
-    loss: Loss,
-    xp: Namespace,
-) -> Array:
+def cost(params: Params, caches: Caches, Y: Array, objective: Objective, xp: Namespace) -> Array:
     """J = Σ_i share_i ℓ_i + ½ decay Σ_l ‖W[l]‖², a 0-d array; Y has shape (n_y, m)."""
+    activations, loss, share, decay = objective
     _, Z, A = caches[-1]
     if is_canonical(activations[-1], loss) and loss.from_logits is not None:
         losses = loss.from_logits(Z, Y, xp)
@@ -83,19 +84,13 @@ def penalty(params: Params, decay: Array | float, xp: Namespace) -> Array:
 
 
 def backward(
-    params: Params,
-    caches: Caches,
-    Y: Array,
-    share: Array | float,
-    decay: Array | float | None,
-    activations: tuple[Activation, ...],
-    loss: Loss,
-    xp: Namespace,
+    params: Params, caches: Caches, Y: Array, objective: Objective, xp: Namespace
 ) -> Params:
     """dW[l] = dZ[l] A[l-1]ᵀ,  db[l] = Σ_i dZ[l],  dZ[l-1] = W[l]ᵀ dZ[l] * g′(Z[l-1]).
 
     Returns the gradients as a tuple of `Layer`, W holding dW[l] and b holding db[l].
     """
+    activations, loss, share, decay = objective
     *layers, (W_next, _) = params
     *inner, (A_prev, Z, A) = caches
     *hidden, output = activations

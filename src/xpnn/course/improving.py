@@ -10,7 +10,7 @@ from .._typing import Array, Rng
 from ..core import optimizers, propagation
 from ..core.activations import ACTIVATIONS
 from ..core.parameters import Layer, pairs
-from ..core.propagation import Cache
+from ..core.propagation import Cache, Objective
 from ..data.rng import legacy_rng
 from ..exceptions import ArgumentError
 from ..training.gradient_check import central_differences, relative_difference
@@ -118,19 +118,10 @@ def backward_propagation_with_regularization(
         check_shape("Y", Y, tuple(A_prev.shape))
         check_binary("Y", Y, backend)
         activations = (*(ACTIVATIONS["relu"],) * (len(layers) - 1), ACTIVATIONS["sigmoid"])
-        return to_dict(
-            propagation.backward(
-                layers,
-                tuple(caches),
-                Y,
-                1.0 / m,
-                at_least_0("lambd", lambd) / m,
-                activations,
-                CROSS_ENTROPY,
-                backend.xp,
-            ),
-            prefix="d",
-        )
+        decay = at_least_0("lambd", lambd) / m
+        objective = Objective(activations, CROSS_ENTROPY, 1.0 / m, decay)
+        grads = propagation.backward(layers, tuple(caches), Y, objective, backend.xp)
+        return to_dict(grads, prefix="d")
 
 
 # ---- mini-batches -----------------------------------------------------------

@@ -7,8 +7,10 @@ from .._backends.base import Backend
 from .._typing import Array
 from ..core import propagation
 from ..core.parameters import Layer, Params
+from ..core.propagation import Objective
 from ..exceptions import ArgumentTypeError
 from ..network import Network
+from ..training.objective import cost_and_gradients
 from ..validation.arrays import check_columns, check_finite, check_shape
 from ..validation.columns import check_training_set
 from ..validation.targets import check_binary
@@ -84,10 +86,8 @@ def propagate(w: Any, b: float, X: Any, Y: Any) -> tuple[dict[str, Any], float]:
     """
     with on_one_backend(w=w, X=X, Y=Y) as (backend, w, X, Y):
         params, net = _layer(w, b, backend), _network(w, X, Y, backend=backend)
-        _, caches = propagation.forward(params, X, net.activations, backend.xp)
-        common = (1.0 / X.shape[1], None, net.activations, net.loss, backend.xp)
-        J = propagation.cost(params, caches, Y, *common)
-        ((dW, db),) = propagation.backward(params, caches, Y, *common)
+        objective = Objective(net.activations, net.loss, 1.0 / X.shape[1])
+        J, ((dW, db),) = cost_and_gradients(params, X, Y, objective, backend.xp)
         return {"dw": dW.T, "db": backend.number(db[0, 0])}, backend.number(J)
 
 

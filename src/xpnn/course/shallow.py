@@ -10,7 +10,7 @@ from .._typing import Array, Rng
 from ..core import propagation
 from ..core.activations import ACTIVATIONS
 from ..core.parameters import Layer, Params, pairs
-from ..core.propagation import Cache
+from ..core.propagation import Cache, Objective
 from ..exceptions import ArgumentError
 from ..network import Network
 from ..validation.arrays import check_columns, check_shape
@@ -155,12 +155,9 @@ def backward_propagation(
         # g' of tanh and of the canonical output need A alone, and no gradient needs W1, b1, b2
         layers = (Layer(None, None), Layer(W2, None))
         caches = (Cache(X, None, A1), Cache(A1, None, A2))
-        return to_dict(
-            propagation.backward(
-                layers, caches, Y, 1.0 / m, None, ACTIVATIONS_OF_LAYERS, CROSS_ENTROPY, backend.xp
-            ),
-            prefix="d",
-        )
+        objective = Objective(ACTIVATIONS_OF_LAYERS, CROSS_ENTROPY, 1.0 / m)
+        grads = propagation.backward(layers, caches, Y, objective, backend.xp)
+        return to_dict(grads, prefix="d")
 
 
 def update_parameters(

@@ -5,8 +5,7 @@ training here. ``lbfgs`` is SciPy's, over the core's gradients.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._backends.base import Backend
 from .._typing import Array
-from ..core import propagation
-from ..core.parameters import ravel, unravel
 from ..network import Network
 from ..training.history import Callback, Report
+from ..training.objective import of_theta
 from ..training.trainer import Trainer, largest_product
 from ..validation.weights import share_and_decay
 
@@ -33,24 +31,6 @@ class MLPTrainer(Trainer):
 
     def diverged(self, *where: Any) -> None:
         """Go on: `fit` looks at the parameters in the end."""
-
-
-@lru_cache(maxsize=64)
-def _evaluation(net: Network, backend: Backend, l2: bool) -> Callable[..., tuple[Array, Array]]:
-    """Return the function (θ, X, Y, share, decay) -> J, dJ/dθ, compiled once where that is done."""
-    xp = backend.xp
-    activations, loss = backend.fuse_layers(net.activations, net.loss)
-
-    def cost_and_gradient(
-        theta: Array, X: Array, Y: Array, share: Any, decay: Any
-    ) -> tuple[Array, Array]:
-        layers = unravel(theta, net.sizes, xp)
-        common = (share, decay if l2 else None, activations, loss, xp)
-        _, caches = propagation.forward(layers, X.T, activations, xp)
-        J = propagation.cost(layers, caches, Y.T, *common)
-        return J, ravel(propagation.backward(layers, caches, Y.T, *common), xp)
-
-    return backend.compile_like_steps(cost_and_gradient)
 
 
 class _Progress:
@@ -92,7 +72,7 @@ def lbfgs(
 
     l2 = float(model.alpha)
     share, decay = share_and_decay(X.shape[0], s, l2, backend)
-    evaluate = _evaluation(net, backend, bool(l2))
+    evaluate = of_theta(net, backend, rows=True)
     progress = _Progress(net, backend, callbacks)
 
     def objective(theta: Any) -> tuple[float, Any]:

@@ -23,12 +23,14 @@ An independent check of backward propagation:
 >>> import numpy as np, xpnn
 >>> from xpnn import graph
 >>> from xpnn.core import propagation
+>>> from xpnn.core.propagation import Objective
 >>> net = xpnn.Network([2, 3, 1], hidden="tanh", output="sigmoid")
 >>> params = net.init(rng=0)
 >>> X, Y = np.asarray([[0.5, -1.0], [2.0, 0.3]]), np.asarray([[0.0, 1.0]])
+>>> objective = Objective(net.activations, net.loss, share=1 / 2)
 >>> def J(params):
 ...     _, caches = propagation.forward(params, X, net.activations, graph)
-...     return propagation.cost(params, caches, Y, 1 / 2, None, net.activations, net.loss, graph)
+...     return propagation.cost(params, caches, Y, objective, graph)
 >>> dW1 = graph.grad(J)(params)[0].W
 >>> bool(np.allclose(dW1, net.gradients(params, X, Y)[0].W))
 True

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from .._typing import Array
-from ..core import propagation
 from ..core.parameters import Layer, Params, entry_name, ravel, unravel
+from ..core.propagation import Objective
 from ..exceptions import ArgumentError, BackendError
 from ..network import Network
 from ..validation.columns import check_examples, check_params
 from ..validation.numbers import real_number
 from ..validation.weights import share_and_decay
+from .objective import cost
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,13 @@ def gradient_check(
 
         X, Y, s = check_examples(net, X, Y, sample_weight, wide)
         share, decay = share_and_decay(X.shape[1], s, l2, wide)
+        objective = Objective(net.activations, net.loss, share, decay)
         theta = ravel(layers, xp)
         positions = xp.arange(theta.shape[0], device=wide.device)
 
         def shifted_cost(theta: Array, i: int, shift: float) -> Array:
             theta = xp.where(positions == i, theta + shift, theta)
-            shifted = unravel(theta, net.sizes, xp)
-            _, caches = propagation.forward(shifted, X, net.activations, xp)
-            return propagation.cost(shifted, caches, Y, share, decay, net.activations, net.loss, xp)
+            return cost(unravel(theta, net.sizes, xp), X, Y, objective, xp)
 
         J = wide.compile(shifted_cost) if wide.compiled else shifted_cost
         g_tilde = central_differences(

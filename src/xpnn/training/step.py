@@ -11,12 +11,13 @@ from typing import Any
 
 from .._backends.base import Backend, Carry, Run
 from .._typing import Array
-from ..core import propagation
 from ..core.optimizers import Update
 from ..core.parameters import Layer, Params, count, pairs, ravel, unravel
+from ..core.propagation import Objective
 from ..distributed.alone import ALONE
 from ..distributed.processes import Communicator
 from ..network import Network
+from . import objective
 
 
 @lru_cache(maxsize=64)
@@ -82,10 +83,8 @@ def make_run(
         else:
             X, Y = (a.T for a in data[:2]) if backend.compiled else data[:2]
             share = data[2] if weighted else share
-        common = (share, decay if l2 else None, activations, loss, xp)
-        _, caches = propagation.forward(params, X, activations, xp)
-        J = propagation.cost(params, caches, Y, *common)
-        return J, propagation.backward(params, caches, Y, *common)
+        made_of = Objective(activations, loss, share, decay if l2 else None)
+        return objective.cost_and_gradients(params, X, Y, made_of, xp)
 
     fused = backend.fuse(update)
     if comm.size > 1:

@@ -9,14 +9,15 @@ import numpy as np
 from .._backends.base import Backend, Carry
 from .._typing import Array
 from ..core.optimizers import Optimizer
-from ..core.parameters import Params, ravel, unravel
-from ..core.propagation import backward, forward
+from ..core.parameters import Params
+from ..core.propagation import forward
 from ..distributed.alone import ALONE
 from ..distributed.processes import Communicator
 from ..exceptions import DivergenceError
 from ..network import Network
 from ..validation.weights import scaled
 from .batches import Batches, Plan
+from .objective import of_theta
 from .step import cutting, make_run
 from .streaming import gathered, streaming
 
@@ -154,16 +155,11 @@ class Trainer:
 
     def gradient(self, theta: Array) -> Array:
         """Return dJ/dθ over the examples that are here; for the full batch only."""
-        xp, params = self.backend.xp, unravel(theta, self.net.sizes, self.backend.xp)
         X, Y, *shares = self.data
-        if self.rows:
-            X, Y = X.T, Y.T
         share = shares[0] if shares else 1.0 / self.plan.m
         total = self.plan.totals([None]).item()
         decay = self.l2 / total / self.comm.size / self.unit if self.l2 else None
-        _, caches = forward(params, X, self.net.activations, xp)
-        grads = backward(params, caches, Y, share, decay, self.net.activations, self.net.loss, xp)
-        return ravel(grads, xp)
+        return of_theta(self.net, self.backend, rows=self.rows)(theta, X, Y, share, decay)[1]
 
     def check_finite(self, carry: Carry, epoch: int) -> None:
         """Raise `DivergenceError` if the last update left parameters that are not finite."""
