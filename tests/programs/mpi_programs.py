@@ -349,7 +349,7 @@ OTHERS = {  # of rank 1
     "validation": {"validation": (X, LABELS)},
     "checkpoint": {"checkpoint": xpnn.Checkpoint("of_one_rank.safetensors")},
 }
-OF_ALL = {"cost": {"net": xpnn.Network(SIZES, output="sigmoid")}}
+OF_ALL = {"loss": {"net": xpnn.Network(SIZES, output="sigmoid")}}
 OTHER_MODELS = {
     "features": {},
     "dtype": {"dtype": "float32"},
