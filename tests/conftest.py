@@ -16,12 +16,16 @@ IN_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 if IN_WORKER:  # before NumPy and PyTorch are loaded: the workers share the cores
     os.environ |= {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
+import hypothesis
 import numpy as np
 import pytest
 
 import xpnn
 from tests.helpers import chosen, missing_mpi, unusable
 from xpnn._backends import selection
+
+hypothesis.settings.register_profile("busy", deadline=None)  # others may use the machine, too
+hypothesis.settings.load_profile("busy")
 
 REQUIRABLE = {"array_api_strict": "array_api_strict:CPU_DEVICE"}
 
