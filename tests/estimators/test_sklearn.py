@@ -33,7 +33,7 @@ from sklearn.preprocessing import scale
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
-from tests.helpers import NO_FLOAT64, SPECS, read_only, unusable
+from tests.helpers import OTHER_STRICT, read_only, unusable, usable
 from tests.programs import sklearn_mlp
 from xpnn import ArgumentError, LogisticRegression, MLPClassifier, MLPRegressor
 from xpnn._backends.host import to_host
@@ -61,14 +61,9 @@ def one_thread():
         yield
 
 
-@pytest.fixture(
-    params=[spec for spec in SPECS if not spec.startswith((*NO_FLOAT64, "array_api_strict:device"))]
-)
+@pytest.fixture(params=[spec for spec in usable("float64") if spec not in OTHER_STRICT])
 def spec(request):
     """Name each usable backend that has float64."""
-    reason = unusable(request.param, "float64")
-    if reason:
-        pytest.skip(reason)
     return request.param
 
 

@@ -761,7 +761,7 @@ def unprivileged(tmp_path):
     """No rights of root, which may write everything."""
     if os.getuid() == 0:
         os.chown(tmp_path, 65534, 65534)
-        for folder in tmp_path.parents[:2]:
+        for folder in tmp_path.parents[:3]:  # of one of several processes of pytest
             folder.chmod(0o755)
         os.setresuid(65534, 65534, 0)
     yield

@@ -16,7 +16,7 @@ import pytest
 
 import xpnn
 from tests.core.test_propagation import HIDDEN, OUTPUTS, M, on, problem
-from tests.helpers import NO_FLOAT64, SPECS, read_only
+from tests.helpers import marked, read_only, usable
 from xpnn import graph
 from xpnn.core import propagation
 from xpnn.core.parameters import ravel, unravel
@@ -147,7 +147,7 @@ CASES |= {
 every_function = pytest.mark.parametrize("name", sorted(CASES))
 every_namespace_but_jax = pytest.mark.parametrize(
     "backend64",
-    [spec for spec in SPECS if spec not in NO_FLOAT64 and not spec.startswith("jax")],
+    marked(spec for spec in usable("float64") if not spec.startswith("jax")),
     indirect=True,
 )
 

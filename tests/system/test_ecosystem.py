@@ -32,7 +32,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler, scale
 from threadpoolctl import threadpool_limits
 
 import xpnn
-from tests.helpers import NO_FLOAT64, SPECS, read_only, unusable
+from tests.helpers import marked, read_only, unusable, usable
 from xpnn import LogisticRegression, MLPClassifier, MLPRegressor
 from xpnn._backends.host import to_host
 
@@ -49,7 +49,7 @@ ALL = (MLPClassifier, MLPRegressor, LogisticRegression)
 MLPS = ALL[:2]
 SMALL = {"hidden_layer_sizes": 5, "max_iter": 5, "random_state": 0, "learning_rate_init": 0.01}
 DEVICE_SPECS = [
-    spec for spec in SPECS if not spec.startswith(("numpy", "array_api_strict:CPU", *NO_FLOAT64))
+    spec for spec in usable("float64") if not spec.startswith(("numpy", "array_api_strict:CPU"))
 ]
 
 
@@ -534,10 +534,9 @@ def test_negative_weights_are_refused(estimator):
 # ---- arrays of other libraries ---------------------------------------------------------------
 
 
-@pytest.fixture(params=DEVICE_SPECS)
+@pytest.fixture(params=marked(DEVICE_SPECS))
 def device_arrays(request):
     """Return the function that makes arrays of one device library; NumPy stays selected."""
-    needs(request.param)
     with xpnn.use_backend(request.param, "float64") as there:
         pass
     return there

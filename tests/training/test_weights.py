@@ -14,7 +14,7 @@ from tests.helpers import to_numpy
 from xpnn import optimizers
 from xpnn.training.batches import Plan
 from xpnn.training.streaming import stays_on_host
-from xpnn.training.trainer import Trainer
+from xpnn.training.trainer import Trainer, TrainingData
 from xpnn.validation.weights import scaled
 
 M = 24
@@ -182,7 +182,9 @@ def test_ranks_have_one_unit(unit):
     def of_rank(comm):
         own = slice(0, 10) if comm.rank == 0 else slice(10, M)
         arrays = (X[:, own], Y[:, own], s[:, own])
-        return Trainer(NET, backend, optimizers.adam(), 0.0, *arrays, None, columns=True, comm=comm)
+        return Trainer(
+            NET, backend, optimizers.adam(), 0.0, TrainingData(*arrays, True), None, comm=comm
+        )
 
     shares = [trainer.data[2][0] for trainer in on_ranks(2, of_rank)]
     expected = s / unit
