@@ -70,13 +70,23 @@ def keep_what_jax_compiles(folder):
 def pytest_collection_modifyitems(config, items):
     """Leave out what is slow; keep a test to one thread if several would disturb each other."""
     if not config.getoption("--whole"):
-        slow = [item for item in items if item.get_closest_marker("slow")]
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if not item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=[item for item in items if is_slow(item)])
+        items[:] = [item for item in items if not is_slow(item)]
     for item in items:
         reason = shared(item) if isinstance(item, pytest.Function) else ""
         if reason:
             item.add_marker(pytest.mark.thread_unsafe(reason=reason))
+
+
+def is_slow(item):
+    """Whether a test is marked slow, for all or for its backend, or starts several processes."""
+    marks = list(item.iter_markers("slow"))
+    of_backend = any(name in item.name for mark in marks for name in mark.args)
+    return (
+        of_backend
+        or any(not mark.args for mark in marks)
+        or "mpi" in getattr(item, "fixturenames", ())
+    )
 
 
 def shared(item):

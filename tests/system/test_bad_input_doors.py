@@ -232,6 +232,7 @@ TAKEN = {
 }
 
 
+@pytest.mark.slow("jax")
 @at_doors(TAKEN, DOORS)
 def test_the_same_numbers_in_another_array(place, door, kind):
     make = TAKEN[kind]
@@ -268,6 +269,7 @@ def test_one_class_only(place, door):
         assert all(np.isfinite(on_host(a)).all() for a in DOORS[door](X, 0 * Y, None))
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("door", DOORS)
 def test_a_single_example(place, door):
     if door == "LogisticRegression":  # it has one class only
@@ -344,6 +346,7 @@ print("ok")
 """
 
 
+@pytest.mark.slow("jax")
 def test_jax_without_64_bits():
     """Where JAX itself makes 0 of 2**32: in a process of its own, since others switch it on."""
     if unusable("jax"):

@@ -170,6 +170,7 @@ def test_permutation_importance():
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_grid_search_in_workers_that_know_only_the_parameters():
     """The workers are new processes; `backend="torch"` is all that they are told."""
     needs("torch")
@@ -253,6 +254,7 @@ def through_joblib(model):
     return joblib.load(file)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("through", [through_pickle, through_joblib])
 @pytest.mark.parametrize("estimator", ALL)
 def test_pickles_hold_host_weights(backend64, through, estimator):
@@ -283,6 +285,7 @@ def test_training_goes_on_after_a_pickle(solver):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("told_by", ["backend=", "set_backend", "X"])
 def test_a_model_trained_on_torch_is_read_without_torch(tmp_path, told_by):
     needs("torch")
@@ -787,6 +790,7 @@ def test_results_may_be_written_to(backend64, estimator):
         assert model.predict_proba(X).flags.writeable
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("estimator", ALL)
 def test_many_rows_are_predicted_as_one_by_one(backend64, estimator):
     X, y = data(estimator)
@@ -891,6 +895,7 @@ print("done")
 """
 
 
+@pytest.mark.slow("jax")
 def test_a_model_is_moved_to_jax_without_64_bits():
     """It becomes float32; the switch, which is the whole process's, stays as it is."""
     needs("jax", "float32")
@@ -950,6 +955,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(SKLEARN < (1, 9), reason="array-API dispatch is an experiment before 1.9")
 @pytest.mark.parametrize("spec", ["array_api_strict", "torch"])
 def test_array_api_dispatch(spec):
@@ -960,6 +966,7 @@ def test_array_api_dispatch(spec):
 # ---- callbacks -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("solver", ["adam", "sgd", "rmsprop"])
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_callbacks_are_told_of_every_epoch(backend64, solver, early_stopping):
@@ -1003,6 +1010,7 @@ def test_logistic_regression_calls_back():
 # ---- more than scikit-learn has --------------------------------------------------------------
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("estimator", MLPS)
 @pytest.mark.parametrize(
     "params",

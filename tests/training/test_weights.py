@@ -47,6 +47,7 @@ def unit(request):
 # ---- the core ----------------------------------------------------------------
 
 
+@pytest.mark.slow("jax")
 def test_cost_and_gradients(backend, unit):
     params = NET.init(rng=0)
     J, expected_J = (float(NET.cost(params, X, Y, sample_weight=s)) for s in (S * unit, S))
@@ -133,6 +134,7 @@ def fitted(s, batch_size, X=X, **given):
     return params, history.cost
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("batch_size", [None, 7])
 @pytest.mark.parametrize("unit", [1e38, 1e300, 1e-60])
 def test_fit(backend, unit, batch_size):
