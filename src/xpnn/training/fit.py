@@ -138,11 +138,12 @@ def fit(
         stopping = Stopping(tol, n_iter_no_change, higher_is_better=validation is not None)
         layers, backend = check_params(params, net.sizes)
         l2 = at_least_0("l2", l2)
-    facts = {"features": np.shape(X)[:1]} | _facts(net, backend)
-    facts |= {"optimizer": optimizer, "seed": rng, "epochs": epochs, "batch_size": batch_size}
-    facts |= {"l2": l2, "tol": tol, "n_iter_no_change": n_iter_no_change}
-    facts |= {"sample_weight": sample_weight is not None, "validation": validation is not None}
-    compare(comm, checkpoint=checkpoint is not None, **facts)
+    if comm.size > 1:
+        facts = {"features": np.shape(X)[:1]} | _facts(net, backend)
+        facts |= {"optimizer": optimizer, "seed": rng, "epochs": epochs, "batch_size": batch_size}
+        facts |= {"l2": l2, "tol": tol, "n_iter_no_change": n_iter_no_change}
+        facts |= {"sample_weight": sample_weight is not None, "validation": validation is not None}
+        compare(comm, checkpoint=checkpoint is not None, **facts)
 
     with backend.restoring_settings(), backend.current(), backend.no_grad(), comm.training():
         streamed = stays_on_host(X, batch_size, backend, comm)
