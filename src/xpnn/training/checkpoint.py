@@ -189,6 +189,8 @@ def from_file(
     for name in SERIES:
         expected = 0 if name == "validation" and not identity.settings[name] else epochs
         container.expect(name, tensors[name].shape == (expected,))
+    rate = content.get("rate")
+    container.expect("rate", (rate is None) == (start.rate is None))
     best_value, without_improvement = content["stopping"]
     return TrainingState(
         carry("carry"),
@@ -200,7 +202,7 @@ def from_file(
         content["stopped"],
         float(best_value),
         index(without_improvement),
-        content.get("rate"),
+        rate,
     )
 
 
