@@ -19,6 +19,7 @@ nox.options.default_venv_backend = "virtualenv"
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 CUDA = os.environ.get("XPNN_CUDA", "12")  # which CuPy wheel `tests-cupy` takes: 12 or 13
+WITHOUT_GPU = ("numpy", "array_api_strict", "torch", "jax")
 
 IN_THREADS = (  # what `tests-parallel` runs: what trains, saves and differentiates
     "backends/test_backends.py",
@@ -38,42 +39,44 @@ def install(session: nox.Session, *requirements: str, groups: tuple[str, ...] = 
     session.install("-c", "constraints.txt", *requirements, *in_groups)
 
 
-def run_tests(session: nox.Session, backend: str, package: str = ".") -> None:
-    """Run the tests so that they fail, not skip, where the backend or its device is absent."""
+def run_tests(session: nox.Session, backend: str, *options: str, package: str = ".") -> None:
+    """Run the tests of one backend, which fail where it or its device is absent."""
     install(session, package, groups=("test",))
-    session.run("pytest", "--require-backend", backend, *session.posargs)
+    required = ("--backend", backend, "--require-backend", backend)
+    session.run("pytest", "--numprocesses=auto", *required, *options, *session.posargs)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the whole test suite on NumPy, array-api-strict and JAX."""
-    install(session, ".[jax,plot,data,onnx,fast]", groups=("test",))
-    required = [f"--require-backend={name}" for name in ("numpy", "array_api_strict", "jax")]
-    session.run("pytest", *required, *session.posargs)
+    """Run the whole test suite; every backend for CPUs, and MPI, must be there."""
+    install(session, ".[jax,torch,plot,data,onnx,fast,mpi]", groups=("test",))
+    required = [f"--require-backend={name}" for name in WITHOUT_GPU]
+    options = ("--whole", "--numprocesses=auto", "--require-mpi", *required)
+    session.run("pytest", *options, *session.posargs)
 
 
-@nox.session(name="tests-numpy", default=False)
+@nox.session(name="tests-numpy")
 def tests_numpy(session: nox.Session) -> None:
-    """Run the tests; NumPy must be there."""
+    """Run the quick tests on NumPy, where nothing else is installed that xpnn can do without."""
     run_tests(session, "numpy")
 
 
 @nox.session(name="tests-array_api_strict", default=False)
 def tests_array_api_strict(session: nox.Session) -> None:
-    """Run the tests; array-api-strict must be there."""
-    run_tests(session, "array_api_strict")
+    """Run the tests on array-api-strict, which must be there."""
+    run_tests(session, "array_api_strict", "--whole")
 
 
 @nox.session(name="tests-jax", default=False)
 def tests_jax(session: nox.Session) -> None:
-    """Run the tests; JAX must be there."""
-    run_tests(session, "jax", ".[jax]")
+    """Run the tests on JAX, which must be there."""
+    run_tests(session, "jax", "--whole", package=".[jax]")
 
 
-@nox.session(name="tests-torch")
+@nox.session(name="tests-torch", default=False)
 def tests_torch(session: nox.Session) -> None:
-    """Run the tests; PyTorch must be there, at the version of constraints.txt."""
-    run_tests(session, "torch", ".[torch]")
+    """Run the tests on PyTorch, which must be there, at the version of constraints.txt."""
+    run_tests(session, "torch", "--whole", package=".[torch]")
 
 
 @nox.session(name="tests-parallel")
@@ -87,9 +90,9 @@ def tests_parallel(session: nox.Session) -> None:
 
 @nox.session(name="tests-cupy", default=False)
 def tests_cupy(session: nox.Session) -> None:
-    """Run the tests; CuPy and an NVIDIA GPU must be there (XPNN_CUDA=13 for CUDA 13)."""
+    """Run the tests on CuPy; it and an NVIDIA GPU must be there (XPNN_CUDA=13 for CUDA 13)."""
     # To test a CuPy that is installed already: nox --no-venv --no-install -s tests-cupy
-    run_tests(session, "cupy", f".[cuda{CUDA}]")
+    run_tests(session, "cupy", "--whole", package=f".[cuda{CUDA}]")
 
 
 @nox.session(name="tests-cupy-no-gpu")
@@ -104,13 +107,13 @@ def tests_cupy_no_gpu(session: nox.Session) -> None:
     session.run("pytest", *tests, *session.posargs)
 
 
-@nox.session(name="tests-mpi")
+@nox.session(name="tests-mpi", default=False)
 def tests_mpi(session: nox.Session) -> None:
     """Run the tests of training on several processes; MPI must be there."""
     install(session, ".[mpi,jax,torch,data]", groups=("test",))
     tests = ("tests/distributed",)
     required = ("--require-mpi", "--require-backend=jax", "--require-backend=torch")
-    session.run("pytest", *required, *tests, *session.posargs)
+    session.run("pytest", "--whole", *required, *tests, *session.posargs)
 
 
 @nox.session(python="3.11")
@@ -118,7 +121,8 @@ def oldest(session: nox.Session) -> None:
     """Run the tests on the oldest supported core dependencies."""
     floors = [d.replace(">=", "==") for d in PYPROJECT["project"]["dependencies"]]
     install(session, ".", *floors, groups=("test",))
-    session.run("pytest", "--require-backend", "numpy", *session.posargs)
+    options = ("--whole", "--numprocesses=auto", "--backend=numpy", "--require-backend=numpy")
+    session.run("pytest", *options, *session.posargs)
 
 
 @nox.session
@@ -142,7 +146,7 @@ def doctest(session: nox.Session) -> None:
     """Run the examples in the docstrings, in the README and in docs/."""
     install(session, ".[jax,plot,data,onnx,mpi]", groups=("test",))
     session.run("pytest", "--doctest-modules", "--doctest-glob=README.md", "src", "README.md")
-    session.run("pytest", "tests/system/test_docs.py")
+    session.run("pytest", "--whole", "tests/system/test_docs.py")
 
 
 @nox.session(default=False)

@@ -1,36 +1,55 @@
 """One `backend` fixture over every installed namespace, its devices among them.
 
+Without ``--whole``, tests that are marked slow are left out, and all but one of the devices of
+array-api-strict. ``-n 2`` runs the files in two processes.
 ``--backend NAME`` keeps to the backends whose names begin so; it may be given several times.
 ``--require-backend NAME`` makes a missing backend or device an error instead of a skip,
 ``--require-mpi`` the same of what several processes need.
 """
 
+import os
 import signal
-from functools import cache
 from inspect import signature
 from threading import local
 
+IN_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+if IN_WORKER:  # before NumPy and PyTorch are loaded: the workers share the cores
+    os.environ |= {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+
+import hypothesis
 import numpy as np
 import pytest
 
 import xpnn
-from tests.helpers import NO_FLOAT64, SPECS, missing_mpi, unusable
+from tests.helpers import chosen, missing_mpi, unusable
 from xpnn._backends import selection
+
+hypothesis.settings.register_profile("busy", deadline=None)  # others may use the machine, too
+hypothesis.settings.load_profile("busy")
 
 REQUIRABLE = {"array_api_strict": "array_api_strict:CPU_DEVICE"}
 
 
 def pytest_addoption(parser):
+    parser.addoption("--whole", action="store_true", help="run the slow tests, too")
     parser.addoption("--backend", action="append", default=[], metavar="NAME")
     parser.addoption("--require-backend", action="append", default=[], metavar="NAME")
     parser.addoption("--require-mpi", action="store_true")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """Keep the tests of a file in one process: they share what is compiled and started."""
+    if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
+        config.option.dist = "loadfile"
 
 
 def pytest_configure(config):
     # a shell lets what it starts in the background ignore Ctrl-C, and that would be inherited
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # JAX's float64 is a matter of the whole process: tests that need it off start their own
-    unusable("jax", "float64")
+    if unusable("jax", "float64") is None and hasattr(config, "cache"):
+        keep_what_jax_compiles(config.cache.mkdir("jax"))
     for name in config.getoption("--require-backend"):
         reason = unusable(REQUIRABLE.get(name, name))
         if reason:
@@ -39,12 +58,35 @@ def pytest_configure(config):
         raise pytest.UsageError(f"--require-mpi: {missing_mpi()}")
 
 
-def pytest_collection_modifyitems(items):
-    """Keep a test to one thread if several would disturb each other."""
+def keep_what_jax_compiles(folder):
+    """Let JAX find what it has compiled in this run or another; child processes do not."""
+    import jax
+
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what is slow; keep a test to one thread if several would disturb each other."""
+    if not config.getoption("--whole"):
+        config.hook.pytest_deselected(items=[item for item in items if is_slow(item)])
+        items[:] = [item for item in items if not is_slow(item)]
     for item in items:
         reason = shared(item) if isinstance(item, pytest.Function) else ""
         if reason:
             item.add_marker(pytest.mark.thread_unsafe(reason=reason))
+
+
+def is_slow(item):
+    """Whether a test is marked slow, for all or for its backend, or starts several processes."""
+    marks = list(item.iter_markers("slow"))
+    of_backend = any(name in item.name for mark in marks for name in mark.args)
+    return (
+        of_backend
+        or any(not mark.args for mark in marks)
+        or "mpi" in getattr(item, "fixturenames", ())
+    )
 
 
 def shared(item):
@@ -75,20 +117,11 @@ def numpy_by_default():
 
 
 def pytest_generate_tests(metafunc):
-    """Make tests of the usable backends only, or of those that ``--backend`` names."""
-    wanted = tuple(metafunc.config.getoption("--backend")) or ("",)
+    """Make tests of the backends only that are usable and asked for."""
     own = str([mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")])
     for fixture, dtype in (("backend", "float32"), ("backend64", "float64")):
         if fixture in metafunc.fixturenames and f"'{fixture}'" not in own:
-            specs = [spec for spec in usable(dtype) if spec.startswith(wanted)]
-            metafunc.parametrize(fixture, specs, indirect=True)
-
-
-@cache
-def usable(dtype):
-    """Return the backends that have this dtype here."""
-    specs = [spec for spec in SPECS if dtype == "float32" or spec not in NO_FLOAT64]
-    return [spec for spec in specs if unusable(spec, dtype) is None]
+            metafunc.parametrize(fixture, chosen(metafunc.config, dtype), indirect=True)
 
 
 @pytest.fixture

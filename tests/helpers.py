@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import xpnn
 from xpnn._backends import selection
@@ -26,6 +27,8 @@ SPECS = (
     "jax:gpu",
     "cupy",
 )
+OTHER_STRICT = tuple(spec for spec in SPECS if spec.startswith("array_api_strict:"))[1:]
+"""What only the whole suite runs on."""
 NO_FLOAT64 = ("array_api_strict:no_float64", "array_api_strict:no_x64")
 
 
@@ -38,6 +41,27 @@ def unusable(spec, dtype="float32"):
     finally:
         selection._default = None
     return None
+
+
+@cache
+def usable(dtype="float32"):
+    """Return the backends that have this dtype here."""
+    specs = [spec for spec in SPECS if dtype == "float32" or spec not in NO_FLOAT64]
+    return [spec for spec in specs if unusable(spec, dtype) is None]
+
+
+def marked(specs):
+    """Return backends to make tests of, some of them for the whole suite only."""
+    slow = pytest.mark.slow
+    return [pytest.param(spec, marks=slow) if spec in OTHER_STRICT else spec for spec in specs]
+
+
+def chosen(config, dtype="float32"):
+    """Return the usable backends that the options keep to."""
+    wanted = tuple(config.getoption("--backend")) or ("",)
+    specs = [spec for spec in usable(dtype) if spec.startswith(wanted)]
+    whole = config.getoption("--whole")
+    return [spec for spec in specs if whole or spec not in OTHER_STRICT]
 
 
 def mpiexec():

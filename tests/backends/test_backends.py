@@ -18,7 +18,7 @@ import pytest
 import xpnn
 from tests.fakes.fake_cupy import FakeDevice, fake_cupy
 from tests.fakes.plug_ins import fresh_caches, plug_in
-from tests.helpers import SPECS, read_only, unusable
+from tests.helpers import SPECS, read_only, unusable, usable
 from xpnn._backends import registry, selection
 from xpnn._backends.base import Backend
 from xpnn._backends.cupy import CupyBackend
@@ -789,11 +789,11 @@ def test_to_numpy_of_a_tensor_with_a_gradient():
     assert xpnn.set_backend("numpy").asarray(a).tolist() == [1.0, 1.0]
 
 
-@pytest.mark.parametrize("source", ["numpy", STRICT, f"{STRICT}:device2", "torch", "jax", "cupy"])
+SOURCES = ["numpy", f"{STRICT}:CPU_DEVICE", f"{STRICT}:device2", "torch", "jax", "cupy"]
+
+
+@pytest.mark.parametrize("source", [spec for spec in SOURCES if spec in usable()])
 def test_arrays_travel_between_libraries(backend, source):
-    reason = unusable(source)
-    if reason:
-        pytest.skip(reason)
     with xpnn.use_backend(source) as there:
         floats, integers = there.asarray([[0.5, 1.5], [2.5, 3.5]]), there.asarray([[1, 2]], "int32")
     moved = backend.asarray(floats)

@@ -139,6 +139,7 @@ def test_central_differences_of_losses(loss, output):
     check(net, params, X, 3.0 * Y, l2=0.7, sample_weight=S)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("loss", [brier, distance], **by_name)
 def test_softmax_without_its_cross_entropy(backend64, loss):
     """Its Jacobian, ∂a_j/∂z_k = a_j (δ_jk − a_k), is the graph's; here it is written out."""
@@ -200,6 +201,7 @@ NETWORKS = list(networks())
 every_network = pytest.mark.parametrize("i", range(len(NETWORKS)))
 
 
+@pytest.mark.slow("jax")
 @every_network
 def test_training_lowers_the_cost(backend, i):
     cost = train(*NETWORKS[i])
@@ -212,6 +214,7 @@ def cost_on_numpy(i):
         return train(*NETWORKS[i])
 
 
+@pytest.mark.slow("jax")
 @every_network
 def test_training_is_the_same_everywhere(backend64, i):
     np.testing.assert_allclose(train(*NETWORKS[i]), cost_on_numpy(i), rtol=1e-9)

@@ -49,6 +49,7 @@ def test_theta_lists_layer_by_layer_row_by_row(backend, sizes):
     assert backend.to_numpy(theta).tolist() == list(range(count(sizes)))
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("sizes", SIZES)
 def test_round_trip(backend, sizes):
     params = params_of_ranges(backend, sizes)

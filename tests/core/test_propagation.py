@@ -172,6 +172,7 @@ def assert_as_by_loops(backend, net, params, X, Y, rtol, **options):
 # ---- against the loops -----------------------------------------------------------------------
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize(("hidden", "output", "loss"), SOME_CASES)
 def test_as_by_loops_in_float32(backend, hidden, output, loss):
     net, params, X, Y = problem(hidden, output, loss)
@@ -247,6 +248,7 @@ def test_central_differences_at_other_depths(sizes, output, loss):
 # ---- against other people's derivatives ------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("hidden", "output", "loss"), CASES)
 def test_jax_grad(hidden, output, loss):
     jax = pytest.importorskip("jax")

@@ -130,6 +130,7 @@ def at(tree, path):
     return tree
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize(("case", "name"), CASES)
 def test_published_numbers(backend64, case, name):
     """The numbers come out, on the library that the arguments are of, and these stay."""
@@ -284,6 +285,7 @@ def widest(backend, dtype="float64"):
     return type(backend).create(backend.device_name, dtype if dtype in has else "float32")
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("name", EACH)
 def test_arrays_stay_where_they_are(backend, name):
     """In their library, on their device, in their dtype, whatever is selected."""
@@ -297,6 +299,7 @@ def test_new_parameters_are_on_the_selected_backend(backend, name):
     check_all_on(widest(backend), INITIAL[name](1))
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", MODELS)
 def test_models_train_host_data_on_the_selected_backend(backend, name, dtype):
@@ -634,6 +637,7 @@ MODELS_OF_LAYERS = {
 }
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize(
     ("num_iterations", "recorded"),
     [(1, [0]), (100, [0, 99]), (101, [0, 100]), (250, [0, 100, 200, 249])],

@@ -11,6 +11,8 @@ import xpnn
 from xpnn.course import deep, logistic, shallow
 from xpnn.data import flower, read_h5
 
+pytestmark = pytest.mark.slow
+
 PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text())
 SHORT = 2001  # iterations where every operation is checked, which is slow
 

@@ -221,6 +221,7 @@ def write_h5(h5py, path, sets):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["train", "test"])
 @pytest.mark.parametrize("classes", [[b"dog", b"cat"], ["dog", "cat"], [0, 1]])
 def test_read_h5(h5py, tmp_path, part, classes):
@@ -232,6 +233,7 @@ def test_read_h5(h5py, tmp_path, part, classes):
     assert images.classes == (("0", "1") if classes == [0, 1] else ("dog", "cat"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [

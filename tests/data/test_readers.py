@@ -228,6 +228,7 @@ def test_h5_is_read_whole_however_it_is_packed(h5py, given):
     np.testing.assert_array_equal(read_h5("a.h5").images, PIXELS)
 
 
+@pytest.mark.slow
 def test_a_large_h5_comes_in_pieces(h5py):
     """70 MB, of which the other process holds 64 MiB at most."""
     x = np.tile(np.arange(200, dtype=np.uint8), 350_000).reshape(700, 100, 1000, 1)
@@ -309,6 +310,7 @@ def test_a_machine_that_starts_no_process(h5py, monkeypatch):
     refused("a.h5", "cannot start Python", read_h5)
 
 
+@pytest.mark.slow
 @unix
 @pytest.mark.parametrize(
     ("code", "status", "said"),
@@ -510,6 +512,7 @@ def test_arrays_larger_than_memory(little_memory):
     assert len(mapped.take(np.arange(10))) == 10
 
 
+@pytest.mark.slow
 @unix
 def test_an_idx_that_declares_more_than_it_holds_takes_little_memory():
     """10 GB declared in 100 bytes; memory is asked for as the file can fill it."""
@@ -578,6 +581,7 @@ def test_a_table_larger_than_memory(pandas, little_memory):
     assert len(read("b.csv")) == 1000
 
 
+@pytest.mark.slow
 @unix
 def test_a_table_that_memory_does_not_suffice_for(pandas):
     Path("a.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 10_000_000, 1))

@@ -9,6 +9,8 @@ from sklearn.metrics import log_loss
 from xpnn.data import flower
 from xpnn.demos import depth, learning_rate, planar, scale
 
+pytestmark = pytest.mark.slow
+
 
 def column(table, name):
     return [row[table.header.index(name)] for row in table.rows]

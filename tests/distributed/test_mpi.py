@@ -43,7 +43,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 TIMEOUT = 240.0
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs signals and fork")
-SPECS = ("numpy", "torch:cpu", "jax:cpu")
+SPECS = [spec for spec in ("numpy", "torch:cpu", "jax:cpu") if not unusable(spec, "float64")]
 STARTED = ("PMI", "OMPI", "SLURM", "HYDRA")  # how variables of an MPI that has started us begin
 
 
@@ -120,20 +120,9 @@ def run(mpi, tmp_path_factory):
     return lambda *what: job(*what).returned
 
 
-@cache
-def usable_specs():
-    return [spec for spec in SPECS if not unusable(spec, "float64")]
-
-
-def needs(spec):
-    if spec not in usable_specs():
-        pytest.skip(unusable(spec, "float64"))
-
-
 def trained(run, n, *key):
     """Return what a training of `mpi_programs.trainings` has left on each of n ranks."""
-    needs(key[0])
-    return [results[key] for results in run(n, "trainings", ",".join(usable_specs()))]
+    return [results[key] for results in run(n, "trainings", ",".join(SPECS))]
 
 
 @cache

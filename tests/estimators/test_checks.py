@@ -18,6 +18,8 @@ import pytest
 
 from tests.helpers import unusable
 
+pytestmark = pytest.mark.slow
+
 ESTIMATORS = ("MLPClassifier", "MLPRegressor", "LogisticRegression")
 SKLEARN = tuple(map(int, version("scikit-learn").split(".")[:2]))
 

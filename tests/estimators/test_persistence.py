@@ -149,6 +149,7 @@ def argmax_is_int64_on_no_x64(request, backend):
         request.applymarker(pytest.mark.xfail(reason=reason, raises=ValueError, strict=True))
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("estimator", ALL)
 def test_a_model_comes_back(backend, estimator, path, request):
     if estimator is not MLPRegressor:
@@ -1169,6 +1170,7 @@ def arrays_in(value, seen=None):
         yield from arrays_in(part, seen)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 @pytest.mark.parametrize("estimator", ALL)
 def test_pickles_hold_no_device_arrays(backend, estimator, solver):

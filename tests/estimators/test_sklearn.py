@@ -33,7 +33,7 @@ from sklearn.preprocessing import scale
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
-from tests.helpers import NO_FLOAT64, SPECS, read_only, unusable
+from tests.helpers import OTHER_STRICT, read_only, unusable, usable
 from tests.programs import sklearn_mlp
 from xpnn import ArgumentError, LogisticRegression, MLPClassifier, MLPRegressor
 from xpnn._backends.host import to_host
@@ -61,14 +61,9 @@ def one_thread():
         yield
 
 
-@pytest.fixture(
-    params=[spec for spec in SPECS if not spec.startswith((*NO_FLOAT64, "array_api_strict:device"))]
-)
+@pytest.fixture(params=[spec for spec in usable("float64") if spec not in OTHER_STRICT])
 def spec(request):
     """Name each usable backend that has float64."""
-    reason = unusable(request.param, "float64")
-    if reason:
-        pytest.skip(reason)
     return request.param
 
 
@@ -229,6 +224,7 @@ PROBLEMS = ("digits", "iris", "iris, 2 classes", "diabetes")
 TWENTY = {"max_iter": 20, "batch_size": 40, "hidden_layer_sizes": (16, 8), "alpha": 0.01}
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("name", PROBLEMS)
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_twenty_epochs(spec, solver, name):
@@ -292,6 +288,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("option", OPTIONS)
 def test_options_of_the_classifier(spec, option):
     assert_options_alike(spec, option, "iris")
@@ -320,6 +317,7 @@ def test_early_stopping_keeps_the_best_weights(name):
     assert ours.best_validation_score_ == max(ours.validation_scores_)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 @pytest.mark.parametrize("name", ["iris", "diabetes"])
@@ -346,6 +344,7 @@ def test_warm_start(spec, name, solver, early_stopping):
         theirs._best_intercepts = [a.copy() for a in theirs.intercepts_]
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 @pytest.mark.parametrize("name", ["iris, 2 classes", "diabetes"])
 def test_partial_fit(spec, name, solver):
@@ -361,6 +360,7 @@ def test_partial_fit(spec, name, solver):
         assert_alike(pair, X, tolerance(spec))
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("learning_rate", ["constant", "invscaling", "adaptive"])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_what_is_counted_between_calls(spec, capsys, method, learning_rate):
@@ -419,6 +419,7 @@ def test_partial_fit_to_another_number_of_outputs():
 SMALL = {"hidden_layer_sizes": 6, "learning_rate_init": 0.01, "max_iter": 8, "batch_size": 25}
 
 
+@pytest.mark.slow("jax")
 @since_1_7
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("name", ["iris", "iris, 2 classes", "diabetes"])
@@ -443,6 +444,7 @@ def test_sample_weight_in_partial_fit_and_lbfgs():
     assert_lbfgs_alike(pair, X, y, sample_weight=weight)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("data", [multilabel, multioutput])
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_several_outputs(spec, data, early_stopping):
@@ -460,6 +462,7 @@ def test_poisson_loss(spec, solver):
     assert pair[0].loss_curve_[-1] < pair[0].loss_curve_[0]
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("name", ["iris", "diabetes"])
 def test_float32_data(spec, name):
     """Every number is float32, 20 epochs of whose rounding, eps 1.2e-7, differ."""
@@ -478,6 +481,7 @@ def test_other_dtypes_become_float64(spec, dtype):
     assert to_host(pair[0].coefs_[0]).dtype == np.float64
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize(
     "container", ["csr_array", "csc_array", "csr_matrix", "csc_matrix", "coo_array"]
 )
@@ -569,6 +573,7 @@ TALKING = {
 }
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("name", ["iris", "diabetes"])
 @pytest.mark.parametrize("case", TALKING)
 @unconverged
@@ -905,6 +910,7 @@ def objective(model, X, y, C):
     return float(-C * np.log(p).sum() + 0.5 * (to_host(model.coef_) ** 2).sum())
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("C", [0.01, 1.0, 10.0])
 @pytest.mark.parametrize("name", ["iris, 2 classes", "iris"])
 def test_logistic_regression_minimises_scikit_learns_objective(spec, name, C):
@@ -928,6 +934,7 @@ def test_logistic_regression_minimises_scikit_learns_objective(spec, name, C):
     assert np.all(np.asarray(ours.n_iter_) >= 1)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("name", ["iris, 2 classes", "iris"])
 def test_logistic_regression_with_weights_and_strings(spec, name):
     _, X, y = problem(name)
@@ -942,6 +949,7 @@ def test_logistic_regression_with_weights_and_strings(spec, name):
     assert ours.score(X, y) == theirs.score(X, y)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("name", ["iris, 2 classes", "iris", "digits"])
 def test_logistic_regression_as_it_comes(spec, name):
     """On standardised data the defaults converge, to what scikit-learn finds."""
@@ -961,6 +969,7 @@ def test_logistic_regression_says_when_it_did_not_converge():
 # ---- scikit-learn's own tests ----------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(SKLEARN < (1, 9), reason="the expectations are those of scikit-learn 1.9")
 def test_scikit_learns_own_tests_of_its_mlp():
     """All pass but those that call private methods, which are listed with the reason."""

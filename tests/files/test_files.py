@@ -487,6 +487,7 @@ def test_other_files_are_not_opened(safetensors, path):
     assert "found another format" in refusal(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [0x80, 0x50])
 def test_a_header_whose_length_looks_like_another_format_is_read(first, path):
     for n in range(256):
@@ -543,6 +544,7 @@ def test_the_digest_is_of_the_whole_header(saved):
         assert "its header is not the one that was saved" in refusal(path, ("network", "estimator"))
 
 
+@pytest.mark.slow
 def test_a_key_that_stands_twice_is_found_at_once(path):
     """A million keys: compared each with each they would take hours."""
     text = "{" + "".join(f'"k{i}":0,' for i in range(1_000_000)) + '"k999999":0}'
@@ -590,6 +592,7 @@ def test_what_the_network_has_no_room_for_is_not_read(saved):
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "a", [np.zeros((2**21, 4)), np.zeros((4, 2**21)).T, np.zeros(2**23, ">f8")]
 )
@@ -761,8 +764,8 @@ def unprivileged(tmp_path):
     """No rights of root, which may write everything."""
     if os.getuid() == 0:
         os.chown(tmp_path, 65534, 65534)
-        for folder in tmp_path.parents[:2]:
-            folder.chmod(0o755)
+        for folder in tmp_path.parents[:3]:  # that of a worker, of the run and of the user
+            folder.chmod(folder.stat().st_mode | 0o055)
         os.setresuid(65534, 65534, 0)
     yield
     if os.geteuid() == 65534:
@@ -856,6 +859,7 @@ def test_leftovers_are_those_of_the_file_alone(tmp_path):
     atomic.remove_leftovers(tmp_path / "none" / "a")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 def test_a_killed_process_leaves_a_whole_file(path, rng):
     """3 MB a write, so that most kills fall into one; counted up, so that a stale file shows."""

@@ -16,7 +16,7 @@ import pytest
 
 import xpnn
 from tests.core.test_propagation import HIDDEN, OUTPUTS, M, on, problem
-from tests.helpers import NO_FLOAT64, SPECS, read_only
+from tests.helpers import marked, read_only, usable
 from xpnn import graph
 from xpnn.core import propagation
 from xpnn.core.parameters import ravel, unravel
@@ -147,7 +147,7 @@ CASES |= {
 every_function = pytest.mark.parametrize("name", sorted(CASES))
 every_namespace_but_jax = pytest.mark.parametrize(
     "backend64",
-    [spec for spec in SPECS if spec not in NO_FLOAT64 and not spec.startswith("jax")],
+    marked(spec for spec in usable("float64") if not spec.startswith("jax")),
     indirect=True,
 )
 
@@ -208,6 +208,7 @@ def test_central_differences(backend64, name):
             assert_close(backend64, d, d_expected, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.slow
 @every_function
 def test_as_jax_does(name):
     jax = pytest.importorskip("jax")
@@ -235,6 +236,7 @@ def test_every_derivative_is_differentiated_again(name):
 OPERATORS = [getattr(operator, f) for f in ("add", "sub", "mul", "truediv", "pow", "matmul")]
 
 
+@pytest.mark.slow("jax")
 @with_reflection
 @pytest.mark.parametrize("operation", OPERATORS)
 @pytest.mark.parametrize("swap", [False, True])
@@ -368,6 +370,7 @@ def vector(backend, params):
     return np.concatenate([backend.to_numpy(part).ravel() for layer in params for part in layer])
 
 
+@pytest.mark.slow("jax")
 @networks
 def test_gradients_by_hand(backend64, sizes, hidden, output, cost):
     net, *arrays = tamed(hidden, output, cost, sizes)
@@ -409,6 +412,7 @@ def grad_of(library):
     return lambda *args: jax_or_torch.jit(jax_or_torch.grad(*args))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", ["jax", "torch"])
 def test_all_zero_parameters_by_others(library):
     grad, backend = grad_of(library), xpnn.set_backend(library, "float64")

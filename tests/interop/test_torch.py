@@ -69,6 +69,7 @@ def check_forward(net, params, backend, rng, tolerance):
 # ---- to modules ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("shape", NETWORKS.values(), ids=NETWORKS)
 def test_modules_compute_what_the_network_does_in_float32(backend, rng, shape):
     net = network(*shape)
@@ -76,6 +77,7 @@ def test_modules_compute_what_the_network_does_in_float32(backend, rng, shape):
     check_forward(net, parameters(net, backend, rng), backend, rng, 2e-6)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("shape", NETWORKS.values(), ids=NETWORKS)
 def test_modules_compute_what_the_network_does_in_float64(backend64, rng, shape):
     net = network(*shape)

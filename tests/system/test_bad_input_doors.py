@@ -12,6 +12,7 @@ import subprocess
 import sys
 import warnings
 from functools import cache
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ import scipy.sparse
 from sklearn.exceptions import ConvergenceWarning
 
 import xpnn
-from tests.helpers import to_numpy, unusable
+from tests.helpers import OTHER_STRICT, chosen, to_numpy, unusable
 from xpnn.cli import main
 from xpnn.course import deep, logistic, shallow
 from xpnn.validation import memory
@@ -34,17 +35,40 @@ NET = xpnn.Network([3, 4, 1], hidden="tanh", output="sigmoid")
 WEIGHTS = np.asarray([[1, 2, 1, 1, 3, 1, 1, 2]], float)
 
 
-SPECS = ("numpy", "array_api_strict", "torch", "jax", "cupy", "torch:cuda")
-
-
-@pytest.fixture(params=SPECS)
+@pytest.fixture
 def place(request):
     """One device of each library, selected for the test."""
-    reason = unusable(request.param)
-    if reason:
-        pytest.skip(reason)
     with xpnn.use_backend(request.param) as backend:
         yield backend
+
+
+def at_doors(kinds, doors, elsewhere=None):
+    """Try each kind at every door on NumPy, and on the other backends at one door in turn.
+
+    That is enough there: what differs between backends is how an array is taken, in one place.
+    """
+
+    def mark(function):
+        function.on_numpy = [(door, kind) for door in doors for kind in kinds]
+        others = cycle(doors if elsewhere is None else elsewhere)
+        function.elsewhere = list(zip(others, kinds, strict=False))
+        return function
+
+    return mark
+
+
+def pytest_generate_tests(metafunc):
+    """Make tests of one device of each backend that is usable and asked for."""
+    if "place" not in metafunc.fixturenames:
+        return
+    specs = [spec for spec in chosen(metafunc.config) if spec not in OTHER_STRICT]
+    test = metafunc.function
+    if hasattr(test, "on_numpy"):
+        pairs = {spec: test.on_numpy if spec == "numpy" else test.elsewhere for spec in specs}
+        cases = [(spec, *pair) for spec in specs for pair in pairs[spec]]
+        metafunc.parametrize(("place", "door", "kind"), cases, indirect=["place"])
+    else:
+        metafunc.parametrize("place", specs, indirect=True)
 
 
 def cell(a, value):
@@ -155,12 +179,8 @@ FACE = {
 }
 COURSE = {"shallow": course_shallow, "deep": course_deep, "logistic": course_logistic}
 DOORS = CORE | FACE | COURSE
-REFUSING = pytest.mark.parametrize(
-    ("place", "door"),
-    [(spec, door) for spec in SPECS for door in DOORS if spec == "numpy" or door not in FACE],
-    indirect=["place"],
-)
-"""The estimators refuse host data before they go anywhere."""
+REFUSING = CORE | COURSE
+"""Also on another backend: the estimators refuse host data before they go anywhere."""
 
 
 def on_host(a):
@@ -212,8 +232,8 @@ TAKEN = {
 }
 
 
-@pytest.mark.parametrize("kind", TAKEN)
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.slow("jax")
+@at_doors(TAKEN, DOORS)
 def test_the_same_numbers_in_another_array(place, door, kind):
     make = TAKEN[kind]
     weighed = door in ("Network", "fit", *list(FACE)[:2]) and kind not in ("pandas", "polars")
@@ -234,8 +254,7 @@ def test_sparse_rows_are_for_the_estimators(place, door):
         check_the_same(place, door, scipy.sparse.csr_array(X), Y, None)
 
 
-@pytest.mark.parametrize("kind", ["uint8", "int16", ">i8", "bool", "float16", "longdouble"])
-@pytest.mark.parametrize("door", DOORS)
+@at_doors(["uint8", "int16", ">i8", "bool", "float16", "longdouble"], DOORS)
 def test_labels_of_any_dtype(place, door, kind):
     check_the_same(place, door, X, Y.astype(kind), None)
 
@@ -250,6 +269,7 @@ def test_one_class_only(place, door):
         assert all(np.isfinite(on_host(a)).all() for a in DOORS[door](X, 0 * Y, None))
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("door", DOORS)
 def test_a_single_example(place, door):
     if door == "LogisticRegression":  # it has one class only
@@ -326,6 +346,7 @@ print("ok")
 """
 
 
+@pytest.mark.slow("jax")
 def test_jax_without_64_bits():
     """Where JAX itself makes 0 of 2**32: in a process of its own, since others switch it on."""
     if unusable("jax"):
@@ -368,24 +389,28 @@ BAD_X = {
 }
 
 
-@pytest.mark.parametrize("kind", BAD_X)
-@REFUSING
+@at_doors(BAD_X, DOORS, elsewhere=REFUSING)
 def test_bad_X(place, door, kind):
     bad, ours, sklearns = BAD_X[kind]
     if kind == "ragged" and door in FACE:
-        pytest.skip("its rows are made by the test, from columns of equal length")
+        return  # its rows are made by the test, from columns of equal length
     refused(door, sklearns if door in FACE else ours, bad, Y, None)
 
 
-@REFUSING
-def test_frames_with_something_missing_or_text(place, door):
-    hole = cell(X, np.nan)
-    missing = "X contains NaN" if door in FACE else "expected"
-    for frame in (pandas(hole), polars(hole), nulls(X)):
-        refused(door, missing, frame, Y, None)
-    mixed = pandas(X).astype(object)
-    mixed.loc[0, 1] = "a"
-    refused(door, "could not convert" if door in FACE else NO_NUMBERS, mixed, Y, None)
+BAD_FRAMES = {
+    "NaN of pandas": lambda: pandas(cell(X, np.nan)),
+    "NaN of polars": lambda: polars(cell(X, np.nan)),
+    "missing": lambda: nulls(X),
+    "text": lambda: pandas(X).astype(object).mask(X[0, 1] == X, "a"),
+}
+
+
+@at_doors(BAD_FRAMES, DOORS, elsewhere=REFUSING)
+def test_frames_with_something_missing_or_text(place, door, kind):
+    words = "X contains NaN" if door in FACE else "expected"
+    if kind == "text":
+        words = "could not convert" if door in FACE else NO_NUMBERS
+    refused(door, words, BAD_FRAMES[kind](), Y, None)
 
 
 @pytest.mark.parametrize("door", FACE)
@@ -458,8 +483,7 @@ BAD_Y = {
 }
 
 
-@pytest.mark.parametrize("kind", BAD_Y)
-@REFUSING
+@at_doors(BAD_Y, DOORS, elsewhere=REFUSING)
 def test_bad_Y(place, door, kind):
     bad, ours, regressors, classifiers = BAD_Y[kind]
     words = ours
@@ -483,8 +507,7 @@ BAD_WEIGHTS = {
 }
 
 
-@pytest.mark.parametrize("kind", BAD_WEIGHTS)
-@pytest.mark.parametrize("door", ["Network", "fit", *FACE])
+@at_doors(BAD_WEIGHTS, ["Network", "fit", *FACE])
 def test_bad_weights(place, door, kind):
     bad, ours, face = BAD_WEIGHTS[kind]
     refused(door, face if door in FACE else f"sample_weight: .*{ours}", X, Y, bad)

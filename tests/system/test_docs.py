@@ -28,6 +28,8 @@ from threadpoolctl import threadpool_limits
 from xpnn._backends import selection
 from xpnn.cli import main
 
+pytestmark = pytest.mark.slow
+
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(page.stem for page in DOCS.glob("*.md"))
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

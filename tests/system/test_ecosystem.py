@@ -32,7 +32,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler, scale
 from threadpoolctl import threadpool_limits
 
 import xpnn
-from tests.helpers import NO_FLOAT64, SPECS, read_only, unusable
+from tests.helpers import marked, read_only, unusable, usable
 from xpnn import LogisticRegression, MLPClassifier, MLPRegressor
 from xpnn._backends.host import to_host
 
@@ -49,7 +49,7 @@ ALL = (MLPClassifier, MLPRegressor, LogisticRegression)
 MLPS = ALL[:2]
 SMALL = {"hidden_layer_sizes": 5, "max_iter": 5, "random_state": 0, "learning_rate_init": 0.01}
 DEVICE_SPECS = [
-    spec for spec in SPECS if not spec.startswith(("numpy", "array_api_strict:CPU", *NO_FLOAT64))
+    spec for spec in usable("float64") if not spec.startswith(("numpy", "array_api_strict:CPU"))
 ]
 
 
@@ -170,6 +170,7 @@ def test_permutation_importance():
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_grid_search_in_workers_that_know_only_the_parameters():
     """The workers are new processes; `backend="torch"` is all that they are told."""
     needs("torch")
@@ -253,6 +254,7 @@ def through_joblib(model):
     return joblib.load(file)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("through", [through_pickle, through_joblib])
 @pytest.mark.parametrize("estimator", ALL)
 def test_pickles_hold_host_weights(backend64, through, estimator):
@@ -283,6 +285,7 @@ def test_training_goes_on_after_a_pickle(solver):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("told_by", ["backend=", "set_backend", "X"])
 def test_a_model_trained_on_torch_is_read_without_torch(tmp_path, told_by):
     needs("torch")
@@ -534,10 +537,9 @@ def test_negative_weights_are_refused(estimator):
 # ---- arrays of other libraries ---------------------------------------------------------------
 
 
-@pytest.fixture(params=DEVICE_SPECS)
+@pytest.fixture(params=marked(DEVICE_SPECS))
 def device_arrays(request):
     """Return the function that makes arrays of one device library; NumPy stays selected."""
-    needs(request.param)
     with xpnn.use_backend(request.param, "float64") as there:
         pass
     return there
@@ -788,6 +790,7 @@ def test_results_may_be_written_to(backend64, estimator):
         assert model.predict_proba(X).flags.writeable
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("estimator", ALL)
 def test_many_rows_are_predicted_as_one_by_one(backend64, estimator):
     X, y = data(estimator)
@@ -892,6 +895,7 @@ print("done")
 """
 
 
+@pytest.mark.slow("jax")
 def test_a_model_is_moved_to_jax_without_64_bits():
     """It becomes float32; the switch, which is the whole process's, stays as it is."""
     needs("jax", "float32")
@@ -951,6 +955,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(SKLEARN < (1, 9), reason="array-API dispatch is an experiment before 1.9")
 @pytest.mark.parametrize("spec", ["array_api_strict", "torch"])
 def test_array_api_dispatch(spec):
@@ -961,6 +966,7 @@ def test_array_api_dispatch(spec):
 # ---- callbacks -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("solver", ["adam", "sgd", "rmsprop"])
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_callbacks_are_told_of_every_epoch(backend64, solver, early_stopping):
@@ -1004,6 +1010,7 @@ def test_logistic_regression_calls_back():
 # ---- more than scikit-learn has --------------------------------------------------------------
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("estimator", MLPS)
 @pytest.mark.parametrize(
     "params",

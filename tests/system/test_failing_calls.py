@@ -6,6 +6,8 @@ import pytest
 
 from tests.programs import failing_calls
 
+pytestmark = pytest.mark.slow
+
 
 def test_no_failing_call_loses_a_file(tmp_path):
     library = failing_calls.compiled(tmp_path) if sys.platform == "linux" else None

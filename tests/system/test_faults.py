@@ -643,6 +643,7 @@ def raising(error):
 ERRORS = [ValueError("mine"), RuntimeError("mine"), StopIteration("mine"), SystemExit(3)]
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
 @pytest.mark.parametrize("spec", ["numpy", "torch", "jax"])
 def test_what_a_callback_raises_arrives_as_it_is(error, spec, tmp_path, capsys):
@@ -701,8 +702,8 @@ def test_ctrl_c_at_any_moment(spec):
             params = NET.init(rng=0)
             xpnn.fit(NET, params, X, Y, epochs=64)  # compiled before
             for _ in range(12):
-                signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.002, 0.04))
                 try:
+                    signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.002, 0.04))
                     fitted, history = xpnn.fit(NET, params, X, Y, epochs=20_000, progress=False)
                 except KeyboardInterrupt:  # before the first epoch
                     continue

@@ -12,7 +12,10 @@ import xpnn
 from xpnn._backends import jax as jax_backend
 from xpnn.training.bar import progress_bar
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork"),
+]
 
 NET = xpnn.Network([2, 3, 1], output="sigmoid")
 X, Y = xpnn.data.moons(m=20, rng=0)

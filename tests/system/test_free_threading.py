@@ -9,7 +9,7 @@ import pytest
 import xpnn
 from xpnn import graph
 
-pytestmark = pytest.mark.thread_unsafe(reason="starts threads of its own")
+pytestmark = [pytest.mark.slow, pytest.mark.thread_unsafe(reason="starts threads of its own")]
 
 THREADS = 8
 BACKENDS = [("numpy", "float32"), ("numpy", "float64"), ("array_api_strict", "float32")]

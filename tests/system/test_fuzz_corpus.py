@@ -19,6 +19,8 @@ pytest.importorskip("h5py", reason="the readers need xpnn[data]")
 import xpnn
 from tests.fuzz import targets
 
+pytestmark = pytest.mark.slow
+
 CORPUS = Path(__file__).parents[1] / "fuzz" / "corpus"
 FILES = {"h5": 20}  # each starts a process
 SECONDS = 60.0  # for one file; HDF5's own limit is 2 s of the processor's time

@@ -12,6 +12,8 @@ from tests.programs.interrupt_every_line import SCENARIOS, interrupt
 from xpnn._backends.base import Backend
 from xpnn._backends.numpy import NumpyBackend
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def alone():

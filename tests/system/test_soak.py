@@ -7,6 +7,8 @@ import pytest
 from tests.helpers import unusable
 from tests.programs import soak
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 @pytest.mark.parametrize("spec", ["numpy", "torch", "jax"])

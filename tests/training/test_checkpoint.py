@@ -163,6 +163,7 @@ def ctrl_c(stop_at, go):
 HOW = [fewer_epochs, callback_raises, ctrl_c]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("case", CASES)
 def test_a_resumed_training_is_the_uninterrupted_one(case, how, path):
@@ -176,6 +177,7 @@ def test_a_resumed_training_is_the_uninterrupted_one(case, how, path):
     assert_same(train(case, checkpoint=checkpoint), expected)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize(
     "case",
     [
@@ -198,6 +200,7 @@ def test_on_every_backend(backend, case, path, request):
         assert backend.owns(layer.W)
 
 
+@pytest.mark.slow("jax")
 def test_in_float64(backend64, path):
     checkpoint = xpnn.Checkpoint(path, EVERY, resume=True)
     train(checkpoint=checkpoint, epochs=STOPPED)
@@ -433,6 +436,7 @@ def test_a_full_disk(path, tmp_path, monkeypatch):
 # ---- kill -9 ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 @pytest.mark.parametrize(("kind", "kills"), [("fit", 3), ("MLPClassifier", 2)])
 def test_killed_at_random_moments(kind, kills, tmp_path):
@@ -528,6 +532,7 @@ def assert_same_model(found, expected, tol=0.0):
         assert a == b or np.allclose(a, b, tol, tol), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", [None, np.linspace(0.1, 2.0, 50)], ids=["", "weighted"])
 @pytest.mark.parametrize("case", ESTIMATORS)
 def test_a_resumed_estimator_is_the_uninterrupted_one(case, weights, path):
@@ -588,6 +593,7 @@ def test_ctrl_c_while_an_epoch_of_an_estimator_runs(case, path, monkeypatch):
     assert_same_model(fitted(case, checkpoint=checkpoint), fitted(case))
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("case", ["adam", "early stopping, adaptive", "regressor"])
 def test_estimators_on_every_backend(backend, case, path, request):
     needs_argmax(request, backend, case == "early stopping, adaptive")
@@ -609,6 +615,7 @@ def test_sparse_rows(path):
     assert_same_model(found, fitted("adam", rows=rows))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("every", "stopped"), [(1, 10), (7, 33), (15, 15), (20, 20), (20, 35), (1000, 30)]
 )
@@ -643,6 +650,7 @@ def test_ctrl_c_while_logistic_regression_descends(path, monkeypatch):
     np.testing.assert_array_equal(found.coef_, expected.coef_)
 
 
+@pytest.mark.slow("jax")
 def test_logistic_regression_resumed_on_another_backend(backend, path):
     """Its learning rate and the means of the features are the device's, to the last bit."""
     checkpoint = xpnn.Checkpoint(path, 10, resume=True)

@@ -43,6 +43,7 @@ def gradient_descent_by_hand(net, params, X, Y, alpha, batches, s=None, l2=0.0):
 # ---- what it computes ------------------------------------------------------------------------
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("batch_size", [None, 50, 16, 25, 1])
 def test_fit_is_gradient_descent_on_the_mini_batches(backend64, rng, batch_size, weighted):
@@ -84,6 +85,7 @@ def fifty_epochs(net, X, y, **kwargs):
     return start, params, history
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
 def test_fifty_epochs_agree_on_every_backend(backend64, rng, name):
     """Initial weights bit-identical; costs over the whole training equal to 1e-10 relative."""
@@ -102,6 +104,7 @@ def test_fifty_epochs_agree_on_every_backend(backend64, rng, name):
         np.testing.assert_allclose(layer.W, reference.W, rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.slow("jax")
 def test_float32_follows_float64(backend, rng):
     X, y = problem(rng, m=100)
     net = xpnn.Network([6, 8, 3], hidden="relu")
@@ -129,6 +132,7 @@ def test_mini_batch_order_is_the_same_on_every_backend(backend, monkeypatch):
     np.testing.assert_allclose(np.sqrt(2.0 * costs), order + 1.0, rtol=1e-6)
 
 
+@pytest.mark.slow("jax")
 def test_xor_needs_a_hidden_layer(backend):
     """The textbook case: solved with one hidden layer, at best 3 of 4 without."""
     deep = xpnn.Network([2, 4, 1], hidden="tanh", output="sigmoid")
@@ -176,6 +180,7 @@ def test_history_counts_and_times(rng):
 # ---- what it leaves alone --------------------------------------------------------------------
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("batch_size", [None, 16])
 def test_nothing_of_the_caller_is_altered(backend, rng, batch_size):
     X, y = problem(rng)
@@ -197,6 +202,7 @@ def test_nothing_of_the_caller_is_altered(backend, rng, batch_size):
     assert backend == type(backend).of(fitted[0].W)
 
 
+@pytest.mark.slow("jax")
 def test_a_callback_gets_copies(backend, rng):
     """What it does to its parameters changes nothing of the training."""
     X, y = problem(rng)
@@ -270,6 +276,7 @@ def test_tol_stops_when_the_cost_stands_still(rng):
     assert history.stopped == "epochs"  # full-batch descent at this rate always improves
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("batch_size", "rate"), [(None, 3000.0), (16, 10.0)])
 def test_tol_stops_before_a_divergence_that_ran_ahead(backend, monkeypatch, batch_size, rate):
     """Epochs 4 to 7 run at once, of which the 4th says stop and the 6th or 7th diverges."""
@@ -328,6 +335,7 @@ def interrupt_after():
 timed = pytest.mark.thread_unsafe(reason="the process has one timer, and Ctrl-C one thread")
 
 
+@pytest.mark.slow
 @timed
 @pytest.mark.parametrize("batch_size", [None, 16])
 def test_ctrl_c_returns_the_last_complete_epoch(backend, rng, batch_size, interrupt_after):
@@ -381,6 +389,7 @@ def test_ctrl_c_in_the_first_epoch_returns_the_start(rng):
 # ---- divergence ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("batch_size", [None, 16])
 def test_divergence_names_epoch_and_layer(backend, rng, batch_size):
     """½ (a − y)² with identity: each step multiplies the error until float32 overflows."""
@@ -505,6 +514,7 @@ def test_numbers_that_are_not_finite_are_refused(backend, rng, bad):
         xpnn.fit(net, net.init(), X, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
 def test_layer_by_layer_is_the_same(backend, rng, monkeypatch, name):
     """An update of θ at once, and one of each W[l] and b[l]."""

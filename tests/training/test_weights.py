@@ -14,7 +14,7 @@ from tests.helpers import to_numpy
 from xpnn import optimizers
 from xpnn.training.batches import Plan
 from xpnn.training.streaming import stays_on_host
-from xpnn.training.trainer import Trainer
+from xpnn.training.trainer import Trainer, TrainingData
 from xpnn.validation.weights import scaled
 
 M = 24
@@ -47,6 +47,7 @@ def unit(request):
 # ---- the core ----------------------------------------------------------------
 
 
+@pytest.mark.slow("jax")
 def test_cost_and_gradients(backend, unit):
     params = NET.init(rng=0)
     J, expected_J = (float(NET.cost(params, X, Y, sample_weight=s)) for s in (S * unit, S))
@@ -133,6 +134,7 @@ def fitted(s, batch_size, X=X, **given):
     return params, history.cost
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("batch_size", [None, 7])
 @pytest.mark.parametrize("unit", [1e38, 1e300, 1e-60])
 def test_fit(backend, unit, batch_size):
@@ -182,7 +184,9 @@ def test_ranks_have_one_unit(unit):
     def of_rank(comm):
         own = slice(0, 10) if comm.rank == 0 else slice(10, M)
         arrays = (X[:, own], Y[:, own], s[:, own])
-        return Trainer(NET, backend, optimizers.adam(), 0.0, *arrays, None, columns=True, comm=comm)
+        return Trainer(
+            NET, backend, optimizers.adam(), 0.0, TrainingData(*arrays, True), None, comm=comm
+        )
 
     shares = [trainer.data[2][0] for trainer in on_ranks(2, of_rank)]
     expected = s / unit

@@ -42,7 +42,7 @@ from typing import Any, TypeAlias
 
 from .._typing import Array, Namespace
 from ..exceptions import ArgumentError
-from ..validation.numbers import at_least_0, real_number
+from ..validation.numbers import at_least_0, fraction, real_number
 from .schedules import Schedule
 
 State: TypeAlias = tuple[Array, ...]
@@ -171,7 +171,7 @@ def momentum(learning_rate: float | Schedule = 0.1, beta: float = 0.9) -> Optimi
     >>> optimizers.momentum(schedules.step_decay(0.1, factor=0.5, every=10)).rate(epoch=10)
     0.05
     """
-    beta = _fraction("beta", beta)
+    beta = fraction("beta", beta)
     return Optimizer(
         "momentum",
         learning_rate,
@@ -218,7 +218,7 @@ def nesterov(learning_rate: float | Schedule = 0.1, mu: float = 0.9) -> Optimize
     >>> optimizers.nesterov(0.1, mu=0.95).scalars(0.1, 1)
     (0.1, 0.95)
     """
-    mu = _fraction("mu", mu)
+    mu = fraction("mu", mu)
     return Optimizer(
         "nesterov",
         learning_rate,
@@ -270,7 +270,7 @@ def rmsprop(
     >>> optimizers.rmsprop().slots  # s
     1
     """
-    beta, epsilon = _fraction("beta", beta), at_least_0("epsilon", epsilon)
+    beta, epsilon = fraction("beta", beta), at_least_0("epsilon", epsilon)
     return Optimizer(
         "rmsprop",
         learning_rate,
@@ -328,7 +328,7 @@ def adam(
     >>> optimizers.adam(1e-3).slots  # v and s
     2
     """
-    beta1, beta2 = _fraction("beta1", beta1), _fraction("beta2", beta2)
+    beta1, beta2 = fraction("beta1", beta1), fraction("beta2", beta2)
     epsilon = at_least_0("epsilon", epsilon)
     return Optimizer(
         "adam",
@@ -386,7 +386,7 @@ def sklearn_sgd(learning_rate: float | Schedule, momentum: float, nesterov: bool
     >>> sklearn_sgd(0.1, momentum=0.0, nesterov=True)
     <gradient_descent, learning rate 0.1>
     """
-    mu = _fraction("momentum", momentum, or_1=True)
+    mu = fraction("momentum", momentum, or_1=True)
     if mu == 0.0:
         return gradient_descent(learning_rate)
     return Optimizer(
@@ -439,7 +439,7 @@ def sklearn_adam(
     >>> sklearn_adam(1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-8).scalars(1e-3, t=5)[1]
     1e-08
     """
-    beta_1, beta_2 = _fraction("beta_1", beta_1), _fraction("beta_2", beta_2)
+    beta_1, beta_2 = fraction("beta_1", beta_1), fraction("beta_2", beta_2)
     return Optimizer(
         "sklearn_adam",
         learning_rate,
@@ -457,19 +457,4 @@ def _sklearn_adam_scalars(
     return alpha_t, epsilon, *betas
 
 
-def _fraction(name: str, value: float, or_1: bool = False) -> float:
-    """Return a number in [0, 1), or in [0, 1], as a float, or raise."""
-    expected = f"a number in [0, 1{']' if or_1 else ')'}"
-    number = real_number(name, value, expected)
-    if not (0.0 <= number < 1.0 or (or_1 and number == 1.0)):
-        raise ArgumentError(f"{name}: expected {expected}, found {value!r}.")
-    return number
-
-
-OPTIMIZERS = {
-    "gradient_descent": gradient_descent,
-    "momentum": momentum,
-    "nesterov": nesterov,
-    "rmsprop": rmsprop,
-    "adam": adam,
-}
+OPTIMIZERS = {make.__name__: make for make in (gradient_descent, momentum, nesterov, rmsprop, adam)}

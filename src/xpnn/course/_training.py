@@ -9,7 +9,7 @@ from ..core.optimizers import Optimizer, gradient_descent
 from ..core.parameters import Params
 from ..network import Network
 from ..training.step import joining
-from ..training.trainer import Trainer
+from ..training.trainer import Trainer, TrainingData
 from ..validation.arrays import check_shape
 from ..validation.numbers import positive_int
 from ._arrays import by_layer, entries, on_one_backend
@@ -28,8 +28,7 @@ class Descent(NamedTuple):
 def descend(
     net: Network,
     params: Params,
-    X: Array,
-    Y: Array,
+    examples: tuple[Array, Array],
     backend: Backend,
     num_iterations: int,
     learning_rate: float,
@@ -40,7 +39,7 @@ def descend(
     num_iterations = positive_int("num_iterations", num_iterations)
     descent = gradient_descent(learning_rate)
     alpha = descent.rate(epoch=0)
-    trainer = Trainer(net, backend, descent, 0.0, X, Y, None, None, columns=True)
+    trainer = Trainer(net, backend, descent, 0.0, TrainingData(*examples, columns=True), None)
     carry = previous = trainer.start(joining(backend)(params))
     costs: dict[int, float] = {}
     starts = sorted({*range(0, num_iterations, every), num_iterations - 1})

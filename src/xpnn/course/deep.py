@@ -477,7 +477,7 @@ def L_layer_model(
         check_shape("Y", Y, (layers_dims[-1], X.shape[1]))
         net = Network(layers_dims, hidden="relu", output="sigmoid")
         descent = descend(
-            net, layers, X, Y, backend, num_iterations, learning_rate, 100, print_cost
+            net, layers, (X, Y), backend, num_iterations, learning_rate, 100, print_cost
         )
         return to_dict(descent.params), list(descent.costs.values())
 

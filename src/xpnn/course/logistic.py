@@ -177,7 +177,7 @@ def optimize(
     with on_one_backend(w=w, X=X, Y=Y) as (backend, w, X, Y):
         params, net = _layer(w, b, backend), _network(w, X, Y, backend=backend)
         descent = descend(
-            net, params, X, Y, backend, num_iterations, learning_rate, 100, print_cost
+            net, params, (X, Y), backend, num_iterations, learning_rate, 100, print_cost
         )
         (W, b_last), (W_before, b_before) = descent.params[0], descent.before_last[0]
         grads, _ = propagate(W_before.T, float(b_before[0, 0]), X, Y)

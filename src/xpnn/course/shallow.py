@@ -230,7 +230,7 @@ def nn_model(
         layers = pairs(arrays)
         return to_dict(
             descend(
-                net, layers, X, Y, backend, num_iterations, learning_rate, 1000, print_cost
+                net, layers, (X, Y), backend, num_iterations, learning_rate, 1000, print_cost
             ).params
         )
 

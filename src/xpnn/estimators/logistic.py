@@ -33,7 +33,7 @@ from ..training.checkpoint import Checkpoint
 from ..training.fit import check_callbacks
 from ..training.loop import Loop, Watch, train
 from ..training.stopping import Stopping
-from ..training.trainer import Trainer
+from ..training.trainer import Trainer, TrainingData
 from ..validation.rows import check_fit, move_rows, send, spec_of
 from ..validation.weights import scaled
 from .classifier import NetworkClassifier
@@ -243,7 +243,9 @@ class LogisticRegression(NetworkClassifier, counterpart=linear_model.LogisticReg
                 )
             rate = 1.0 / (bound * squared_norm / total + 1.0 / (self.C * total) / unit)
         optimizer = sklearn_sgd(rate, self.momentum, nesterov=True)
-        trainer = Trainer(net, backend, optimizer, 1.0 / self.C, X, Y, s, None, comm=comm)
+        trainer = Trainer(
+            net, backend, optimizer, 1.0 / self.C, TrainingData(X, Y, s), None, comm=comm
+        )
         zeros = backend.xp.zeros(count(net.sizes), dtype=backend.dtype, device=backend.device)
         return Loop(
             trainer,

@@ -25,6 +25,7 @@ from ..training.fit import check_callbacks
 from ..training.loop import Loop, Watch, train
 from ..training.step import cutting
 from ..training.stopping import Stopping
+from ..training.trainer import TrainingData
 from ..validation.arrays import check_range
 from ..validation.memory import check_layers_fit
 from ..validation.rows import check_fit, move_rows, spec_of
@@ -232,9 +233,7 @@ class MLPTraining(NetworkEstimator):
             backend,
             self._optimizer.scheduled(self, m, verbose.lowered if verbose else None),
             float(self.alpha),
-            X,
-            backend.asarray(Y, backend.dtype),
-            s,
+            TrainingData(X, backend.asarray(Y, backend.dtype), s),
             self._batch_size(m),
             steps_before=self._optimizer.steps,
             comm=comm,

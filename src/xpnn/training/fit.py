@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._backends.base import Backend
 from .._typing import Array, Rng
 from ..core import optimizers
 from ..core.optimizers import Optimizer
@@ -27,7 +28,7 @@ from .loop import Loop, Watch, train
 from .step import joining
 from .stopping import Stopping
 from .streaming import stays_on_host
-from .trainer import Trainer
+from .trainer import Trainer, TrainingData
 
 
 def fit(
@@ -128,42 +129,20 @@ def fit(
     """
     comm = active_comm(communicator)
     with comm.on_all():
-        if optimizer is None:
-            optimizer = optimizers.adam()
-        if not isinstance(net, Network):
-            raise ArgumentTypeError(f"net: expected a Network, found {type(net).__name__}.")
+        optimizer = optimizers.adam() if optimizer is None else optimizer
+        _check_types(net, optimizer)
         check_callbacks(callbacks)
-        if not isinstance(optimizer, Optimizer):
-            raise ArgumentTypeError(
-                f"optimizer: expected one of xpnn.optimizers, such as xpnn.optimizers.adam(1e-3), "
-                f"found {optimizer!r}."
-            )
         epochs = positive_int("epochs", epochs)
         batch_size = None if batch_size is None else positive_int("batch_size", batch_size)
         check_checkpoint(checkpoint)
         stopping = Stopping(tol, n_iter_no_change, higher_is_better=validation is not None)
         layers, backend = check_params(params, net.sizes)
         l2 = at_least_0("l2", l2)
-    if comm.size > 1:
-        compare(
-            comm,
-            features=np.shape(X)[:1],
-            backend=backend.name,
-            dtype=backend.dtype_name,
-            sizes=net.sizes,
-            activations=[g.name for g in net.activations],
-            loss=net.loss.name,
-            optimizer=optimizer,
-            seed=rng,
-            epochs=epochs,
-            batch_size=batch_size,
-            l2=l2,
-            tol=tol,
-            n_iter_no_change=n_iter_no_change,
-            sample_weight=sample_weight is not None,
-            validation=validation is not None,
-            checkpoint=checkpoint is not None,
-        )
+    facts = {"features": np.shape(X)[:1]} | _facts(net, backend)
+    facts |= {"optimizer": optimizer, "seed": rng, "epochs": epochs, "batch_size": batch_size}
+    facts |= {"l2": l2, "tol": tol, "n_iter_no_change": n_iter_no_change}
+    facts |= {"sample_weight": sample_weight is not None, "validation": validation is not None}
+    compare(comm, checkpoint=checkpoint is not None, **facts)
 
     with backend.restoring_settings(), backend.current(), backend.no_grad(), comm.training():
         streamed = stays_on_host(X, batch_size, backend, comm)
@@ -172,19 +151,8 @@ def fit(
             X, Y, s = check_examples(net, X, Y, sample_weight, backend, stays=streamed)
             if validation is not None and comm.is_root:
                 validation = _check_validation(validation, net, backend)
-        trainer = Trainer(
-            net,
-            backend,
-            optimizer,
-            l2,
-            X,
-            Y,
-            s,
-            batch_size,
-            columns=True,
-            streamed=streamed,
-            comm=comm,
-        )
+        examples = TrainingData(X, Y, s, columns=True, streamed=streamed)
+        trainer = Trainer(net, backend, optimizer, l2, examples, batch_size, comm=comm)
         shuffle = Shuffle(trainer.plan.m, None if trainer.plan.full else generator, seed=rng)
         with comm.on_all():
             shown = _progress_bar(epochs, progress if comm.is_root else False)
@@ -203,6 +171,27 @@ def fit(
         done = loop.best if validation is not None and stopping.wanted else loop.done
         trainer.check_finite(done.carry, done.epochs)
         return trainer.params(done.carry), loop.history
+
+
+def _check_types(net: Any, optimizer: Any) -> None:
+    if not isinstance(net, Network):
+        raise ArgumentTypeError(f"net: expected a Network, found {type(net).__name__}.")
+    if not isinstance(optimizer, Optimizer):
+        raise ArgumentTypeError(
+            f"optimizer: expected one of xpnn.optimizers, such as xpnn.optimizers.adam(1e-3), "
+            f"found {optimizer!r}."
+        )
+
+
+def _facts(net: Network, backend: Backend) -> dict[str, Any]:
+    """Return what all processes must agree on, of the network and the backend."""
+    return {
+        "backend": backend.name,
+        "dtype": backend.dtype_name,
+        "sizes": net.sizes,
+        "activations": [g.name for g in net.activations],
+        "loss": net.loss.name,
+    }
 
 
 def check_callbacks(callbacks: Any) -> None:

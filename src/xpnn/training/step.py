@@ -7,7 +7,7 @@ example's share of its cost, the learning rate and what follows from it.
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from .._backends.base import Backend, Carry, Run
 from .._typing import Array
@@ -18,6 +18,8 @@ from ..distributed.alone import ALONE
 from ..distributed.processes import Communicator
 from ..network import Network
 from . import objective
+
+CostAndGradients: TypeAlias = Callable[..., tuple[Array, Params]]
 
 
 @lru_cache(maxsize=64)
@@ -89,10 +91,20 @@ def make_run(
     fused = backend.fuse(update)
     if comm.size > 1:
         return _reduced_run(net, fused, backend, cost_and_gradients, comm)
+    make = _run_by_layer if count(net.sizes) >= backend.by_layer_from else _run_of_vectors
+    return make(net, fused, backend, cost_and_gradients)
 
-    # The layers are windows of θ, made once a run: an update in place shows in them. The last
-    # gradients are kept until a step has made the next: freed any earlier, their pages go back
-    # to the system, and half the time goes into fetching them again (784-256-128-10, NumPy).
+
+def _run_of_vectors(
+    net: Network, update: Update, backend: Backend, cost_and_gradients: CostAndGradients
+) -> Run:
+    """Return the run in which each step updates θ as a whole.
+
+    The layers are windows of θ, made once a run: an update in place shows in them. The last
+    gradients are kept until a step has made the next: freed any earlier, their pages go back
+    to the system, and half the time goes into fetching them again (784-256-128-10, NumPy).
+    """
+    xp = backend.xp
 
     def with_layers(carry: Carry) -> Carry:
         theta, *state = carry
@@ -102,20 +114,30 @@ def make_run(
         theta, _, _, *state = carry
         return (theta, *state)
 
-    def vector_step(carry: Carry, data: Any, arrays: Any, numbers: Any) -> tuple[Carry, Array]:
+    def step(carry: Carry, data: Any, arrays: Any, numbers: Any) -> tuple[Carry, Array]:
         theta, params, kept, *state = carry
         share, decay, *scalars = numbers
         J, grads = cost_and_gradients(params, data, arrays, share, decay)
         g = ravel(grads, xp)
         kept[:] = (grads, g)
-        moved, new_state = fused(theta, g, tuple(state), tuple(scalars), xp)
+        moved, new_state = update(theta, g, tuple(state), tuple(scalars), xp)
         if moved is not theta:
             params = unravel(moved, net.sizes, xp)
         return (moved, params, kept, *new_state), J
 
-    # XLA would copy each W out of θ and each dW into g in every step, and a g that no cache holds
-    # costs NumPy as much to gather as to subtract. There the carry is one tuple
-    # (parameter, *state) for each W[l] and b[l].
+    return backend.scan(step, with_layers, without_layers)
+
+
+def _run_by_layer(
+    net: Network, update: Update, backend: Backend, cost_and_gradients: CostAndGradients
+) -> Run:
+    """Return the run in which each step updates every W[l] and b[l] by itself.
+
+    XLA would copy each W out of θ and each dW into g in every step. On NumPy, gathering a gradient
+    that is larger than the cache takes as long as the update itself. The carry is one tuple
+    (parameter, *state) for each W[l] and b[l].
+    """
+    xp = backend.xp
 
     def split(vectors: Carry) -> Carry:
         trees = (unravel(vector, net.sizes, xp) for vector in vectors)
@@ -125,27 +147,25 @@ def make_run(
         columns = zip(*carry, strict=True)
         return tuple(ravel(pairs(column), xp) for column in columns)
 
-    def split_step(carry: Carry, data: Any, arrays: Any, numbers: Any) -> tuple[Carry, Array]:
+    def step(carry: Carry, data: Any, arrays: Any, numbers: Any) -> tuple[Carry, Array]:
         share, decay, *scalars = numbers
         params = pairs([parameter for parameter, *_ in carry])
         J, grads = cost_and_gradients(params, data, arrays, share, decay)
         gradients = (g for dW_db in grads for g in dW_db)
         new = []
         for (parameter, *state), g in zip(carry, gradients, strict=True):
-            moved, new_state = fused(parameter, g, tuple(state), tuple(scalars), xp)
+            moved, new_state = update(parameter, g, tuple(state), tuple(scalars), xp)
             new.append((moved, *new_state))
         return tuple(new), J
 
-    if count(net.sizes) >= backend.by_layer_from:
-        return backend.scan(split_step, split, join)
-    return backend.scan(vector_step, with_layers, without_layers)
+    return backend.scan(step, split, join)
 
 
 def _reduced_run(
     net: Network,
     update: Update,
     backend: Backend,
-    cost_and_gradients: Callable[..., tuple[Array, Params]],
+    cost_and_gradients: CostAndGradients,
     comm: Communicator,
 ) -> Run:
     """Return the run in which each step sums one vector over all processes: dJ/dθ, J and a 0."""

@@ -2,7 +2,7 @@
 
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,21 @@ from .step import cutting, make_run
 from .streaming import gathered, streaming
 
 
+class TrainingData(NamedTuple):
+    """The examples of a training, checked, on the backend."""
+
+    X: Array
+    """shape (m, n_x), or (n_x, m) with ``columns``"""
+    Y: Array
+    """shape (m, n_y), or (n_y, m)"""
+    s: Any = None
+    """the sample weights as a NumPy array of float64, shape (1, m), or None"""
+    columns: bool = False
+    """whether one example is one column, rather than one row"""
+    streamed: bool = False
+    """whether X and Y are on the host and stay there; mini-batches only"""
+
+
 class Trainer:
     """What stays the same from epoch to epoch.
 
@@ -31,17 +46,11 @@ class Trainer:
     backend : Backend
     optimizer : Optimizer
     l2 : float
-    X, Y : array, shapes (m, n_x) and (m, n_y)
-        Checked, on the backend. With ``columns`` the shapes are (n_x, m) and (n_y, m).
-    s : NumPy array of float64, shape (1, m), or None
-        The sample weights, checked.
+    examples : TrainingData
+        Of several processes, those that are here.
     batch_size : int or None
-    columns : bool
-        Whether one example is one column of X and Y, rather than one row.
     steps_before : int
         How many steps the optimiser has made before this training.
-    streamed : bool
-        Whether X and Y are on the host and stay there; of account to mini-batches only.
     comm : Communicator
         Of several processes, each of which has its part of the examples.
     """
@@ -52,17 +61,14 @@ class Trainer:
         backend: Backend,
         optimizer: Optimizer,
         l2: float,
-        X: Array,
-        Y: Array,
-        s: Any,
+        examples: TrainingData,
         batch_size: int | None,
         *,
-        columns: bool = False,
         steps_before: int = 0,
-        streamed: bool = False,
         comm: Communicator = ALONE,
     ) -> None:
         self.net, self.backend, self.optimizer, self.l2 = net, backend, optimizer, l2
+        X, Y, s, columns, streamed = examples
         self.steps_before, self.streamed, self.comm = steps_before, streamed, comm
         self.to_numpy = np.asarray if streamed else backend.to_numpy
         m, own, self.unit = X.shape[1] if columns else X.shape[0], None, 1.0

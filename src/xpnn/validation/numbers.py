@@ -36,3 +36,12 @@ def positive_int(name: str, value: object) -> int:
     if number < 1:
         raise ArgumentError(f"{name}: expected a positive integer, found {value!r}.")
     return number
+
+
+def fraction(name: str, value: float, or_1: bool = False) -> float:
+    """Return a number in [0, 1), or in [0, 1], as a float, or raise."""
+    expected = f"a number in [0, 1{']' if or_1 else ')'}"
+    number = real_number(name, value, expected)
+    if not (0.0 <= number < 1.0 or (or_1 and number == 1.0)):
+        raise ArgumentError(f"{name}: expected {expected}, found {value!r}.")
+    return number
