@@ -278,33 +278,41 @@ class Loop:
         return seconds
 
     def _advance_and_judge(self, count: int) -> float:
-        """Run ``count`` epochs, or fewer if the cost says stop; return the seconds that one took.
-
-        The first of several that diverge runs again alone: the cost may say stop before that.
-        """
+        """Run ``count`` epochs, or fewer if the cost says stop; return the seconds of one."""
         before = self.done
         try:
             seconds = self._advance(count)
         except DivergenceError:
             if count == 1 or not self.stopping.wanted:
                 raise
-            self.shuffle.state = before.drawn
-            return self._advance_and_judge(1)
+            return self._replay_after_divergence(before)
         if self.stopping.wanted:
-            self._stop_in_time(before)
+            self._judge(before)
         return seconds
 
-    def _stop_in_time(self, before: Done) -> None:
-        """If the cost says stop after some of the epochs, go back and run just those again."""
+    def _judge(self, before: Done) -> None:
+        """Judge the epochs since ``before`` by their costs, until one says stop."""
         for epochs, cost in enumerate(self.history.cost[before.epochs :], 1):
             self.stopping.is_best(cost)
             if self.stopping.now:
                 if before.epochs + epochs < self.done.epochs:
-                    self.history.truncate(before.epochs)
-                    self.done, self.shuffle.state = before, before.drawn
-                    self._advance(epochs)
+                    self._replay_after_stopping(before, epochs)
                 self.history.stopped = "tol"
                 break
+
+    def _replay_after_divergence(self, before: Done) -> float:
+        """Run the first of several epochs again, alone: the cost may say stop before they diverge.
+
+        Return the seconds that it took.
+        """
+        self.shuffle.state = before.drawn
+        return self._advance_and_judge(1)
+
+    def _replay_after_stopping(self, before: Done, epochs: int) -> None:
+        """Go back to ``before``, and run again only the epochs up to the one that says stop."""
+        self.history.truncate(before.epochs)
+        self.done, self.shuffle.state = before, before.drawn
+        self._advance(epochs)
 
     def _look(self) -> None:
         """Judge the epoch that has just been completed, and tell of it."""
