@@ -6,7 +6,7 @@ Only where they have their defaults: `nohup` and the handlers of others stay.
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -31,18 +31,25 @@ class EndedBySignal(BaseException):
 
 
 @contextmanager
-def as_ctrl_c(*, at_once: bool = False) -> Iterator[None]:
+def as_ctrl_c(
+    numbers: Collection[int] = tuple(DEFAULTS), *, at_once: bool = False
+) -> Iterator[None]:
     """Let SIGTERM and SIGHUP act like Ctrl-C in the block, and note which signal comes first.
+
+    `raise_if_arrived` raises a noted Ctrl-C again: Python drops an exception that is raised in a
+    finalizer or in a callback of the garbage collector, and JAX and Hypothesis have such callbacks.
 
     Later ones do nothing, but for Ctrl-C: what the first has begun has to be finished, and senders
     repeat themselves, as `timeout` and shells do.
 
     Parameters
     ----------
+    numbers : collection of int
+        The signals to handle; others keep their handlers.
     at_once : bool
         Nothing in the block is worth keeping: raise `EndedBySignal`.
     """
-    ours = [number for number in DEFAULTS if _is_default(number)]
+    ours = [number for number in numbers if _is_default(number)]
     owner = os.getpid()
 
     def interrupt(number: int, frame: FrameType | None) -> None:

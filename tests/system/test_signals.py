@@ -1,5 +1,6 @@
 """SIGTERM and SIGHUP end a training as Ctrl-C does: nothing that complete epochs gave is lost."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -183,11 +184,44 @@ def test_a_checkpoint_is_written_before_the_process_ends(train, number, third_ep
 
 @FITS
 @pytest.mark.filterwarnings("ignore")
-def test_without_a_checkpoint_no_handler_is_touched(train, third_epoch):
+def test_without_a_checkpoint_only_ctrl_c_is_handled(train, third_epoch):
     found = []
-    third_epoch(lambda: found.append([signal.getsignal(n) for n in _signals.DEFAULTS]))
+    third_epoch(lambda: found.append([signal.getsignal(n) for n in _signals.ENDING]))
     train(None)
-    assert found == [list(_signals.DEFAULTS.values())]
+    assert found == [[_signals.DEFAULTS[n] for n in _signals.ENDING]]
+
+
+def interrupt_in_the_garbage_collector():
+    """Have Python drop a KeyboardInterrupt, as it does in the callbacks of JAX and Hypothesis."""
+
+    def callback(phase, info):
+        gc.callbacks.remove(callback)
+        send(signal.SIGINT)
+
+    gc.callbacks.append(callback)
+    gc.collect()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_in_the_garbage_collector_ends_fit_after_the_epoch(third_epoch):
+    third_epoch(interrupt_in_the_garbage_collector)
+    net = xpnn.Network([2, 2, 1])
+    _, history = xpnn.fit(net, net.init(0), *problem(), epochs=10**9, callbacks=[lambda r: None])
+    assert history.stopped == "interrupted"
+    assert len(history) == 3
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_in_the_garbage_collector_ends_lbfgs_after_the_iteration():
+    def interrupt(report):
+        if report.epoch == 2:
+            interrupt_in_the_garbage_collector()
+
+    X, y = problem()
+    model = xpnn.MLPClassifier((8,), solver="lbfgs", random_state=0, callbacks=[interrupt])
+    with pytest.warns(UserWarning, match="interrupted"):
+        model.fit(X.T, y[0])
+    assert model.n_iter_ == 3
 
 
 def test_a_programs_own_handler_stays(third_epoch):

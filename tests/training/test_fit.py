@@ -326,7 +326,7 @@ def interrupt_after():
     """Press Ctrl-C later, by a timer of the system: a thread might wait long for its turn."""
     if not hasattr(signal, "setitimer"):
         pytest.skip("no interval timer on this system")
-    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
     yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
     signal.setitimer(signal.ITIMER_REAL, 0.0)
     signal.signal(signal.SIGALRM, before)

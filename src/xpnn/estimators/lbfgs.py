@@ -6,11 +6,13 @@ training here. ``lbfgs`` is SciPy's, over the core's gradients.
 
 import warnings
 from collections.abc import Sequence
+from signal import SIGINT
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .. import _signals
 from .._backends.base import Backend
 from .._typing import Array
 from ..network import Network
@@ -45,6 +47,7 @@ class _Progress:
         """Count an iteration; stop if a callback says so."""
         self.epoch += 1
         self.last = intermediate_result
+        _signals.raise_if_arrived()
         if not self.callbacks:
             return
         theta = self.backend.asarray(intermediate_result.x, self.backend.dtype)
@@ -81,14 +84,15 @@ def lbfgs(
         return backend.number(J), backend.to_numpy(g).astype(np.float64)
 
     try:
-        result = minimize(
-            objective,
-            backend.to_numpy(model._theta(backend)).astype(np.float64),
-            method="L-BFGS-B",
-            jac=True,
-            callback=progress.tell,
-            options={"maxfun": model.max_fun, "maxiter": model.max_iter, "gtol": model.tol},
-        )
+        with _signals.as_ctrl_c([SIGINT]):
+            result = minimize(
+                objective,
+                backend.to_numpy(model._theta(backend)).astype(np.float64),
+                method="L-BFGS-B",
+                jac=True,
+                callback=progress.tell,
+                options={"maxfun": model.max_fun, "maxiter": model.max_iter, "gtol": model.tol},
+            )
     except KeyboardInterrupt:
         if progress.last is None:
             raise

@@ -1,8 +1,8 @@
 """`Loop`: epoch after epoch, until something says stop; `train` runs one, and heeds Ctrl-C."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from signal import SIGINT
 from time import perf_counter
 from typing import Any, NamedTuple, TypeVar
 
@@ -39,8 +39,9 @@ def train(loop: "Loop", run: Callable[[], T]) -> T | None:
     With a checkpoint SIGTERM and SIGHUP do so, too, and end the process that has written it.
     """
     comm = loop.comm
-    signals: AbstractContextManager[None] = nullcontext()
-    if loop.checkpoint is not None:
+    if loop.checkpoint is None:
+        signals = _signals.as_ctrl_c([SIGINT])
+    else:
         signals = _signals.as_ctrl_c_then_end() if comm.is_root else _signals.as_ctrl_c()
     with signals, comm.interruptible():
         try:
