@@ -80,6 +80,10 @@ class ArgumentTypeError(XpnnError, TypeError):
     """
 
 
+class TraceError(ArgumentTypeError):
+    """A function cannot become a program: its course depends on the entries of arrays."""
+
+
 class BackendError(XpnnError, RuntimeError):
     """A backend is known but cannot be used on this machine.
 

@@ -5,13 +5,20 @@ step to the next comes in as an argument: the indices of the mini-batch, each
 example's share of its cost, the learning rate and what follows from it.
 """
 
+import os
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 from .._backends.base import Backend, Carry, Run
 from .._typing import Array
-from ..core.optimizers import Update
+from ..compiler import steps as compiled
+from ..compiler.program import Symbol
+from ..compiler.trace import Spec, trace
+from ..core import optimizers
+from ..core.activations import ACTIVATIONS
+from ..core.losses import LOSSES
+from ..core.optimizers import Optimizer, Update
 from ..core.parameters import Layer, Params, count, pairs, ravel, unravel
 from ..core.propagation import Objective
 from ..distributed.alone import ALONE
@@ -42,8 +49,82 @@ def joining(backend: Backend) -> Callable[[Params], Array]:
     return backend.compile_like_steps(join)
 
 
-@lru_cache(maxsize=64)
 def make_run(
+    net: Network,
+    optimizer: Optimizer,
+    backend: Backend,
+    *,
+    gather: bool,
+    weighted: bool,
+    l2: bool,
+    comm: Communicator = ALONE,
+) -> Run:
+    """Return the run of `run_by_steps`; for one training at a time."""
+    if comm.size == 1 and compiles(net, optimizer, backend):
+        scalars = len(optimizer.scalars(1.0, 1))
+        kind = (gather, weighted, l2)
+        steps = compiled_steps(net, optimizer.update, backend, optimizer.slots, scalars, *kind)
+        return compiled.Run(steps)
+    return run_by_steps(
+        net, optimizer.update, backend, gather=gather, weighted=weighted, l2=l2, comm=comm
+    )
+
+
+def compiles(net: Network, optimizer: Optimizer, backend: Backend) -> bool:
+    """Whether the steps become a program: all functions are this library's, and NumPy runs them."""
+    wanted = backend.name == "numpy" and os.environ.get("XPNN_ENGINE") != "off"
+    ours = (net.loss in LOSSES.values(), *(g in ACTIVATIONS.values() for g in net.activations))
+    return wanted and all(ours) and optimizer.update.__module__ == optimizers.__name__
+
+
+@lru_cache(maxsize=64)
+def compiled_steps(
+    net: Network,
+    update: Update,
+    backend: Backend,
+    slots: int,
+    scalars: int,
+    gather: bool,
+    weighted: bool,
+    l2: bool,
+) -> compiled.Steps:
+    """Return the program of a step."""
+
+    def step(*inputs: Array) -> tuple[Array, ...]:
+        theta, *rest = inputs
+        state, rest = tuple(rest[:slots]), rest[slots:]
+        data, rest = rest[: 2 + (weighted and not gather)], rest[2 + (weighted and not gather) :]
+        arrays, numbers = rest[: -2 - scalars], rest[-2 - scalars :]
+        share, decay, *given = numbers
+        X, Y, *shares = data
+        xp = theta.__array_namespace__()
+        if gather:
+            X, Y = (xp.take(a, arrays[0], axis=0).T for a in (X, Y))
+            shares = arrays[1:]
+        objective_ = Objective(
+            net.activations, net.loss, shares[0] if weighted else share, decay if l2 else None
+        )
+        params = unravel(theta, net.sizes, xp)
+        J, grads = objective.cost_and_gradients(params, X, Y, objective_, xp)
+        theta, state = update(theta, ravel(grads, xp), state, tuple(given), xp)
+        return (theta, *state, J)
+
+    m, dtype = Symbol("m"), backend.dtype_name
+    n_x, n_y = net.sizes[0], net.sizes[-1]
+    vector, number = Spec((count(net.sizes),), dtype), Spec((), dtype)
+    if gather:
+        M = Symbol("M")
+        data = [Spec((M, n_x), dtype), Spec((M, n_y), dtype)]
+        arrays = [Spec((m,), "int64"), *([Spec((1, m), dtype)] * weighted)]
+    else:
+        data = [Spec((n_x, m), dtype), Spec((n_y, m), dtype), *([Spec((1, m), dtype)] * weighted)]
+        arrays = []
+    specs = [vector] * (1 + slots) + data + arrays + [number] * (2 + scalars)
+    return compiled.Steps(trace(step, specs), 1 + slots)
+
+
+@lru_cache(maxsize=64)
+def run_by_steps(
     net: Network,
     update: Update,
     backend: Backend,

@@ -86,7 +86,7 @@ class Trainer:
             self.data = tuple(map(backend.contiguous, self.data))
         self.run_steps = make_run(
             net,
-            optimizer.update,
+            optimizer,
             backend,
             gather=not self.plan.full,
             weighted=self.plan.weighted,
