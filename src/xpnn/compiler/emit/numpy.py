@@ -142,7 +142,7 @@ class _Writer:
         if function in REDUCE:
             self.reduce(operation, options["axis"])
         elif function == "matmul":
-            self.call("matmul", *args, result)
+            self.call("matmul", *args, f"out={_name(result)}")
         elif function == "astype":
             self.call("copyto", result, *args, "'unsafe'")
         elif function == "take":
@@ -167,7 +167,7 @@ class _Writer:
             self.call("copyto", result, no)
             self.call("copyto", result, yes, f"where={condition}")
         else:
-            self.call(function, *self.arrays(operation), result)
+            self.call(function, *self.arrays(operation), f"out={_name(result)}")
 
     def arrays(self, operation: Operation) -> list[str]:
         """Return the names of the arguments, with arrays for numbers."""
