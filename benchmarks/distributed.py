@@ -24,7 +24,7 @@ from xpnn import distributed, fit
 from xpnn._backends.threads import SETTINGS
 from xpnn.bench import OPTIMIZERS, WORKLOADS, conditions, report_name, write_report
 from xpnn.core.parameters import count
-from xpnn.distributed.alone import Alone, active_comm
+from xpnn.distributed.processes import Alone, active_comm
 from xpnn.plot._canvas import COLOURS, MARKERS, SMALL, grid, pyplot
 from xpnn.table import Table
 from xpnn.training.batches import Plan, Shuffle

@@ -6,8 +6,7 @@ from typing import Any
 
 from .. import _signals, plot
 from .._backends.selection import widest
-from ..distributed.alone import ALONE, active_comm
-from ..distributed.processes import Communicator
+from ..distributed.processes import ALONE, Communicator, active_comm
 from ..distributed.startup import communicator
 from ..exceptions import XpnnError
 from . import describe, one_line

@@ -23,8 +23,7 @@ from .._typing import Array
 from ..core import propagation
 from ..core.activations import Activation
 from ..core.parameters import Layer, Params, fold_standardization, ravel
-from ..distributed.alone import active_comm
-from ..distributed.processes import Communicator
+from ..distributed.processes import Communicator, active_comm
 from ..exceptions import ArgumentError, ArgumentTypeError, BackendError
 from ..files.atomic import StrPath
 from ..network import Network

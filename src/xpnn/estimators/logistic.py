@@ -24,8 +24,7 @@ from ..core.activations import ACTIVATIONS
 from ..core.optimizers import sklearn_sgd
 from ..core.parameters import Params, count, fold_standardization
 from ..distributed.agreement import summing
-from ..distributed.alone import active_comm
-from ..distributed.processes import Communicator
+from ..distributed.processes import Communicator, active_comm
 from ..exceptions import ArgumentError
 from ..network import Network
 from ..training.batches import Shuffle

@@ -17,8 +17,7 @@ from sklearn.utils import check_random_state
 from .._backends.base import Backend
 from .._typing import Array
 from ..core.parameters import Params
-from ..distributed.alone import active_comm
-from ..distributed.processes import Communicator
+from ..distributed.processes import Communicator, active_comm
 from ..exceptions import ArgumentError, DivergenceError
 from ..training.batches import Shuffle
 from ..training.fit import check_callbacks

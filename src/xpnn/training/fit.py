@@ -13,8 +13,7 @@ from ..core import optimizers
 from ..core.optimizers import Optimizer
 from ..core.parameters import Params
 from ..distributed.agreement import compare
-from ..distributed.alone import active_comm
-from ..distributed.processes import Communicator
+from ..distributed.processes import Communicator, active_comm
 from ..exceptions import ArgumentTypeError
 from ..network import Network
 from ..rng import host_rng

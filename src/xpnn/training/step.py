@@ -14,8 +14,7 @@ from .._typing import Array
 from ..core.optimizers import Update
 from ..core.parameters import Layer, Params, count, pairs, ravel, unravel
 from ..core.propagation import Objective
-from ..distributed.alone import ALONE
-from ..distributed.processes import Communicator
+from ..distributed.processes import ALONE, Communicator
 from ..network import Network
 from . import objective
 

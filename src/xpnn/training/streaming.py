@@ -12,8 +12,7 @@ import numpy as np
 
 from .._backends.base import Backend, Carry, Run, power_of_2
 from .._typing import Array
-from ..distributed.alone import ALONE
-from ..distributed.processes import Communicator
+from ..distributed.processes import ALONE, Communicator
 
 CHUNK = 2**26
 """Bytes of X that are moved at once, unless one mini-batch is larger; Y comes on top."""
