@@ -472,6 +472,12 @@ def test_one_ctrl_c_that_comes_at_different_times(mpi, tmp_path):
         assert len(history) == 2
 
 
+def test_ctrl_c_before_the_first_step_reaches_all(mpi, tmp_path):
+    """The sum in which it comes raises it on every rank, and they go on."""
+    for told in launch(2, "interrupted_before_the_first_step", tmp_path).returned:
+        assert told == [(n, n, False) for n in (1, 2, 3, 12)]
+
+
 def test_ctrl_c_after_the_last_step_keeps_what_there_is(mpi, tmp_path):
     found = launch(2, "signal_after_the_last_step", tmp_path).returned
     for theta, history in found:

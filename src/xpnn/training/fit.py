@@ -23,7 +23,7 @@ from .bar import progress_bar
 from .batches import Shuffle
 from .checkpoint import Checkpoint, check_checkpoint
 from .history import Callback, History
-from .loop import Loop, Watch, train
+from .loop import Loop, Watch, interruptible, train
 from .step import joining
 from .stopping import Stopping
 from .streaming import stays_on_host
@@ -167,7 +167,8 @@ def fit(
                 checkpoint=checkpoint,
                 given=rng is not None,
             )
-            train(loop, lambda: loop.run(epochs))
+            with interruptible(comm, checkpoint):
+                train(loop, lambda: loop.run(epochs))
         done = loop.best if validation is not None and stopping.wanted else loop.done
         trainer.check_finite(done.carry, done.epochs)
         return trainer.params(done.carry), loop.history
