@@ -8,9 +8,7 @@ import numpy as np
 
 from .._backends.base import Backend
 from .._typing import Array
-from ..core.optimizers import Optimizer
 from ..exceptions import ArgumentError, XpnnError
-from ..training.functions import describe
 from .processes import Communicator
 
 
@@ -33,8 +31,6 @@ def compare(comm: Communicator, **facts: Any) -> None:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Optimizer):
-        return describe(value)
     if isinstance(value, tuple | list):
         return list(map(_plain, value))
     if isinstance(value, np.ndarray | np.generic):
