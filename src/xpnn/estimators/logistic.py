@@ -23,7 +23,7 @@ from .._typing import Array
 from ..core.activations import ACTIVATIONS
 from ..core.optimizers import sklearn_sgd
 from ..core.parameters import Params, count, fold_standardization
-from ..distributed.agreement import summing
+from ..distributed.agreement import make_sum
 from ..distributed.processes import Communicator, active_comm
 from ..exceptions import ArgumentError
 from ..network import Network
@@ -207,7 +207,7 @@ class LogisticRegression(NetworkClassifier, counterpart=linear_model.LogisticReg
         """Minimise the cost; return the parameters."""
         comm = active_comm(self.communicator)
         with interruptible(comm, self.checkpoint):  # for each sum over the ranks
-            over_ranks = summing(comm, backend)
+            over_ranks = make_sum(comm, backend)
             mu = _means(X, _in_units(s, comm, backend)[0], backend, over_ranks)
             loop = self._loop(X if mu is None else X - mu.T, Y, s, backend, over_ranks)
             slope = train(loop, lambda: self._run(loop, over_ranks)) or 0.0
