@@ -569,6 +569,27 @@ def signals_at_different_times(comm, folder):
     return result
 
 
+def interrupted_before_the_first_step(comm, folder):
+    """Let Ctrl-C come to rank 1 in a sum for the learning rate of a logistic regression."""
+    told = []
+    for interrupted in (1, 2, 3, 12):
+        sums = []
+
+        def total(a, interrupted=interrupted, sums=sums):
+            sums.append(len(sums) + 1)
+            if sums[-1] == interrupted and comm.rank == 1:
+                os.kill(os.getpid(), signal.SIGINT)
+            return distributed.Communicator.sum(comm, a)
+
+        model = xpnn.LogisticRegression(communicator=comm)
+        with patched(comm, total):
+            try:
+                model.fit(ROWS[even(comm)], NAMES[even(comm)])
+            except KeyboardInterrupt:
+                told.append((interrupted, len(sums), hasattr(model, "coefs_")))
+    return told
+
+
 class InterruptedCheckpoint(xpnn.Checkpoint):
     """A checkpoint during which there is a Ctrl-C, at the first time."""
 
@@ -870,6 +891,7 @@ PROGRAMS = {
         raises,
         callback_interrupts,
         signals_at_different_times,
+        interrupted_before_the_first_step,
         signal_after_the_last_step,
         other_costs,
         wrong_data_on_one_rank,

@@ -1,6 +1,6 @@
 """`audit`: count what goes between host and device, and every wait for the device.
 
-`Backend` calls `record` where that happens, in `asarray`, `sending`, `to_numpy`, `number`,
+`Backend` calls `record` where that happens, in `asarray`, `async_copies`, `to_numpy`, `number`,
 `all_true`, `synchronize` and the `scan` of JAX. Nothing else in this package moves or reads, but
 for the numbers that an error message quotes.
 """

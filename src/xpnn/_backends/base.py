@@ -46,7 +46,7 @@ Run: TypeAlias = Callable[
 ]
 
 Reshape: TypeAlias = Callable[[Carry], Carry]
-Send: TypeAlias = Callable[[Any], Callable[[], Array]]
+CopyAsync: TypeAlias = Callable[[Any], Callable[[], Array]]
 
 
 def same(carry: Carry) -> Carry:
@@ -321,25 +321,25 @@ class Backend(Registrable):
         return self.index_dtype
 
     @contextmanager
-    def sending(self) -> Iterator[Send]:
+    def async_copies(self) -> Iterator[CopyAsync]:
         """Return a context for moving one host array after another to the device.
 
         Yields
         ------
-        send : callable (x) -> arrived
+        copy_async : callable (x) -> arrived
             Begins to move a host array of this backend's dtype; where the library can, beside what
             the device has been asked for. ``arrived()`` returns the array there, and what is asked
             of the device afterwards waits for the copy.
         """
 
-        def send(x: Any) -> Callable[[], Array]:
+        def copy_async(x: Any) -> Callable[[], Array]:
             moved = self.asarray(x)
             return lambda: moved
 
-        yield send
+        yield copy_async
 
-    def keep_up(self, output: Array) -> None:
-        """Wait until an array has been computed, if `sending` does not see that few wait."""
+    def throttle(self, output: Array) -> None:
+        """Wait until an array has been computed, unless `async_copies` limits what is in flight."""
         self.number(output[0])
 
     def free_memory(self) -> float:
@@ -417,17 +417,17 @@ class Backend(Registrable):
         """Compile a function where `scan` compiles, else return it."""
         return self.compile(function) if self.compiled else function
 
-    def summing(self, communicator: Any) -> Callable[[Array], Array]:
+    def make_allreduce(self, comm: Any) -> Callable[[Array], Array]:
         """Return the function that sums a vector of each rank of an `xpnn.distributed` training.
 
         The vector is overwritten; its last entry must be 0. It goes through the host's memory: to
         read it there waits until the device has computed it.
         """
 
-        def total(a: Array) -> Array:
-            return self.asarray(communicator.sum(self.to_numpy(a)), self.dtype)
+        def allreduce(a: Array) -> Array:
+            return self.asarray(comm.sum(self.to_numpy(a)), self.dtype)
 
-        return total
+        return allreduce
 
     def fuse(self, update: Update) -> Update:
         """Make the update of an optimiser one pass over memory where that can be done."""

@@ -145,7 +145,7 @@ def resolve_for_process(name: str, dtype: str) -> Backend:
     return resolve(name, dtype)
 
 
-def widest(name: str, dtype: str) -> Backend:
+def resolve_or_float32(name: str, dtype: str) -> Backend:
     """Return the backend with this dtype, or float32 where a device or JAX has no float64."""
     if dtype == "float64":
         with suppress(BackendError):

@@ -8,8 +8,7 @@ import numpy as np
 
 from .._backends.host import to_host
 from .._typing import Array
-from ..distributed.alone import ALONE
-from ..distributed.processes import Communicator
+from ..distributed.processes import ALONE, Communicator
 from ..estimators import load
 from ..estimators.base import NetworkEstimator
 from ..estimators.classifier import NetworkClassifier

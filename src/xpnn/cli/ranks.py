@@ -17,7 +17,6 @@ from .._backends import Backend, get_backend, set_backend
 from .._optional import optional
 from ..data.files import check_fits
 from ..distributed.processes import Communicator
-from ..distributed.signals import exit_status
 from ..exceptions import ArgumentError
 from . import one_line
 
@@ -65,7 +64,7 @@ def run_on_ranks(comm: Communicator, command: Callable[[], int]) -> int:
         comm.abort(_signals.status())
         raise
     except SystemExit as error:
-        comm.abort(exit_status(error))
+        comm.abort(_signals.exit_status(error))
     except Exception as error:
         if not comm.is_root:
             sleep(1.5)  # what rank 0 finds wrong as well is told once

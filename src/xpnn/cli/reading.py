@@ -17,8 +17,7 @@ from ..data.files import existing_file, listed, visible
 from ..data.idx import is_idx, labels_beside
 from ..data.images import image_endings, image_files, labelled_files
 from ..data.npy import read_npy, read_npz
-from ..distributed.alone import ALONE
-from ..distributed.processes import Communicator
+from ..distributed.processes import ALONE, Communicator
 from ..exceptions import ArgumentError, MissingLibraryError, unknown_name
 from .examples import Examples, Pictures
 from .tables import TABLES, read_shared_table, read_table

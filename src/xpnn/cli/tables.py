@@ -6,8 +6,7 @@ from typing import Any
 
 from .._optional import optional
 from ..data.files import check_fits, listed, open_unpacked, translate_errors
-from ..distributed.alone import ALONE
-from ..distributed.processes import Communicator
+from ..distributed.processes import ALONE, Communicator
 from ..exceptions import ArgumentError
 from ..preprocessing.table import categories_of
 from .ranks import gather_column, read_lines, read_row_groups

@@ -5,9 +5,8 @@ from time import perf_counter
 from typing import Any
 
 from .. import _signals, plot
-from .._backends.selection import widest
-from ..distributed.alone import ALONE, active_comm
-from ..distributed.processes import Communicator
+from .._backends.selection import resolve_or_float32
+from ..distributed.processes import ALONE, Communicator, active_comm
 from ..distributed.startup import communicator
 from ..exceptions import XpnnError
 from . import describe, one_line
@@ -35,7 +34,7 @@ def _train(source: Source, training: Training, outputs: Outputs, comm: Communica
     backend = select_backend(comm, training.backend)
     dataset = prepare(source, comm)
     net = network(dataset, training)
-    place = widest(backend.spec, dataset.X.dtype.name)
+    place = resolve_or_float32(backend.spec, dataset.X.dtype.name)
     report = describe.understood(dataset, comm) | {
         "standardize": training.standardize,
         "backend": place.spec,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._backends import Backend
-from .._backends.selection import widest
+from .._backends.selection import resolve_or_float32
 from .._backends.status import usable_specs
 from ..course import basics, logistic
 from ..plot._canvas import COLOURS, SMALL, Figure, pyplot
@@ -122,7 +122,7 @@ def computations(n: int) -> tuple[Computation, ...]:
 def _labeled_backends() -> Iterator[tuple[str, Backend]]:
     """Yield what is timed, and its name with the dtype."""
     for spec in usable_specs():
-        backend = widest(spec, "float64")
+        backend = resolve_or_float32(spec, "float64")
         name, _, kind = spec.partition(":")
         yield f"{name if kind == 'cpu' else spec} {backend.dtype_name}", backend
 

@@ -113,10 +113,6 @@ class ProcessGroup:
 
     # ---- waiting ----------------------------------------------------------------
 
-    def all_arrive(self, seconds: float) -> bool:
-        """Whether all ranks call this within some seconds."""
-        return self._completes(self._aside.Ibarrier(), seconds)
-
     def _wait(self, request: Any) -> None:
         """Wait for an answer of all ranks; abort if it takes longer than `timeout`."""
         if self.timeout is None:

@@ -64,7 +64,7 @@ def where(estimator: Any, home: Backend | None, dtype: str) -> Backend:
     """
     name = estimator.backend or (home or selection.get_backend()).spec
     if estimator.dtype is None:
-        return selection.widest(name, dtype)
+        return selection.resolve_or_float32(name, dtype)
     return selection.resolve_for_process(name, estimator.dtype)
 
 
@@ -179,4 +179,5 @@ def on_home(a: Any, dtype: str | None, home: Backend) -> Array:
 
     X may have come in integers: its own dtype is none for results.
     """
-    return home.asarray(a, None if dtype is None else selection.widest(home.spec, dtype).dtype)
+    own = None if dtype is None else selection.resolve_or_float32(home.spec, dtype).dtype
+    return home.asarray(a, own)
