@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._typing import Array
-from ..distributed.alone import ALONE
 from ..distributed.processes import Communicator
 from ..estimators import MLPClassifier, MLPRegressor
 from ..exceptions import ArgumentError, DivergenceError
@@ -52,20 +51,16 @@ class Fitted(NamedTuple):
 
 def network(dataset: Dataset, training: Training) -> Network:
     """Return the network that will be trained."""
-    y = dataset.y
-    if y.ndim == 2:
-        n_y, output = y.shape[1], "sigmoid"
-    elif len(classes := np.unique(y)) > 2:
-        n_y, output = len(classes), "softmax"
-    else:
-        n_y, output = 1, "sigmoid"
-    if dataset.task == REGRESSION:
-        n_y, output = 1 if y.ndim == 1 else n_y, "identity"
+    y, regression = dataset.y, dataset.task == REGRESSION
+    n_y = 1 if y.ndim == 1 else y.shape[1]
+    output = "identity" if regression else "sigmoid"
+    if y.ndim == 1 and not regression and (n := len(np.unique(y))) > 2:
+        n_y, output = n, "softmax"
     sizes = [dataset.X.shape[1], *training.parameters["hidden_layer_sizes"], n_y]
     return Network(sizes, hidden=training.parameters["activation"], output=output)
 
 
-def _scaler(what: str, columns: Array, comm: Communicator = ALONE) -> Any:
+def _scaler(what: str, columns: Array, comm: Communicator) -> Any:
     """Return a fitted StandardScaler, or raise if numbers are too large to have a deviation."""
     from sklearn.preprocessing import StandardScaler
 

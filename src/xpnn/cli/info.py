@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .._terminal import listed
 from ..table import Table
-from .describe import some
 from .models import Model
 from .streams import say, say_json
 
@@ -60,7 +60,7 @@ def _lines(found: dict[str, Any]) -> Iterator[object]:
         n = found["sizes"][-1]
         yield f"predicts  {predicts}{'a number' if n == 1 else f'{n} numbers'}"
     else:
-        yield f"predicts  {predicts}{len(found['classes'])} classes: {some(found['classes'])}"
+        yield f"predicts  {predicts}{len(found['classes'])} classes: {listed(found['classes'])}"
     shape = " x ".join(map(str, found["takes"].get("shape", ())))
     of = f" of {shape}" if shape else ""
     yield f"takes     {found['takes']['kind']}{of}, {found['sizes'][0]} numbers in a row"
@@ -76,7 +76,7 @@ def _lines(found: dict[str, Any]) -> Iterator[object]:
 def _columns(takes: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     for column in takes["columns"]:
         texts = column["categories"]
-        kind, values = ("number", "") if texts is None else ("text", some(texts))
+        kind, values = ("number", "") if texts is None else ("text", listed(texts))
         fill = column["fill"]
         yield column["name"], kind, values, "refused" if fill is None else f"{fill}"
     for name in takes["drop"]:

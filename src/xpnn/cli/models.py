@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from .._backends.host import to_host
+from .._terminal import listed
 from .._typing import Array
-from ..distributed.alone import ALONE
 from ..distributed.processes import Communicator
 from ..estimators import load
 from ..estimators.base import NetworkEstimator
@@ -17,7 +17,6 @@ from ..estimators.persistence import save_pipeline
 from ..exceptions import ArgumentError
 from ..network import Network
 from ..preprocessing import ImageEncoder, TableEncoder
-from .describe import some
 from .examples import Examples
 from .formulas import is_formula
 from .reading import read_for
@@ -110,7 +109,7 @@ class Model(NamedTuple):
         if not labels:
             return None
         return (
-            f"a spreadsheet program takes these labels for formulas: {some(labels, 3)}; xpnn "
+            f"a spreadsheet program takes these labels for formulas: {listed(labels, 3)}; xpnn "
             "predict writes a ' before them"
         )
 
@@ -185,7 +184,7 @@ class Model(NamedTuple):
             )
         return y
 
-    def scores(self, examples: Examples, comm: Communicator = ALONE) -> dict[str, Any]:
+    def scores(self, examples: Examples, comm: Communicator) -> dict[str, Any]:
         """Return how well it predicts the labels of examples, those of all ranks together."""
         here = (self.labels(examples), *self.predict(examples)) if len(examples) else None
         parts = [part for part in comm.gather(here) if part is not None]

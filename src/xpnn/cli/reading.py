@@ -13,7 +13,8 @@ import numpy as np
 
 from .. import data
 from .._optional import optional
-from ..data.files import existing_file, listed, visible
+from .._terminal import listed
+from ..data.files import existing_file, visible
 from ..data.idx import is_idx, labels_beside
 from ..data.images import image_endings, image_files, labelled_files
 from ..data.npy import read_npy, read_npz
@@ -98,7 +99,7 @@ def with_target(examples: Examples) -> Examples:
     if examples.y is not None:
         return examples
     if examples.kind == "table":
-        columns = listed(examples.X.columns)
+        columns = listed(examples.X.columns, most=100)
         raise ArgumentError(f"--target: expected a column of {examples.name}: {columns}.")
     raise ArgumentError(
         f"{examples.name}: expected labels beside the examples, found none; name their file as a "
@@ -187,9 +188,8 @@ def _of_frame(name: str, frame: Any, target: str | None) -> Examples:
     if target is None:
         return Examples(name, "table", frame)
     if target not in frame:
-        raise ArgumentError(
-            f"--target: expected a column of {name} ({listed(frame.columns)}), found {target!r}."
-        )
+        columns = listed(frame.columns, most=100)
+        raise ArgumentError(f"--target: expected a column of {name} ({columns}), found {target!r}.")
     return Examples(name, "table", frame, frame[target], target)
 
 

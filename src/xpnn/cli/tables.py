@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from .._optional import optional
-from ..data.files import check_fits, listed, open_unpacked, translate_errors
+from .._terminal import listed
+from ..data.files import check_fits, open_unpacked, translate_errors
 from ..distributed.alone import ALONE
 from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError

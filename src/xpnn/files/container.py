@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from .._terminal import listed
 from .._typing import Array
 from ..exceptions import ArgumentError, ArgumentTypeError, FileFormatError, OutOfMemoryError
 from ..validation.memory import check_memory, too_large
@@ -338,9 +339,9 @@ def _declared(header: dict[str, Any], digests: dict[str, str], size: int) -> dic
     """Return the arrays that the header declares, if they are those of the record and the file."""
     found = {name: entry for name, entry in header.items() if name != METADATA}
     if found.keys() != digests.keys():
+        wanted, there = (listed(names) or "none" for names in (digests, found))
         raise FileFormatError(
-            f"damaged: expected the arrays {_listed(digests)}, as its record lists them, found "
-            f"{_listed(found)}."
+            f"damaged: expected the arrays {wanted}, as its record lists them, found {there}."
         )
     declared = {name: _entry(name, entry) for name, entry in sorted(found.items())}
     expected = 0
@@ -416,7 +417,3 @@ def _unfit(reason: str) -> str:
         f"damaged: its header and its arrays do not fit each other ({reason}). Was it copied in "
         "full?"
     )
-
-
-def _listed(names: Mapping[str, Any]) -> str:
-    return shown(", ".join(names)) if names else "none"
