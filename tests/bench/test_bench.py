@@ -255,8 +255,8 @@ def test_write_report(tmp_path):
 
 def test_command(capsys, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
-    monkeypatch.setattr("xpnn.cli.bench.WORKLOADS", (tiny,))
-    monkeypatch.setattr("xpnn.cli.bench.SIZES", (10, 100))
+    monkeypatch.setattr("xpnn.bench.WORKLOADS", (tiny,))
+    monkeypatch.setattr("xpnn.bench.SIZES", (10, 100))
     monkeypatch.setattr("xpnn.bench.sizes.SIZES", (10, 100))
     monkeypatch.setattr("xpnn.bench.plots.SIZES", (10, 100))
     shortened = xpnn.cli.bench.demos.vectorization(1000)

@@ -57,9 +57,7 @@ TOO_LARGE = ("expected arrays that", "some", "read it on a machine that has more
 
 CURES = {
     "checkpoint": "go on from it with checkpoint=xpnn.Checkpoint(path, resume=True).",
-    "estimator": "read it with xpnn.load.",
-    "network": "read it with xpnn.load.",
-    "pipeline": "read it with xpnn.load.",
+    **dict.fromkeys(("estimator", "network", "pipeline"), "read it with xpnn.load."),
 }
 """What a file of a kind that was not expected is good for."""
 
