@@ -2,6 +2,7 @@
 
 import warnings
 from math import isfinite
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,6 +46,9 @@ class Fitted(NamedTuple):
 
     model: Model
     costs: list[float]
+    """of every epoch, those before a checkpoint too"""
+    epochs_now: int
+    seconds: float
     interrupted: bool
     notes: list[str]
 
@@ -89,6 +93,7 @@ def _two_rows_like(columns: Array, comm: Communicator) -> tuple[Array, int]:
 
 def fit(dataset: Dataset, training: Training, progress: Progress, comm: Communicator) -> Fitted:
     """Train a network on rows of numbers; the model takes raw data and predicts raw targets."""
+    began = perf_counter()
     X, y, encoder = dataset.X, dataset.train.y, dataset.encoder
     regression = dataset.task == REGRESSION
     scaler = target_scaler = None
@@ -110,7 +115,8 @@ def fit(dataset: Dataset, training: Training, progress: Progress, comm: Communic
     if target_scaler is not None:
         estimator = estimator.fold_target_scaler(target_scaler)
     model = Model(encoder, estimator)
-    return Fitted(model, costs, INTERRUPTED in warned, _notes(warned, model))
+    seconds, interrupted = perf_counter() - began, INTERRUPTED in warned
+    return Fitted(model, costs, len(progress.costs), seconds, interrupted, _notes(warned, model))
 
 
 def _run(estimator: Any, X: Array, y: Array, progress: Progress) -> tuple[list[float], list[str]]:
