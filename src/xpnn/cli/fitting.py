@@ -140,8 +140,5 @@ def _notes(warned: list[str], model: Model) -> list[str]:
         for warning in warned
         if warning != INTERRUPTED
     ]
-    if model.dtype == "float32" and (note := model.float32_note):
-        notes.append(note)
-    if note := model.formula_note:
-        notes.append(note)
-    return notes
+    float32_note = model.float32_note if model.dtype == "float32" else None
+    return notes + [note for note in (float32_note, model.formula_note) if note]

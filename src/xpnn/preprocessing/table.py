@@ -241,10 +241,9 @@ def categories_of(name: str, values: Any) -> list[str] | None:
         raise _droppable(name, f"expected numbers or text, found {found}; convert it, or drop it")
     if found == "categorical":
         return sorted(map(str, values.cat.categories))
-    numeric = pandas.to_numeric(values, errors="coerce").notna()
-    fraction = numeric.sum() / max(1, values.notna().sum())
-    if 0.5 < fraction < 1.0:
-        where, value = _first(values, values.notna() & ~numeric)
+    words = _words(values)
+    if 0 < words.sum() < 0.5 * values.notna().sum():
+        where, value = _first(values, words)
         raise _droppable(
             name,
             f"expected numbers, or text, found {value!r} among numbers ({where}); correct it, "
@@ -264,12 +263,10 @@ def categories_of(name: str, values: Any) -> list[str] | None:
 
 
 def _numbers(column: Column, values: Any) -> Any:
-    pandas = optional("pandas", "reading tables", "data")
     try:
         numbers = _floats(values)
     except (TypeError, ValueError) as error:
-        numeric = pandas.to_numeric(values, errors="coerce").notna()
-        where, value = _first(values, values.notna() & ~numeric)
+        where, value = _first(values, _words(values))
         raise ArgumentError(
             f"column {column.name!r}: expected numbers, as the model was trained on, found "
             f"{value!r} ({where})."
@@ -306,6 +303,12 @@ def _texts(column: Column, values: Any) -> Any:
 def _floats(values: Any) -> Any:
     pandas = optional("pandas", "reading tables", "data")
     return pandas.to_numeric(values).astype("Float64").astype("float64")
+
+
+def _words(values: Any) -> Any:
+    """Return which values of a column are no numbers, though not missing."""
+    pandas = optional("pandas", "reading tables", "data")
+    return values.notna() & pandas.to_numeric(values, errors="coerce").isna()
 
 
 def _check_missing(name: str, values: Any) -> None:
