@@ -25,6 +25,7 @@ LIBRARIES = (
     "cupy-cuda12x",
     "cupy-cuda13x",
 )
+BLAS = "{internal_api} {version}, {architecture} kernels, {num_threads} thread(s)"
 WITH_AVX512 = ("SkylakeX", "Cooperlake", "SapphireRapids")  # kernels of OpenBLAS
 PRECISIONS: dict[str, Callable[[Any], object]] = {  # of libraries that have been imported
     "torch": lambda torch: torch.get_float32_matmul_precision(),
@@ -69,12 +70,7 @@ def conditions() -> list[str]:
     versions = [f"{name} {found}" for name in LIBRARIES if (found := installed(name))]
     return [
         f"{where}, Python {platform.python_version()}",
-        *(
-            "{internal_api} {version}, {architecture} kernels, {num_threads} thread(s)".format_map(
-                p
-            )
-            for p in pools
-        ),
+        *map(BLAS.format_map, pools),
         *(f"{gpu.name}, driver {gpu.driver}, CUDA {gpu.cuda}" for gpu in gpus()),
         *(f"{name}={os.environ[name]}" for name in SETTINGS if name in os.environ),
         *(

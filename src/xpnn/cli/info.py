@@ -29,14 +29,15 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         say_json(found)
         return
-    say(*_lines(found), "", model.network.table())
+    say(*_lines(found), "", model.estimator.network_.table())
     if note := model.formula_note:
         say("", f"note      {note}")
 
 
 def _found(model: Model) -> dict[str, Any]:
     """Return what is known of a model, as plain values."""
-    estimator, net = model.estimator, model.network
+    estimator = model.estimator
+    net = estimator.network_
     params = estimator.get_params(deep=False)
     return {
         "model": type(estimator).__name__,
@@ -46,7 +47,7 @@ def _found(model: Model) -> dict[str, Any]:
         "inputs": model.inputs,
         "sizes": list(net.sizes),
         "activations": [g.name for g in net.activations],
-        "cost": net.loss.name,
+        "loss": net.loss.name,
         "dtype": model.dtype,
         "epochs": estimator.n_iter_,
         "last_cost": getattr(estimator, "loss_", None),

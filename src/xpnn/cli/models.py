@@ -15,7 +15,6 @@ from ..estimators.base import NetworkEstimator
 from ..estimators.classifier import NetworkClassifier
 from ..estimators.persistence import save_pipeline
 from ..exceptions import ArgumentError
-from ..network import Network
 from ..preprocessing import ImageEncoder, TableEncoder
 from .examples import Examples
 from .formulas import is_formula
@@ -61,11 +60,6 @@ class Model(NamedTuple):
         return estimator.classes_.tolist() if isinstance(estimator, NetworkClassifier) else None
 
     @property
-    def network(self) -> Network:
-        """The architecture."""
-        return self.estimator.network_
-
-    @property
     def dtype(self) -> str:
         """The dtype of the parameters."""
         return self.estimator._place().dtype_name
@@ -74,7 +68,7 @@ class Model(NamedTuple):
     def n_outputs(self) -> int:
         """How many values are predicted of one example."""
         multilabel = self.classes is None or self.estimator._multilabel
-        return self.network.sizes[-1] if multilabel else 1
+        return self.estimator.network_.sizes[-1] if multilabel else 1
 
     @property
     def inputs(self) -> list[str]:

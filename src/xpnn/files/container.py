@@ -161,6 +161,12 @@ def expect(name: str, right: bool) -> None:
         raise ValueError(f"{name} does not fit")
 
 
+def has_types(value: Any, types: Mapping[str, type]) -> bool:
+    """Whether a value is a JSON object with these keys, whose values have these types."""
+    keys_fit = isinstance(value, dict) and value.keys() == types.keys()
+    return keys_fit and all(type(value[key]) is kind for key, kind in types.items())
+
+
 @contextmanager
 def naming(path: StrPath) -> Iterator[None]:
     """Put the name of the file before the message of an error about its content."""
@@ -321,14 +327,10 @@ def _record(header: dict[str, Any], kinds: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _is_record(record: Any) -> bool:
+    types = {"format": int, "kind": str, "sha256": dict, "content": dict}
     return (
-        isinstance(record, dict)
-        and record.keys() == {"format", "kind", "sha256", "content"}
-        and type(record["format"]) is int
+        has_types(record, types)
         and record["format"] >= 1
-        and isinstance(record["kind"], str)
-        and isinstance(record["content"], dict)
-        and isinstance(record["sha256"], dict)
         and all(isinstance(digest, str) for digest in record["sha256"].values())
     )
 
