@@ -3,6 +3,7 @@
 import argparse
 import os
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import TypeAlias
 
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "highest")
     specs = usable_specs() if arguments.backend is None else [arguments.backend]
     backends = [resolve(spec, "float32") for spec in specs]
-    tables = dict(_show("Explicit loops and vectorised calls", demos.vectorization().tables[0]))
+    tables = _show("Explicit loops and vectorised calls", demos.vectorization().tables[0])
     times = {
         operation: {backend.spec: bench.times_by_size(operation, backend) for backend in backends}
         for operation in OPERATIONS
@@ -76,11 +77,9 @@ def _show(heading: str, table: Table) -> dict[str, Table]:
 
 
 def _sizes_table(by_backend: dict[str, list[float]]) -> Table:
-    columns = by_backend.values()
-    most = max(map(len, columns))
     rows = [
-        (f"{n:,}", *(_microseconds(times[i]) if i < len(times) else "-" for times in columns))
-        for i, n in enumerate(bench.SIZES[:most])
+        (f"{n:,}", *("-" if seconds is None else _microseconds(seconds) for seconds in times))
+        for n, times in zip(bench.SIZES, zip_longest(*by_backend.values()), strict=False)
     ]
     return Table(("n", *by_backend), rows)
 
