@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-import xpnn
 from xpnn import bench, demos
 from xpnn._backends import numpy_namespace
 from xpnn._backends.base import Backend

@@ -1,4 +1,4 @@
-"""From a `Dataset` to a model: scale, fit, fold the scales in."""
+"""From a `Dataset` to a `Fitted` model: scale, fit, fold the scalers into the network."""
 
 import warnings
 from math import isfinite
@@ -72,8 +72,8 @@ def _scaler(what: str, columns: Array, comm: Communicator) -> Any:
         if comm.size == 1:
             scaler = StandardScaler().fit(columns)
         else:
-            rows, m = _two_rows_like(columns, comm)
-            scaler = StandardScaler().fit(rows, sample_weight=[m / 2.0, m / 2.0])
+            two_rows, m = _two_rows_like(columns, comm)
+            scaler = StandardScaler().fit(two_rows, sample_weight=[m / 2.0, m / 2.0])
     if not (np.isfinite(scaler.mean_).all() and np.isfinite(scaler.scale_).all()):
         raise ArgumentError(
             f"{what}: expected numbers whose squares are finite, found {np.abs(columns).max():g}; "
@@ -83,7 +83,7 @@ def _scaler(what: str, columns: Array, comm: Communicator) -> Any:
 
 
 def _two_rows_like(columns: Array, comm: Communicator) -> tuple[Array, int]:
-    """Return two rows that have the mean and the deviation of the m rows of all ranks, and m."""
+    """Return two rows with the mean and the deviation of all ranks' m rows, and m."""
     m = sum(comm.gather(len(columns)))
     mean = sum(comm.gather(columns.sum(axis=0, dtype=np.float64))) / m
     squares = sum(comm.gather(((columns - mean) ** 2).sum(axis=0)))
@@ -92,7 +92,7 @@ def _two_rows_like(columns: Array, comm: Communicator) -> tuple[Array, int]:
 
 
 def fit(dataset: Dataset, training: Training, progress: Progress, comm: Communicator) -> Fitted:
-    """Train a network on rows of numbers; the model takes raw data and predicts raw targets."""
+    """Train a network; the model takes raw data and predicts targets in their own units."""
     began = perf_counter()
     X, y, encoder = dataset.X, dataset.train.y, dataset.encoder
     regression = dataset.task == REGRESSION
@@ -134,7 +134,7 @@ def _run(estimator: Any, X: Array, y: Array, progress: Progress) -> tuple[list[f
 
 
 def _notes(warned: list[str], model: Model) -> list[str]:
-    """Return what is to be said of a training beside its scores."""
+    """Return the notes that follow a training's scores."""
     notes = [
         STILL_FALLING if any(words in warning for words in AT_LAST) else warning
         for warning in warned

@@ -27,7 +27,7 @@ ROWS = 65_536
 
 
 class Model(NamedTuple):
-    """A trained model, and the encoder that turns raw data into its rows."""
+    """A trained model, and the encoder that turns raw data into its X."""
 
     encoder: TableEncoder | ImageEncoder | None
     """None if it takes rows of numbers as they are"""
@@ -144,9 +144,9 @@ class Model(NamedTuple):
         """Return the predictions, with the probabilities if there are classes, chunk by chunk."""
         model: Any = self.estimator
         for chunk in examples.chunks():
-            rows = chunk if self.encoder is None else self.encoder.transform(chunk)
-            for start in range(0, len(rows), ROWS):
-                X = rows[start : start + ROWS]
+            encoded = chunk if self.encoder is None else self.encoder.transform(chunk)
+            for start in range(0, len(encoded), ROWS):
+                X = encoded[start : start + ROWS]
                 if self.classes is None:
                     yield model.predict(X), None
                     continue
@@ -179,10 +179,10 @@ class Model(NamedTuple):
         return y
 
     def scores(self, examples: Examples, comm: Communicator) -> dict[str, Any]:
-        """Return how well it predicts the labels of examples, those of all ranks together."""
-        here = (self.labels(examples), *self.predict(examples)) if len(examples) else None
-        parts = [part for part in comm.gather(here) if part is not None]
+        """Return how well it predicts the labels of all ranks' examples."""
+        own = (self.labels(examples), *self.predict(examples)) if len(examples) else None
+        by_rank = [arrays for arrays in comm.gather(own) if arrays is not None]
         y, predicted, P = (
-            None if each[0] is None else np.concatenate(each) for each in zip(*parts, strict=True)
+            None if each[0] is None else np.concatenate(each) for each in zip(*by_rank, strict=True)
         )
         return scores(y, predicted, P, self.classes)
