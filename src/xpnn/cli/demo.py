@@ -13,16 +13,10 @@ from .outputs import check_picture
 from .streams import say
 
 DEMOS: dict[str, Callable[[], Demonstration]] = {
-    "vectorization": demos.vectorization,
-    "broadcasting": demos.broadcasting,
-    "symmetry": demos.symmetry,
-    "activations": demos.activations,
-    "planar": demos.planar,
-    "depth": demos.depth,
-    "learning-rate": demos.learning_rate,
-    "scale": demos.scale,
+    name.replace("_", "-"): getattr(demos, name)
+    for name in demos.__all__
+    if name != "Demonstration"
 }
-
 BACKEND = (
     "where to compute (default: XPNN_BACKEND, else numpy); vectorization runs on all there are"
 )

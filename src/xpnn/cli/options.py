@@ -48,12 +48,8 @@ def settings(arguments: argparse.Namespace) -> tuple[Source, Training, Outputs]:
     """Return what to read, how to train and what to write, or raise for what is wrong."""
     training = _training(arguments)
     name = Path(os.path.realpath(arguments.data)).name.removesuffix(".gz") or "model"
-    outputs = Outputs(
-        model=arguments.output or Path(f"{Path(name).stem}.safetensors"),
-        checkpoint=arguments.checkpoint,
-        picture=arguments.plot,
-        json=arguments.json,
-    )
+    model = arguments.output or Path(f"{Path(name).stem}.safetensors")
+    outputs = Outputs(model, arguments.checkpoint, arguments.plot, arguments.json)
     return _source(arguments), training, outputs
 
 
@@ -159,17 +155,7 @@ def _names(text: str) -> list[str]:
 
 
 def _source(arguments: argparse.Namespace) -> Source:
-    return Source(
-        arguments.data,
-        arguments.labels,
-        arguments.target,
-        arguments.image_size,
-        arguments.task,
-        arguments.drop,
-        arguments.impute,
-        arguments.test_size,
-        arguments.seed,
-    )
+    return Source(*(getattr(arguments, name) for name in Source._fields))
 
 
 def _training(arguments: argparse.Namespace) -> Training:

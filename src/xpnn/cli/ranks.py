@@ -5,7 +5,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import nullcontext, redirect_stdout
-from io import SEEK_END, BytesIO, StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -102,12 +102,9 @@ def read_lines(comm: Communicator, path: Path) -> BytesIO:
         last = _next_line(file, part.stop, before + quotes)
         header = _header(file)
         file.seek(0)
-        found = BytesIO(b"" if first == 0 else file.read(header))
-        found.seek(0, SEEK_END)
+        names = b"" if first == 0 else file.read(header)
         file.seek(first)
-        found.write(file.read(last - first))
-        found.seek(0)
-        return found
+        return BytesIO(names + file.read(last - first))
 
 
 def read_row_groups(comm: Communicator, path: Path) -> Any:
@@ -130,10 +127,8 @@ def read_row_groups(comm: Communicator, path: Path) -> Any:
 def _quotes(file: Any, part: slice) -> int:
     """Count the quotation marks in a part of a file."""
     file.seek(part.start)
-    found = 0
-    for start in range(part.start, part.stop, BLOCK):
-        found += file.read(min(BLOCK, part.stop - start)).count(b'"')
-    return found
+    starts = range(part.start, part.stop, BLOCK)
+    return sum(file.read(min(BLOCK, part.stop - start)).count(b'"') for start in starts)
 
 
 def _header(file: Any) -> int:

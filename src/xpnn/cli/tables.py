@@ -1,11 +1,12 @@
-"""Tables as pandas frames: .csv, .tsv and .parquet, of several ranks each its rows."""
+"""Tables as pandas frames: .csv, .tsv and .parquet. Of several ranks, each reads its own rows."""
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from .._optional import optional
-from ..data.files import check_fits, listed, open_unpacked, translate_errors
+from .._terminal import listed
+from ..data.files import check_fits, open_unpacked, translate_errors
 from ..distributed.processes import ALONE, Communicator
 from ..exceptions import ArgumentError
 from ..preprocessing.table import categories_of
@@ -20,25 +21,25 @@ COLUMN_BYTES = 4096
 
 
 def read_shared_table(path: Path, kind: str, comm: Communicator) -> Any:
-    """Return a table; of several ranks each its rows, a column being text on all or on none."""
+    """Return this rank's rows of a table; a column is text on all ranks or on none."""
     frame = read_table(path, kind, (), comm)
     if comm.size == 1:
         return frame
     infer = optional("pandas", "reading tables", "data").api.types.infer_dtype
-    texts = {name for name in frame if infer(frame[name], skipna=True) == "string"}
-    everyone = comm.gather(texts)
-    anywhere = set.union(*everyone)
-    if kind != ".parquet" and any(found != anywhere for found in everyone):
-        frame = read_table(path, kind, anywhere, comm)
-    frame.index += comm.locate(len(frame))[0].start  # an error names the row of the whole
+    text_columns = {name for name in frame if infer(frame[name], skipna=True) == "string"}
+    by_rank = comm.gather(text_columns)
+    on_any = set.union(*by_rank)
+    if kind != ".parquet" and any(columns != on_any for columns in by_rank):
+        frame = read_table(path, kind, on_any, comm)
+    frame.index += comm.locate(len(frame))[0].start  # errors count rows in the whole table
     return frame
 
 
-def with_categories(frame: Any, passed_over: set[str | None], comm: Communicator) -> Any:
-    """Give columns of text the dtype ``category``: what a part lacks, the whole may have."""
+def with_categories(frame: Any, excluded: set[str | None], comm: Communicator) -> Any:
+    """Give text columns the dtype ``category``, with the categories of all ranks."""
     frame = frame.copy(deep=False)
     for name in frame.columns:
-        if name in passed_over:
+        if name in excluded:
             continue
         numeric = all(comm.gather(frame[name].dtype.kind in "iufb"))
         categories = None if numeric else categories_of(name, gather_column(comm, frame[name]))
@@ -48,13 +49,15 @@ def with_categories(frame: Any, passed_over: set[str | None], comm: Communicator
     return frame
 
 
-def read_table(path: Path, kind: str, texts: Iterable[str] = (), comm: Communicator = ALONE) -> Any:
-    """Return a table as a pandas frame; what its columns ``texts`` hold is text, whatever it is."""
+def read_table(
+    path: Path, kind: str, text_columns: Iterable[str] = (), comm: Communicator = ALONE
+) -> Any:
+    """Return a table as a pandas frame; read the columns ``text_columns`` as text."""
     with translate_errors(path, "a table that can be read"):
         if kind == ".parquet":
             frame = read_row_groups(comm, path)
         else:
-            frame = _of_text(path, "\t" if kind == ".tsv" else ",", texts, comm)
+            frame = _of_text(path, "\t" if kind == ".tsv" else ",", text_columns, comm)
     frame.columns = [str(name) for name in frame.columns]
     _check_frame(path, kind, frame, comm)
     return frame
@@ -62,9 +65,9 @@ def read_table(path: Path, kind: str, texts: Iterable[str] = (), comm: Communica
 
 def _check_frame(path: Path, kind: str, frame: Any, comm: Communicator) -> None:
     """Raise unless a table has rows, and columns that each have one name."""
-    is_text = kind != ".parquet"
+    separated = kind != ".parquet"
     pandas = optional("pandas", "reading tables", "data")
-    if is_text and not isinstance(frame.index, pandas.RangeIndex):
+    if separated and not isinstance(frame.index, pandas.RangeIndex):
         raise ArgumentError(
             f"{path}: expected as many cells in each line as in the first, "
             f"{len(frame.columns)}, found more; give every column a name, and end no line with a "
@@ -73,22 +76,22 @@ def _check_frame(path: Path, kind: str, frame: Any, comm: Communicator) -> None:
     if not len(frame):
         found = "a header without any" if comm.size == 1 else "none for one of the ranks"
         raise ArgumentError(f"{path}: expected rows of data, found {found}.")
-    if is_text and all(map(_is_number, frame.columns)):
+    if separated and all(map(_is_number, frame.columns)):
         raise ArgumentError(
             f"{path}: expected the names of the columns in its first line, found numbers: "
             f"{listed(frame.columns[:5])}; add a line of names."
         )
-    if is_text and len(frame.columns) == 1 and set(frame.columns[0]) & set(";\t,|"):
+    if separated and len(frame.columns) == 1 and set(frame.columns[0]) & set(";\t,|"):
         raise ArgumentError(
             f"{path}: expected columns separated by {SEPARATED[kind]}, found a single column "
             f"{listed(frame.columns)!r}; save it as .csv with commas, or as .tsv with tabs."
         )
     if not frame.columns.is_unique:
-        again = frame.columns[frame.columns.duplicated()][0]
-        raise ArgumentError(f"{path}: expected each column once, found {listed([again])!r} again.")
+        repeated = frame.columns[frame.columns.duplicated()][:1]
+        raise ArgumentError(f"{path}: expected each column once, found {listed(repeated)!r} again.")
 
 
-def _of_text(path: Path, separator: str, texts: Iterable[str], comm: Communicator) -> Any:
+def _of_text(path: Path, separator: str, text_columns: Iterable[str], comm: Communicator) -> Any:
     """Return a table of text as a pandas frame, which gets an open file: a name may be a URL."""
     pandas = optional("pandas", "reading tables", "data")
     with open_unpacked(path) if comm.size == 1 else read_lines(comm, path) as file:
@@ -100,7 +103,7 @@ def _of_text(path: Path, separator: str, texts: Iterable[str], comm: Communicato
                 encoding="utf-8-sig",
                 low_memory=False,
                 skipinitialspace=True,
-                dtype=dict.fromkeys(texts, str),
+                dtype=dict.fromkeys(text_columns, str),
             )
         except pandas.errors.EmptyDataError:
             raise ArgumentError(f"{path}: expected a table, found an empty file.") from None

@@ -131,8 +131,7 @@ def network_of(content: Any) -> Network:
         If the content is not what `describe` returns.
     """
     types = {"sizes": list, "hidden": list, "output": str, "cost": str}
-    right = isinstance(content, dict) and content.keys() == types.keys()
-    if not right or any(not isinstance(content[key], type_) for key, type_ in types.items()):
+    if not container.has_types(content, types):
         raise FileFormatError(
             f"damaged: expected the {', '.join(types)} of a network, found {shown(content)}."
         )
