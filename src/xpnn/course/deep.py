@@ -23,14 +23,7 @@ from ..network import Network
 from ..validation.arrays import check_columns, check_shape
 from ..validation.columns import check_layer, check_layers, check_training_set
 from ..validation.targets import check_binary
-from ._arrays import (
-    CROSS_ENTROPY,
-    accuracy,
-    by_layer,
-    initial_parameters,
-    on_one_backend,
-    to_dict,
-)
+from ._arrays import CROSS_ENTROPY, accuracy, by_layer, initial_parameters, on_one_backend, to_dict
 from ._training import descend, step
 
 __all__ = [

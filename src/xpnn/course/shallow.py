@@ -16,18 +16,10 @@ from ..network import Network
 from ..validation.arrays import check_columns, check_shape
 from ..validation.columns import check_layers, check_training_set
 from ..validation.targets import check_binary
-from ._arrays import (
-    CROSS_ENTROPY,
-    by_layer,
-    entries,
-    initial_parameters,
-    on_one_backend,
-    to_dict,
-)
+from . import deep
+from ._arrays import CROSS_ENTROPY, by_layer, entries, initial_parameters, on_one_backend, to_dict
 from ._training import descend
-from .deep import compute_cost as cost_of_output
 from .deep import initialize_parameters
-from .deep import update_parameters as update
 
 __all__ = [
     "layer_sizes",
@@ -109,7 +101,7 @@ def compute_cost(A2: Any, Y: Any, parameters: Any = None) -> float:
     >>> round(compute_cost([[0.5, 0.9]], [[0, 1]]), 4)
     0.3993
     """
-    return cost_of_output(A2, Y)
+    return deep.compute_cost(A2, Y)
 
 
 def backward_propagation(
@@ -179,7 +171,7 @@ def update_parameters(
     >>> update_parameters(parameters, {"dW1": [[0.5]], "db1": [[0.25]]})
     {'W1': array([[0.4]]), 'b1': array([[-0.3]])}
     """
-    return update(parameters, grads, learning_rate)
+    return deep.update_parameters(parameters, grads, learning_rate)
 
 
 def nn_model(
