@@ -136,14 +136,13 @@ def backward_propagation(
     """
     given = entries("parameters", parameters, ["W2"]) | entries("cache", cache, ["A1", "A2"])
     with on_one_backend(X=X, Y=Y, **given) as (backend, X, Y, W2, A1, A2):
-        for name, array in (("X", X), ("Y", Y), ("A1", A1)):
-            check_columns(name, array)
-        (n_y, n_h), m = (Y.shape[0], A1.shape[0]), X.shape[1]
-        check_shape("Y", Y, (n_y, m))
+        check_columns("X", X)
+        m = X.shape[1]
+        check_columns("Y", Y, m=m)
         check_binary("Y", Y, backend)
-        check_shape("A1", A1, (n_h, m))
-        check_shape("A2", A2, (n_y, m))
-        check_shape("W2", W2, (n_y, n_h))
+        check_columns("A1", A1, m=m)
+        check_shape("A2", A2, tuple(Y.shape))
+        check_shape("W2", W2, (Y.shape[0], A1.shape[0]))
         # g' of tanh and of the canonical output need A alone, and no gradient needs W1, b1, b2
         layers = (Layer(None, None), Layer(W2, None))
         caches = (Cache(X, None, A1), Cache(A1, None, A2))
