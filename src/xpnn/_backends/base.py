@@ -21,13 +21,7 @@ from .._typing import Array, Namespace
 from ..core.activations import Activation
 from ..core.losses import Loss
 from ..core.optimizers import Update
-from ..exceptions import (
-    ArgumentError,
-    ArgumentTypeError,
-    BackendError,
-    first_line,
-    unknown_name,
-)
+from ..exceptions import ArgumentError, ArgumentTypeError, BackendError, first_line, unknown_name
 from .audit import READ, TO_DEVICE, TO_HOST, WAIT, record
 from .host import check_real, host_array
 from .registry import Registrable
