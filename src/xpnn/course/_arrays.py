@@ -88,8 +88,7 @@ def _moved(name: str, x: Any, found: Backend | None, backend: Backend) -> Array:
 
 def with_dtype(backend: Backend, name: str) -> Backend:
     """Return a backend with this dtype, or with float32 where it has no float64."""
-    info = backend.xp.__array_namespace_info__()
-    supported = info.dtypes(device=backend.device, kind="real floating")
+    supported = backend.dtypes("real floating")
     dtype = supported.get(name, supported["float32"])
     return replace(backend, dtype=backend.native_dtype(dtype))
 
