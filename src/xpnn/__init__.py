@@ -23,17 +23,8 @@ from ._typing import Array, Namespace
 from .core.activations import Activation
 from .core.losses import Loss
 from .core.parameters import Layer
-from .exceptions import (
-    ArgumentError as ArgumentError,
-    ArgumentTypeError as ArgumentTypeError,
-    ColumnError as ColumnError,
-    BackendError as BackendError,
-    DivergenceError as DivergenceError,
-    FileFormatError as FileFormatError,
-    MissingLibraryError as MissingLibraryError,
-    OutOfMemoryError as OutOfMemoryError,
-    XpnnError,
-)
+from .exceptions import *  # noqa: F403  each of its __all__
+from .exceptions import XpnnError
 from .files import save
 from .network import Network
 from .training.checkpoint import Checkpoint

@@ -8,7 +8,7 @@ group ``xpnn.backends``.
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
 from math import inf
@@ -21,13 +21,7 @@ from .._typing import Array, Namespace
 from ..core.activations import Activation
 from ..core.losses import Loss
 from ..core.optimizers import Update
-from ..exceptions import (
-    ArgumentError,
-    ArgumentTypeError,
-    BackendError,
-    first_line,
-    unknown_name,
-)
+from ..exceptions import ArgumentError, ArgumentTypeError, BackendError, first_line, unknown_name
 from .audit import READ, TO_DEVICE, TO_HOST, WAIT, record
 from .host import check_real, host_array
 from .registry import Registrable
@@ -99,21 +93,20 @@ class Backend(Registrable):
         status = cls.probe()
         if not status.usable:
             raise BackendError(f"backend {cls.name!r} cannot be used: {status.reason}")
-        xp = cls.namespace()
-        found = cls.find_device(device)
+        made = cls(cls.namespace(), cls.find_device(device), None)
         try:
-            cls(xp, found, None).try_out()
+            made.try_out()
         except Exception as error:  # whatever the library or the driver raises
             raise BackendError(
                 f"backend {cls.name!r} cannot be used: {TRY_OUT_FAILED}: {first_line(error)} "
                 f"(device {device or 'by default'})"
             ) from error
-        supported = xp.__array_namespace_info__().dtypes(device=found, kind="real floating")
+        supported = made.dtypes("real floating")
         if dtype not in supported:
             raise BackendError(
                 f"backend {cls.name!r}: device {device!r} has no {dtype}; use dtype='float32'."
             )
-        return cls(xp, found, cls.native_dtype(supported[dtype]))
+        return replace(made, dtype=cls.native_dtype(supported[dtype]))
 
     @classmethod
     def of(cls, array: Array) -> Self:
@@ -136,13 +129,12 @@ class Backend(Registrable):
     def status(cls) -> BackendStatus:
         """Look whether this backend works here, down to a tiny computation on its device."""
         status = cls.probe()
-        if not status.usable:
-            return status
-        try:
-            cls(cls.namespace(), cls.find_device(""), None).try_out()
-        except Exception as error:
-            reason = f"{TRY_OUT_FAILED}: {first_line(error)}"
-            return BackendStatus(cls.name, status.installed, False, status.devices, reason)
+        if status.usable:
+            try:
+                cls(cls.namespace(), cls.find_device(""), None).try_out()
+            except Exception as error:
+                reason = f"{TRY_OUT_FAILED}: {first_line(error)}"
+                return replace(status, usable=False, reason=reason)
         return status
 
     @classmethod
@@ -294,10 +286,15 @@ class Backend(Registrable):
             dtype = self.dtype
         return self.xp.asarray(x, dtype=dtype, device=self.device, copy=copy)
 
+    def dtypes(self, kind: Any = None) -> dict[str, Any]:
+        """Return the dtype objects of this device by name, of all kinds or of one."""
+        info = self.xp.__array_namespace_info__()
+        found: dict[str, Any] = info.dtypes(device=self.device, kind=kind)
+        return found
+
     def resolve_dtype(self, name: str) -> Any:
         """Return the dtype object of this device with a name such as ``float32``."""
-        info = self.xp.__array_namespace_info__()
-        supported = info.dtypes(device=self.device)
+        supported = self.dtypes()
         if name not in supported:
             raise unknown_name(f"dtype of {self.spec}", name, supported)
         return supported[name]
@@ -308,8 +305,7 @@ class Backend(Registrable):
 
     def integer_dtype(self, x: Any) -> Any:
         """Return the dtype that holds a host array of integers or booleans on this device."""
-        info = self.xp.__array_namespace_info__()
-        supported = info.dtypes(device=self.device, kind=("bool", "integral"))
+        supported = self.dtypes(("bool", "integral"))
         if x.dtype.name in supported:
             return supported[x.dtype.name]
         limits = self.xp.iinfo(self.index_dtype)

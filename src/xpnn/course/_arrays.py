@@ -34,10 +34,9 @@ def on_one_backend(**named: Any) -> Iterator[tuple[Backend, *tuple[Any, ...]]]:
 
     Yields the backend and the arrays, in a context in which its device is the current one.
     """
-    found = owners(named)
-    backend = meeting_place(found)
+    backend = meeting_place(owners(named))
     with backend.current():
-        yield backend, *(_joined(name, x, found.get(name), backend) for name, x in named.items())
+        yield backend, *(to_backend(name, x, backend, backend.dtype) for name, x in named.items())
 
 
 def owners(named: Mapping[str, Any]) -> dict[str, Backend]:
@@ -62,12 +61,6 @@ def meeting_place(found: Mapping[str, Backend]) -> Backend:
     floating = {b.dtype_name for b in deciding if b.xp.isdtype(b.dtype, "real floating")}
     meeting = deciding[0] if deciding else NumpyBackend.of(np.zeros(()))
     return with_dtype(meeting, "float32" if floating == {"float32"} else "float64")
-
-
-def _joined(name: str, x: Any, found: Backend | None, backend: Backend) -> Array:
-    if found == backend and _is_plain(x):
-        return x
-    return to_backend(name, x, backend, backend.dtype)
 
 
 def _is_plain(x: Any) -> bool:
@@ -95,8 +88,7 @@ def _moved(name: str, x: Any, found: Backend | None, backend: Backend) -> Array:
 
 def with_dtype(backend: Backend, name: str) -> Backend:
     """Return a backend with this dtype, or with float32 where it has no float64."""
-    info = backend.xp.__array_namespace_info__()
-    supported = info.dtypes(device=backend.device, kind="real floating")
+    supported = backend.dtypes("real floating")
     dtype = supported.get(name, supported["float32"])
     return replace(backend, dtype=backend.native_dtype(dtype))
 

@@ -23,14 +23,7 @@ from ..network import Network
 from ..validation.arrays import check_columns, check_shape
 from ..validation.columns import check_layer, check_layers, check_training_set
 from ..validation.targets import check_binary
-from ._arrays import (
-    CROSS_ENTROPY,
-    accuracy,
-    by_layer,
-    initial_parameters,
-    on_one_backend,
-    to_dict,
-)
+from ._arrays import CROSS_ENTROPY, accuracy, by_layer, initial_parameters, on_one_backend, to_dict
 from ._training import descend, step
 
 __all__ = [
@@ -247,9 +240,8 @@ def linear_backward(dZ: Any, cache: Any) -> tuple[Array, Array, Array]:
     A_prev, W, _ = _unpacked(cache, "A_prev", "W", "b")
     with on_one_backend(dZ=dZ, A_prev=A_prev, W=W) as (backend, dZ, A_prev, W):
         check_columns("dZ", dZ)
-        check_columns("A_prev", A_prev)
         m = dZ.shape[1]
-        check_shape("A_prev", A_prev, (A_prev.shape[0], m))
+        check_columns("A_prev", A_prev, m=m)
         check_shape("W", W, (dZ.shape[0], A_prev.shape[0]))
         dW, db = propagation.layer_gradients(dZ / m, A_prev, W, None, backend.xp)
         return propagation.previous_dA(W, dZ), dW, db

@@ -155,9 +155,8 @@ def random_mini_batches(
     size = positive_int("mini_batch_size", mini_batch_size)
     with on_one_device(X=X, Y=Y) as (backend, X, Y):
         check_columns("X", X)
-        check_columns("Y", Y)
         m = X.shape[1]
-        check_shape("Y", Y, (Y.shape[0], m))
+        check_columns("Y", Y, m=m)
         permutation = backend.asarray(legacy_rng(rng).permutation(m), backend.index_dtype)
         shuffled = [backend.xp.take(a, permutation, axis=1) for a in (X, Y)]
         cuts = [slice(start, min(start + size, m)) for start in range(0, m, size)]
@@ -225,9 +224,7 @@ def update_parameters_with_momentum(
     return parameters, v
 
 
-def initialize_adam(
-    parameters: Mapping[str, Any],
-) -> tuple[dict[str, Array], dict[str, Array]]:
+def initialize_adam(parameters: Mapping[str, Any]) -> tuple[dict[str, Array], dict[str, Array]]:
     """v = 0 and s = 0 for every parameter.
 
     Parameters
@@ -344,10 +341,9 @@ def gradient_check(
     epsilon = real_number("epsilon", epsilon, "a finite number above 0")
     if not 0.0 < epsilon < float("inf"):
         raise ArgumentError(f"epsilon: expected a finite number above 0, found {epsilon!r}.")
-    names = list(parameters) if isinstance(parameters, Mapping) else []
-    parts, slopes = [parameters], [gradients]
+    names, parts, slopes = [], [parameters], [gradients]
     if isinstance(parameters, Mapping):
-        parts = [parameters[name] for name in names]
+        names, parts = list(parameters), list(parameters.values())
         slopes = list(entries("gradients", gradients, [f"d{name}" for name in names]).values())
     hosts = [np.asarray(to_host(part), dtype=np.float64) for part in parts]
     g = [np.asarray(to_host(slope), dtype=np.float64) for slope in slopes]

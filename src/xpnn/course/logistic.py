@@ -14,21 +14,10 @@ from ..training.objective import cost_and_gradients
 from ..validation.arrays import check_columns, check_finite, check_shape
 from ..validation.columns import check_training_set
 from ..validation.targets import check_binary
-from ._arrays import (
-    accuracy,
-    initial_parameters,
-    on_one_backend,
-)
+from ._arrays import accuracy, initial_parameters, on_one_backend
 from ._training import descend
 
-__all__ = [
-    "initialize_with_zeros",
-    "propagate",
-    "loop_propagate",
-    "optimize",
-    "predict",
-    "model",
-]
+__all__ = ["initialize_with_zeros", "propagate", "loop_propagate", "optimize", "predict", "model"]
 
 
 def initialize_with_zeros(dim: int) -> tuple[Array, float]:

@@ -10,9 +10,9 @@ from ..exceptions import DivergenceError
 from ..network import Network
 from ..plot._canvas import Figure, new_axes
 from ..table import Table
-from ..training.fit import fit
 from ..validation.numbers import positive_int
 from .demonstration import Demonstration
+from .descent import descend
 
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)))
 
@@ -81,15 +81,13 @@ def _train(rate: float, iterations: int) -> Training:
     train, test = moons(rng=1), moons(rng=2)
     costs: list[float] = []
     try:
-        params, _ = fit(
+        params, _ = descend(
             net,
             net.init(rng=0),
             *train,
             optimizer=optimizers.gradient_descent(rate),
             epochs=iterations,
-            batch_size=None,
             callbacks=[lambda report: costs.append(report.cost)],
-            progress=False,
         )
     except DivergenceError:
         return Training(rate, costs, None)

@@ -11,12 +11,12 @@ from ..data import flower
 from ..network import Network
 from ..plot._canvas import COLOURS, Figure, pyplot
 from ..table import Table
-from ..training.fit import fit
 from ..training.history import Report
 from ..validation.numbers import positive_int
 from .demonstration import Demonstration
+from .descent import descend
 
-LEARNING_RATE = 1.2
+OPTIMIZER = optimizers.gradient_descent(1.2)
 RECORDS = 100
 SATURATED = 0.99
 COSTS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # ticks
@@ -130,16 +130,8 @@ def _train(net: Network, params: Params, iterations: int) -> Training:
             steps.append(report.epoch)
             W1.append(backend.to_numpy(report.params[0].W))
 
-    trained, history = fit(
-        net,
-        params,
-        X,
-        Y,
-        optimizer=optimizers.gradient_descent(LEARNING_RATE),
-        epochs=iterations,
-        batch_size=None,
-        callbacks=[record],
-        progress=False,
+    trained, history = descend(
+        net, params, X, Y, optimizer=OPTIMIZER, epochs=iterations, callbacks=[record]
     )
     return Training(
         steps,

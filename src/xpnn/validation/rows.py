@@ -8,11 +8,7 @@ lines below, because without its array-API dispatch scikit-learn turns them into
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_consistent_length,
-    validate_data,
-)
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length, validate_data
 
 from .._backends import selection
 from .._backends.base import Backend
