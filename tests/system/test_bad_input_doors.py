@@ -270,10 +270,9 @@ def test_one_class_only(place, door):
 
 
 @pytest.mark.slow("jax")
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("door", [door for door in DOORS if door != "LogisticRegression"])
 def test_a_single_example(place, door):
-    if door == "LogisticRegression":  # it has one class only
-        return
+    """Of one class, which LogisticRegression refuses above."""
     assert all(np.isfinite(on_host(a)).all() for a in DOORS[door](ONE, ONE_Y, None))
 
 
@@ -382,7 +381,7 @@ BAD_X = {
     "durations": (X.astype("m8[s]"), NO_NUMBERS, r"X: expected real numbers, found dtype timedel"),
     "complex": (X * 1j, NO_NUMBERS, "Complex data not supported"),
     "fields": (np.zeros(X.shape, [("a", "f4")]), NO_NUMBERS, "X: expected real numbers, found"),
-    "ragged": ([[1.0], [1.0, 2.0]], r"expected a rectangular array of numbers", "inhomogeneous"),
+    "ragged": ([[1.0], [1.0, 2.0]], "expected a rectangular array", "inhomogeneous shape"),
     "masked": (np.ma.masked_array(X, X > 5), r"without a mask.*filled", r"without a mask.*filled"),
     "a list of masked": ([np.ma.masked_array(x, x > 5) for x in X], "without a mask", "a mask"),
     "nothing": (None, NO_NUMBERS, "Expected 2D array, got scalar"),
@@ -393,7 +392,7 @@ BAD_X = {
 def test_bad_X(place, door, kind):
     bad, ours, sklearns = BAD_X[kind]
     if kind == "ragged" and door in FACE:
-        return  # its rows are made by the test, from columns of equal length
+        bad = _Rows(bad)  # columns of unequal length have no rows
     refused(door, sklearns if door in FACE else ours, bad, Y, None)
 
 
