@@ -84,8 +84,7 @@ def tests_parallel(session: nox.Session) -> None:
     """Run the tests of training, saving and graphs, each in 8 threads at once."""
     install(session, ".", groups=("parallel",))
     tests = [f"tests/{name}" for name in IN_THREADS]
-    one_of_strict = "not (device1 or device2 or no_float64 or no_x64)"  # they are slow
-    session.run("pytest", "--parallel-threads=8", "-k", one_of_strict, *tests, *session.posargs)
+    session.run("pytest", "--parallel-threads=8", *tests, *session.posargs)
 
 
 @nox.session(name="tests-cupy", default=False)
@@ -102,6 +101,7 @@ def tests_cupy_no_gpu(session: nox.Session) -> None:
     tests = (
         "tests/backends/test_backends.py",
         "tests/backends/test_cupy_fused.py",
+        "tests/system/test_cupy_tracing.py",
         "tests/estimators/test_checks.py",
     )
     session.run("pytest", *tests, *session.posargs)

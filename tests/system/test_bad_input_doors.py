@@ -20,7 +20,7 @@ import scipy.sparse
 from sklearn.exceptions import ConvergenceWarning
 
 import xpnn
-from tests.helpers import OTHER_STRICT, chosen, to_numpy, unusable
+from tests.helpers import chosen, only_whole, to_numpy, unusable
 from xpnn.cli import main
 from xpnn.course import deep, logistic, shallow
 from xpnn.validation import memory
@@ -61,7 +61,7 @@ def pytest_generate_tests(metafunc):
     """Make tests of one device of each backend that is usable and asked for."""
     if "place" not in metafunc.fixturenames:
         return
-    specs = [spec for spec in chosen(metafunc.config) if spec not in OTHER_STRICT]
+    specs = [spec for spec in chosen(metafunc.config) if not only_whole([spec])]
     test = metafunc.function
     if hasattr(test, "on_numpy"):
         pairs = {spec: test.on_numpy if spec == "numpy" else test.elsewhere for spec in specs}
@@ -345,7 +345,7 @@ print("ok")
 """
 
 
-@pytest.mark.slow("jax")
+@pytest.mark.slow
 def test_jax_without_64_bits():
     """Where JAX itself makes 0 of 2**32: in a process of its own, since others switch it on."""
     if unusable("jax"):
@@ -442,9 +442,6 @@ def test_sparse_columns_are_refused(place, door):
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("spec", ["torch", "jax"])
 def test_sparse_arrays_of_torch_and_jax(door, spec):
-    reason = unusable(spec)
-    if reason:
-        pytest.skip(reason)
     with xpnn.use_backend(spec) as backend:
         if spec == "torch":
             made = [backend.asarray(X).to_sparse(), backend.asarray(X).to_sparse_csr()]
@@ -620,12 +617,10 @@ DEVICES = ("array_api_strict:device1", "array_api_strict:device2")
 OTHERS = [("numpy", "torch"), ("torch", "jax"), ("jax", "torch"), DEVICES]
 
 
-@pytest.mark.parametrize(("here", "there"), OTHERS)
+@pytest.mark.parametrize("specs", OTHERS, ids=" and ".join)
 @pytest.mark.parametrize("which", ["X", "Y", "sample_weight", "validation"])
-def test_fit_refuses_arrays_of_another_library(here, there, which):
-    for spec in (here, there):
-        if unusable(spec):
-            pytest.skip(unusable(spec))
+def test_fit_refuses_arrays_of_another_library(specs, which):
+    here, there = specs
     with xpnn.use_backend(there) as other:
         foreign = {"X": other.asarray(X), "Y": other.asarray(Y), "s": other.asarray(WEIGHTS)}
     with xpnn.use_backend(here):
@@ -842,8 +837,6 @@ def test_the_shell_takes_labels_of_any_kind(labels, tmp_path, capsys):
 )
 @pytest.mark.parametrize("backend", ["numpy", "jax"])
 def test_the_shell_refuses_options(backend, option, words, tmp_path, capsys):
-    if unusable(backend):
-        pytest.skip(unusable(backend))
     status, _, said = train(tmp_path, capsys, X.T, Y[0], option, "--backend", backend)
     assert status == 2
     assert re.fullmatch(rf"xpnn: error: {words}[^\n]*\n", said)
