@@ -29,6 +29,8 @@ IN_THREADS = (  # what `tests-parallel` runs: what trains, saves and differentia
     "files/test_files.py",
     "graph",
     "system/test_free_threading.py",
+    "system/test_own_functions.py",
+    "system/test_properties.py",
     "training/test_fit.py",
 )
 
@@ -102,7 +104,7 @@ def tests_cupy_no_gpu(session: nox.Session) -> None:
         "tests/backends/test_backends.py",
         "tests/backends/test_cupy_fused.py",
         "tests/system/test_cupy_tracing.py",
-        "tests/estimators/test_checks.py",
+        "tests/system/test_sklearn_checks.py",
     )
     session.run("pytest", *tests, *session.posargs)
 
@@ -111,7 +113,7 @@ def tests_cupy_no_gpu(session: nox.Session) -> None:
 def tests_mpi(session: nox.Session) -> None:
     """Run the tests of training on several processes; MPI must be there."""
     install(session, ".[mpi,jax,torch,data]", groups=("test",))
-    tests = ("tests/distributed",)
+    tests = ("tests/distributed", "tests/system/test_cli_ranks.py")
     required = ("--require-mpi", "--require-backend=jax", "--require-backend=torch")
     session.run("pytest", "--whole", *required, *tests, *session.posargs)
 
