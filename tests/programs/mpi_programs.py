@@ -1,4 +1,4 @@
-"""Programs of several processes for the tests in tests/distributed.
+"""Programs of several processes for the tests with mpiexec.
 
 ``mpiexec -n N python tests/programs/mpi_programs.py NAME FOLDER ARGUMENTS`` runs the function NAME
 on every rank; what it returns lies in FOLDER/RANK afterwards, pickled. A rank gets its share of the
