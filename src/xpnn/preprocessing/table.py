@@ -347,8 +347,7 @@ def _check_column(column: Any, *, impute: bool) -> None:
     if categories is None:
         filled = type(fill) is float and isfinite(fill)
     else:
-        container.expect(name, isinstance(categories, list) and len(categories) > 0)
-        container.expect(name, all(isinstance(category, str) for category in categories))
-        container.expect(name, len(set(categories)) == len(categories))
+        texts = isinstance(categories, list) and all(isinstance(c, str) for c in categories)
+        container.expect(name, texts and 0 < len(categories) == len(set(categories)))
         filled = fill in categories
     container.expect(name, filled if impute else fill is None)
