@@ -277,19 +277,11 @@ def _numbers(column: Column, values: Any) -> Any:
         raise ArgumentError(
             f"column {column.name!r}: expected finite numbers, found {value} ({where})."
         )
-    if column.fill is None:
-        _check_missing(column.name, numbers)
-    else:
-        numbers = numbers.fillna(column.fill)
-    return numbers.to_numpy()
+    return _filled(column, numbers).to_numpy()
 
 
 def _texts(column: Column, values: Any) -> Any:
-    if column.fill is None:
-        _check_missing(column.name, values)
-    texts = values.astype(object).map(str, na_action="ignore")
-    if column.fill is not None:
-        texts = texts.fillna(column.fill)
+    texts = _filled(column, values.astype(object).map(str, na_action="ignore"))
     unknown = ~texts.isin(column.categories)
     if unknown.any():
         where, value = _first(texts, unknown)
@@ -298,6 +290,14 @@ def _texts(column: Column, values: Any) -> Any:
             f"model was trained on, found {value!r} ({where})."
         )
     return texts.to_numpy(dtype=object)
+
+
+def _filled(column: Column, values: Any) -> Any:
+    """Impute the missing values, or raise if there are any and none may be missing."""
+    if column.fill is None:
+        _check_missing(column.name, values)
+        return values
+    return values.fillna(column.fill)
 
 
 def _floats(values: Any) -> Any:
