@@ -21,7 +21,7 @@ from tests.programs import mpi_programs as programs
 from xpnn.cli import ranks as cli
 from xpnn.cli.dataset import own_rows
 from xpnn.cli.parquet import read_row_groups
-from xpnn.cli.tables import read_lines, read_shared_table
+from xpnn.cli.tables import read_lines, read_table
 
 MANY = 3
 
@@ -51,7 +51,7 @@ def test_rows_are_counted_over_all_ranks(tmp_path):
     pytest.importorskip("pandas")
     path = tmp_path / "x.csv"
     path.write_text("a,b\n" + "1,x\n" * 9, encoding="utf-8")
-    frames = on_ranks(3, lambda comm: read_shared_table(path, ".csv", comm))
+    frames = on_ranks(3, lambda comm: read_table(path, ".csv", comm))
     assert [row for frame in frames for row in frame.index] == list(range(9))
 
 

@@ -25,9 +25,14 @@ COLUMN_BYTES = 4096
 """pandas' memory for a column, about twice: its name and its array."""
 
 
-def read_shared_table(path: Path, kind: str, comm: Communicator) -> Any:
-    """Return this rank's rows of a table; a column is text on all ranks or on none."""
-    frame = read_table(path, kind, (), comm)
+def read_table(
+    path: Path, kind: str, comm: Communicator = ALONE, text_columns: Iterable[str] = ()
+) -> Any:
+    """Return this rank's rows of a table as a pandas frame; ``text_columns`` are read as text.
+
+    A column is text on all ranks or on none.
+    """
+    frame = _read(path, kind, comm, text_columns)
     if comm.size == 1:
         return frame
     infer = optional("pandas", "reading tables", "data").api.types.infer_dtype
@@ -35,7 +40,7 @@ def read_shared_table(path: Path, kind: str, comm: Communicator) -> Any:
     by_rank = comm.gather(text_columns)
     on_any = set.union(*by_rank)
     if kind != ".parquet" and any(columns != on_any for columns in by_rank):
-        frame = read_table(path, kind, on_any, comm)
+        frame = _read(path, kind, comm, on_any)
     frame.index += comm.locate(len(frame))[0].start  # errors count rows in the whole table
     return frame
 
@@ -64,10 +69,8 @@ def with_categories(frame: Any, excluded: set[str | None], comm: Communicator) -
     return frame
 
 
-def read_table(
-    path: Path, kind: str, text_columns: Iterable[str] = (), comm: Communicator = ALONE
-) -> Any:
-    """Return a table as a pandas frame; read the columns ``text_columns`` as text."""
+def _read(path: Path, kind: str, comm: Communicator, text_columns: Iterable[str]) -> Any:
+    """Return this rank's rows as pandas finds them, but for ``text_columns``."""
     with translate_errors(path, "a table that can be read"):
         if kind == ".parquet":
             frame = read_row_groups(comm, path)
