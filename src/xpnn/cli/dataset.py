@@ -11,9 +11,8 @@ from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError
 from ..preprocessing import ImageEncoder, TableEncoder
 from .examples import Examples
-from .ranks import gather_column, own_rows
 from .reading import read, with_target
-from .tables import with_categories
+from .tables import gather_column, with_categories
 from .targets import CLASSIFICATION, classes_or_numbers, task_of
 
 
@@ -112,6 +111,12 @@ def _split(y: Array, task: str, test_size: float, seed: int) -> tuple[Array, Arr
             "lower it, or add rows."
         )
     return np.sort(train), np.sort(test)  # so that ranks, with rows in order, make the same batches
+
+
+def own_rows(comm: Communicator, rows: Any, m: int) -> Any:
+    """Return which of this rank's m examples are among these rows of all ranks' examples."""
+    own, _ = comm.locate(m)
+    return rows[(own.start <= rows) & (rows < own.stop)] - own.start
 
 
 def _encoder(

@@ -50,7 +50,8 @@ def settings(arguments: argparse.Namespace) -> tuple[Source, Training, Outputs]:
     name = Path(os.path.realpath(arguments.data)).name.removesuffix(".gz") or "model"
     model = arguments.output or Path(f"{Path(name).stem}.safetensors")
     outputs = Outputs(model, arguments.checkpoint, arguments.plot, arguments.json)
-    return _source(arguments), training, outputs
+    source = Source(*(getattr(arguments, name) for name in Source._fields))
+    return source, training, outputs
 
 
 # ---- the options ------------------------------------------------------------
@@ -152,10 +153,6 @@ def _names(text: str) -> list[str]:
 
 
 # ---- what they ask for ------------------------------------------------------
-
-
-def _source(arguments: argparse.Namespace) -> Source:
-    return Source(*(getattr(arguments, name) for name in Source._fields))
 
 
 def _training(arguments: argparse.Namespace) -> Training:

@@ -21,7 +21,7 @@ from ..data.npy import read_npy, read_npz
 from ..distributed.processes import ALONE, Communicator
 from ..exceptions import ArgumentError, MissingLibraryError, unknown_name
 from .examples import Examples, Pictures
-from .tables import TABLES, read_shared_table, read_table
+from .tables import TABLES, read_table
 
 PAIRS, IMAGES = (".npy", "idx"), ("folder", "image")
 """Kinds of DATA: a file of examples that may have one of labels; and what `Pictures` reads."""
@@ -77,7 +77,7 @@ def read(
             f"--image-size: expected none, as {where} is no folder of images, found {size}."
         )
     if kind in TABLES:
-        return _of_frame(path.name, read_shared_table(path, kind, comm), target)
+        return _of_frame(path.name, read_table(path, kind, comm), target)
     if kind in PAIRS:
         found = _pair(path, kind, labels)
     elif kind == "sklearn":
@@ -113,7 +113,7 @@ def read_for(
     path = Path(where)
     kind = _kind(where, path)
     if kind in TABLES:
-        frame = read_table(path, kind, texts)
+        frame = read_table(path, kind, text_columns=texts)
         return _of_frame(path.name, frame, target if target in frame else None)
     if kind not in IMAGES:
         return read(where, labels)

@@ -9,8 +9,8 @@ from ..distributed.processes import ALONE, Communicator, active_comm
 from ..distributed.startup import communicator
 from ..exceptions import XpnnError
 from . import describe, one_line
-from .dataset import Dataset, Source, prepare
-from .fitting import Fitted, Training, fit, network
+from .dataset import Dataset, prepare
+from .fitting import Fitted, fit, network
 from .options import add_arguments, settings
 from .outputs import Outputs, save_or_rescue
 from .progress import Progress
@@ -23,11 +23,12 @@ __all__ = ["add_arguments", "run"]
 def run(arguments: argparse.Namespace) -> int:
     """Train, and print what was done; return the exit status."""
     comm = active_comm(communicator()) if arguments.distributed else ALONE
-    return run_on_ranks(comm, lambda: _train(*settings(arguments), comm))
+    return run_on_ranks(comm, lambda: _train(arguments, comm))
 
 
-def _train(source: Source, training: Training, outputs: Outputs, comm: Communicator) -> int:
-    """Read the data, fit a model, and report; return the exit status."""
+def _train(arguments: argparse.Namespace, comm: Communicator) -> int:
+    """Read the settings and the data, fit a model, and report; return the exit status."""
+    source, training, outputs = settings(arguments)
     if comm.is_root:
         outputs.check(source.data, source.labels)
     backend = select_backend(comm, training.backend)

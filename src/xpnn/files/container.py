@@ -12,7 +12,6 @@ number can change its digest. The same input gives the same bytes. Other program
 with safetensors alone.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
@@ -214,19 +213,14 @@ def _header_of(record: str, names: list[str], tensors: Mapping[str, Array]) -> b
             "data_offsets": [start, stop],
         }
     header[METADATA][DIGEST] = _digest_of(header)
-    text = _canonical(header)
+    text = to_json(header).encode()
     return text + b" " * (-len(text) % 8)
-
-
-def _canonical(header: Mapping[str, Any]) -> bytes:
-    """Return a header as JSON: the same values give the same bytes."""
-    return json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _digest_of(header: Mapping[str, Any]) -> str:
     """SHA-256 of a header without its digest, in hexadecimal."""
     metadata = {name: text for name, text in header[METADATA].items() if name != DIGEST}
-    return sha256(_canonical({**header, METADATA: metadata})).hexdigest()
+    return sha256(to_json({**header, METADATA: metadata}).encode()).hexdigest()
 
 
 def _blocks(a: Array) -> Any:

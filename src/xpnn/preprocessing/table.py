@@ -277,19 +277,11 @@ def _numbers(column: Column, values: Any) -> Any:
         raise ArgumentError(
             f"column {column.name!r}: expected finite numbers, found {value} ({where})."
         )
-    if column.fill is None:
-        _check_missing(column.name, numbers)
-    else:
-        numbers = numbers.fillna(column.fill)
-    return numbers.to_numpy()
+    return _filled(column, numbers).to_numpy()
 
 
 def _texts(column: Column, values: Any) -> Any:
-    if column.fill is None:
-        _check_missing(column.name, values)
-    texts = values.astype(object).map(str, na_action="ignore")
-    if column.fill is not None:
-        texts = texts.fillna(column.fill)
+    texts = _filled(column, values.astype(object).map(str, na_action="ignore"))
     unknown = ~texts.isin(column.categories)
     if unknown.any():
         where, value = _first(texts, unknown)
@@ -298,6 +290,14 @@ def _texts(column: Column, values: Any) -> Any:
             f"model was trained on, found {value!r} ({where})."
         )
     return texts.to_numpy(dtype=object)
+
+
+def _filled(column: Column, values: Any) -> Any:
+    """Impute the missing values, or raise if there are any and none may be missing."""
+    if column.fill is None:
+        _check_missing(column.name, values)
+        return values
+    return values.fillna(column.fill)
 
 
 def _floats(values: Any) -> Any:
@@ -347,8 +347,7 @@ def _check_column(column: Any, *, impute: bool) -> None:
     if categories is None:
         filled = type(fill) is float and isfinite(fill)
     else:
-        container.expect(name, isinstance(categories, list) and len(categories) > 0)
-        container.expect(name, all(isinstance(category, str) for category in categories))
-        container.expect(name, len(set(categories)) == len(categories))
+        texts = isinstance(categories, list) and all(isinstance(c, str) for c in categories)
+        container.expect(name, texts and 0 < len(categories) == len(set(categories)))
         filled = fill in categories
     container.expect(name, filled if impute else fill is None)
