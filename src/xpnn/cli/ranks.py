@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from .. import _signals
-from .._backends import Backend, get_backend, set_backend
+from .._backends.base import Backend
+from .._backends.selection import get_backend, set_backend
 from .._optional import optional
 from ..data.files import check_fits
 from ..distributed.processes import Communicator

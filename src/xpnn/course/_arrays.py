@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from .._backends import get_backend
 from .._backends.base import Backend
 from .._backends.numpy import NumpyBackend
 from .._backends.registry import find_backend
-from .._backends.selection import backend_mismatch
+from .._backends.selection import backend_mismatch, get_backend
 from .._typing import Array, Rng
 from ..core.losses import LOSSES
 from ..core.parameters import Params, initial_weights

@@ -286,11 +286,9 @@ def update_parameters_with_adam(
     adam = optimizers.adam(learning_rate, beta1, beta2, epsilon)
     t = positive_int("t", t)
     parameters, (v, s) = step(adam, parameters, grads, (v, s), t)
-    with on_one_backend(**v, **{f"s_{name}": a for name, a in s.items()}) as (_, *arrays):
-        corrections = [1.0 - float(beta1) ** t] * len(v) + [1.0 - float(beta2) ** t] * len(s)
-        corrected = [a / c for a, c in zip(arrays, corrections, strict=True)]
-    v_corrected = dict(zip(v, corrected[: len(v)], strict=True))
-    s_corrected = dict(zip(s, corrected[len(v) :], strict=True))
+    with on_one_backend(**v):
+        v_corrected = {name: a / (1.0 - float(beta1) ** t) for name, a in v.items()}
+        s_corrected = {name: a / (1.0 - float(beta2) ** t) for name, a in s.items()}
     return parameters, v, s, v_corrected, s_corrected
 
 

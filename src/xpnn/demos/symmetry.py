@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import optimizers
-from .._backends import get_backend
+from .._backends.selection import get_backend
 from ..core.parameters import Layer, Params
 from ..data import flower
 from ..network import Network

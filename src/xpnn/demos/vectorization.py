@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._backends import Backend
+from .._backends.base import Backend
 from .._backends.selection import widest
 from .._backends.status import usable_specs
 from ..course import basics, logistic
