@@ -9,7 +9,7 @@ from .._backends.host import to_host
 from .._typing import Array, Rng
 from ..core import optimizers, propagation
 from ..core.activations import ACTIVATIONS
-from ..core.parameters import Layer, pairs
+from ..core.parameters import Layer, by_name, pairs
 from ..core.propagation import Cache, Objective
 from ..data.rng import legacy_rng
 from ..exceptions import ArgumentError
@@ -26,7 +26,6 @@ from ._arrays import (
     on_one_backend,
     on_one_device,
     owners,
-    to_dict,
     with_dtype,
 )
 from ._training import step
@@ -121,7 +120,7 @@ def backward_propagation_with_regularization(
         decay = at_least_0("lambd", lambd) / m
         objective = Objective(activations, CROSS_ENTROPY, 1.0 / m, decay)
         grads = propagation.backward(layers, tuple(caches), Y, objective, backend.xp)
-        return to_dict(grads, prefix="d")
+        return by_name(grads, "d{}{}")
 
 
 # ---- mini-batches -----------------------------------------------------------

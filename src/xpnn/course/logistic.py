@@ -253,8 +253,7 @@ def model(
         "costs": costs,
         "Y_prediction_test": predicted_test,
         "Y_prediction_train": predicted_train,
-        "w": w,
-        "b": b,
+        **params,
         "learning_rate": learning_rate,
         "num_iterations": num_iterations,
     }

@@ -168,10 +168,6 @@ def _draw(runs: dict[str, Training]) -> Figure:
     axes[1, 0].set_ylabel("cost J, logarithmic")
     axes[1, 0].set_yticks(COSTS, [f"{J:g}" for J in COSTS])
     axes[1, 0].minorticks_off()
-    figure.legend(
-        *axes[0, 0].get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=4,
-        frameon=False,
-    )
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False)
     return figure
