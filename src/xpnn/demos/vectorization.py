@@ -87,11 +87,7 @@ def vectorization(n: int = 1_000_000) -> Demonstration:
     )
     header = ("what", "loop [ms]", *(f"{timing.label} [ms]" for timing in timings))
     rows = [
-        (
-            name,
-            _digits(loops[i]),
-            *(f"{_digits(t.ms[i])} ({_times(t.ratios[i])})" for t in timings),
-        )
+        (name, _digits(loops[i]), *(f"{_digits(t.ms[i])} ({_times(t.ratios[i])})" for t in timings))
         for i, name in enumerate(names)
     ]
     bars = {"loop": list(loops)} | {timing.label: timing.ms for timing in timings}
