@@ -8,17 +8,10 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from . import data, distributed, exceptions, graph, optimizers, plot, schedules
-from ._backends import (
-    Audit as Audit,
-    Backend,
-    BackendStatus as BackendStatus,
-    audit,
-    backend_of,
-    backends,
-    get_backend,
-    set_backend,
-    use_backend,
-)
+from ._backends.audit import Audit as Audit, audit
+from ._backends.base import Backend
+from ._backends.selection import backend_of, get_backend, set_backend, use_backend
+from ._backends.status import BackendStatus as BackendStatus, backends
 from ._typing import Array, Namespace
 from .core.activations import Activation
 from .core.losses import Loss

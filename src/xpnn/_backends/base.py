@@ -286,11 +286,9 @@ class Backend(Registrable):
             dtype = self.dtype
         return self.xp.asarray(x, dtype=dtype, device=self.device, copy=copy)
 
-    def dtypes(self, kind: Any = None) -> dict[str, Any]:
+    def dtypes(self, kind: Any = None) -> Any:
         """Return the dtype objects of this device by name, of all kinds or of one."""
-        info = self.xp.__array_namespace_info__()
-        found: dict[str, Any] = info.dtypes(device=self.device, kind=kind)
-        return found
+        return self.xp.__array_namespace_info__().dtypes(device=self.device, kind=kind)
 
     def resolve_dtype(self, name: str) -> Any:
         """Return the dtype object of this device with a name such as ``float32``."""

@@ -7,9 +7,8 @@ from math import isfinite
 from time import perf_counter
 from typing import Any, TypeAlias
 
-from .._backends import backends
 from .._backends.selection import resolve
-from .._backends.status import usable_specs
+from .._backends.status import backends, usable_specs
 from ..bench import conditions
 from ..check import Finding, checked
 from ..table import Table

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import demos
-from .._backends import set_backend
+from .._backends.selection import set_backend
 from ..demos import Demonstration
 from ..exceptions import ArgumentError, unknown_name
 from .outputs import check_picture

@@ -9,7 +9,8 @@ from io import StringIO
 from time import sleep
 
 from .. import _signals
-from .._backends import Backend, get_backend, set_backend
+from .._backends.base import Backend
+from .._backends.selection import get_backend, set_backend
 from ..distributed.processes import Communicator
 from . import one_line
 

@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from .._backends import get_backend
 from .._backends.base import Backend
 from .._backends.numpy import NumpyBackend
 from .._backends.registry import find_backend
-from .._backends.selection import backend_mismatch
+from .._backends.selection import backend_mismatch, get_backend
 from .._typing import Array, Rng
 from ..core.losses import LOSSES
-from ..core.parameters import Params, initial_weights
+from ..core.parameters import by_name, initial_weights
 from ..data.rng import legacy_rng
 from ..exceptions import ArgumentError, ArgumentTypeError, unknown_name
 from ..validation.arrays import check_shape, is_sparse, to_backend
@@ -96,15 +95,6 @@ def with_dtype(backend: Backend, name: str) -> Backend:
 # ---- parameters -------------------------------------------------------------
 
 
-def to_dict(layers: Params, prefix: str = "") -> dict[str, Array]:
-    """Return layers as ``{"W1": …, "b1": …, …}``, gradients (``prefix="d"``) as ``{"dW1": …}``."""
-    return {
-        f"{prefix}{symbol}{l}": array
-        for l, layer in enumerate(layers, 1)
-        for symbol, array in zip("Wb", layer, strict=True)
-    }
-
-
 def by_layer(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters W1, b1, W2, b2, … in this order; raise if one is missing."""
     _check_dict("parameters", parameters, "W1, b1, W2, b2, …")
@@ -164,7 +154,7 @@ def initial_parameters(
     else:
         factor = real_number("scale", scale, "a number, or one of small, sqrt, he, zeros")
         weights = [factor * rng.standard_normal((n, n_prev)) for n_prev, n in pairwise(sizes)]
-    return to_dict(layers_of(weights, backend))
+    return by_name(layers_of(weights, backend))
 
 
 def accuracy(predicted: Any, Y: Any) -> float:

@@ -9,7 +9,7 @@ from .._backends.host import to_host
 from .._typing import Array, Rng
 from ..core import optimizers, propagation
 from ..core.activations import ACTIVATIONS
-from ..core.parameters import Layer, pairs
+from ..core.parameters import Layer, by_name, pairs
 from ..core.propagation import Cache, Objective
 from ..data.rng import legacy_rng
 from ..exceptions import ArgumentError
@@ -26,7 +26,6 @@ from ._arrays import (
     on_one_backend,
     on_one_device,
     owners,
-    to_dict,
     with_dtype,
 )
 from ._training import step
@@ -121,7 +120,7 @@ def backward_propagation_with_regularization(
         decay = at_least_0("lambd", lambd) / m
         objective = Objective(activations, CROSS_ENTROPY, 1.0 / m, decay)
         grads = propagation.backward(layers, tuple(caches), Y, objective, backend.xp)
-        return to_dict(grads, prefix="d")
+        return by_name(grads, "d{}{}")
 
 
 # ---- mini-batches -----------------------------------------------------------
@@ -286,11 +285,9 @@ def update_parameters_with_adam(
     adam = optimizers.adam(learning_rate, beta1, beta2, epsilon)
     t = positive_int("t", t)
     parameters, (v, s) = step(adam, parameters, grads, (v, s), t)
-    with on_one_backend(**v, **{f"s_{name}": a for name, a in s.items()}) as (_, *arrays):
-        corrections = [1.0 - float(beta1) ** t] * len(v) + [1.0 - float(beta2) ** t] * len(s)
-        corrected = [a / c for a, c in zip(arrays, corrections, strict=True)]
-    v_corrected = dict(zip(v, corrected[: len(v)], strict=True))
-    s_corrected = dict(zip(s, corrected[len(v) :], strict=True))
+    with on_one_backend(**v):
+        v_corrected = {name: a / (1.0 - float(beta1) ** t) for name, a in v.items()}
+        s_corrected = {name: a / (1.0 - float(beta2) ** t) for name, a in s.items()}
     return parameters, v, s, v_corrected, s_corrected
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from .._typing import Array, Rng
 from ..core import propagation
 from ..core.activations import ACTIVATIONS
-from ..core.parameters import Layer, Params, pairs
+from ..core.parameters import Layer, Params, by_name, pairs
 from ..core.propagation import Cache, Objective
 from ..exceptions import ArgumentError
 from ..network import Network
@@ -17,7 +17,7 @@ from ..validation.arrays import check_columns, check_shape
 from ..validation.columns import check_layers, check_training_set
 from ..validation.targets import check_binary
 from . import deep
-from ._arrays import CROSS_ENTROPY, by_layer, entries, initial_parameters, on_one_backend, to_dict
+from ._arrays import CROSS_ENTROPY, by_layer, entries, initial_parameters, on_one_backend
 from ._training import descend
 from .deep import initialize_parameters
 
@@ -148,7 +148,7 @@ def backward_propagation(
         caches = (Cache(X, None, A1), Cache(A1, None, A2))
         objective = Objective(ACTIVATIONS_OF_LAYERS, CROSS_ENTROPY, 1.0 / m)
         grads = propagation.backward(layers, caches, Y, objective, backend.xp)
-        return to_dict(grads, prefix="d")
+        return by_name(grads, "d{}{}")
 
 
 def update_parameters(
@@ -218,12 +218,10 @@ def nn_model(
     with on_one_backend(**parameters, X=X, Y=Y) as (backend, *arrays, X, Y):
         check_training_set(X, Y, backend)
         net = Network([n_x, n_h, n_y], hidden="tanh", output="sigmoid")
-        layers = pairs(arrays)
-        return to_dict(
-            descend(
-                net, layers, (X, Y), backend, num_iterations, learning_rate, 1000, print_cost
-            ).params
+        descent = descend(
+            net, pairs(arrays), (X, Y), backend, num_iterations, learning_rate, 1000, print_cost
         )
+        return by_name(descent.params)
 
 
 def predict(parameters: Mapping[str, Any], X: Any) -> Array:

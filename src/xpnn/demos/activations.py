@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import graph
-from .._backends import get_backend
+from .._backends.selection import get_backend
 from ..core.activations import ACTIVATIONS, Activation
 from ..plot._canvas import COLOURS, Figure, grid
 from ..table import Table

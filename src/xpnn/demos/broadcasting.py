@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from .._backends import Backend, get_backend
+from .._backends.base import Backend
+from .._backends.selection import get_backend
 from .._typing import Array
 from ..course import basics
 from ..exceptions import ArgumentError

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from .. import optimizers
-from .._backends import get_backend
+from .._backends.selection import get_backend
 from .._typing import Array
 from ..core.parameters import Layer
 from ..data import parity

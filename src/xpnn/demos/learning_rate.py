@@ -31,12 +31,6 @@ class Training(NamedTuple):
         """How often an update made the cost larger."""
         return sum(after > before for before, after in pairwise(self.costs))
 
-    @property
-    def label(self) -> str:
-        """What the curve is called."""
-        note = "" if self.accuracy else f", diverged in iteration {len(self.costs) + 1}"
-        return f"α = {self.rate:g}{note}"
-
 
 def learning_rate(
     rates: Sequence[float] = (0.01, 0.1, 1.0, 10.0, 1000.0), iterations: int = 500
@@ -119,7 +113,8 @@ def _row(run: Training, iterations: int) -> tuple[object, ...]:
 def _draw(runs: Sequence[Training]) -> Figure:
     ax = new_axes(7.0, 4.2)
     for run, line in zip(runs, cycle(LINES)):
-        plot.cost_curve(run.costs, ax, label=run.label, every=1)
+        note = "" if run.accuracy else f", diverged in iteration {len(run.costs) + 1}"
+        plot.cost_curve(run.costs, ax, label=f"α = {run.rate:g}{note}", every=1)
         ax.lines[-1].set(linestyle=line, marker="")
     ax.legend()
     ax.set_yscale("log")

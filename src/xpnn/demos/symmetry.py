@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import optimizers
-from .._backends import get_backend
+from .._backends.selection import get_backend
 from ..core.parameters import Layer, Params
 from ..data import flower
 from ..network import Network
@@ -168,10 +168,6 @@ def _draw(runs: dict[str, Training]) -> Figure:
     axes[1, 0].set_ylabel("cost J, logarithmic")
     axes[1, 0].set_yticks(COSTS, [f"{J:g}" for J in COSTS])
     axes[1, 0].minorticks_off()
-    figure.legend(
-        *axes[0, 0].get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=4,
-        frameon=False,
-    )
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False)
     return figure

@@ -125,13 +125,7 @@ def decision_boundaries(
     titles = [wrapped(title, width) for title in predictions]
     height += 0.1 + 0.2 * max(len(title.splitlines()) for title in titles)
     figure, axes = grid(
-        n,
-        columns,
-        (width, height),
-        extra=(1.5, 0.5),
-        layout="compressed",
-        sharex=True,
-        sharey=True,
+        n, columns, (width, height), extra=(1.5, 0.5), layout="compressed", sharex=True, sharey=True
     )
     for i, ax in enumerate(axes):
         _draw(ax, points, y, regions[i], extent)

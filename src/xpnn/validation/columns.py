@@ -16,7 +16,7 @@ from .._backends.selection import common_backend
 from .._typing import Array
 from ..core.activations import ACTIVATIONS
 from ..core.losses import LOSSES
-from ..core.parameters import Layer, Params
+from ..core.parameters import Layer, Params, by_name
 from ..exceptions import ArgumentError, ArgumentTypeError
 from .arrays import check_columns, check_finite, check_place, check_shape, on_host, to_backend
 from .targets import check_binary, check_targets, one_hot
@@ -44,11 +44,7 @@ def check_params(params: Any, sizes: tuple[int, ...]) -> tuple[Params, Backend]:
             f"params: expected {len(sizes) - 1} layers for sizes {list(sizes)}, "
             f"found {len(layers)}; make them with net.init()."
         )
-    arrays = {
-        f"{symbol}[{l}]": array
-        for l, layer in enumerate(layers, 1)
-        for symbol, array in zip("Wb", layer, strict=True)
-    }
+    arrays = by_name(layers, "{}[{}]")
     backend = common_backend(arrays)
     for name, array in arrays.items():
         if isinstance(array, np.ma.MaskedArray | np.matrix):  # whose * is another
