@@ -4,7 +4,6 @@
 """
 
 import os
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from time import sleep
@@ -127,8 +126,7 @@ class Communicator(ProcessGroup):
         except BaseException as error:
             here = os.getpid() == self._process
             if here and self._training and not self._completes(self._aside.Ibarrier(), TOGETHER):
-                self.log("\n" + "".join(traceback.format_exception(error)))
-                self.abort(_signals.exit_status(error))
+                self.abort_by(error, _signals.exit_status(error))
             raise
         finally:
             self._training = False
