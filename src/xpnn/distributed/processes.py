@@ -143,10 +143,12 @@ class Communicator(ProcessGroup):
         self._interrupted = self._stopped = False
         try:
             with _signals.deferring(self.defer_errors):
-                yield
-                self._training = False
-                if self._stopped:
-                    sleep(GRACE)
+                try:
+                    yield
+                    self._training = False
+                finally:
+                    if self._stopped:
+                        sleep(GRACE)
         finally:
             late, failed = self._interrupted and not self._stopped, self._failed
             self._interrupted = self._stopped = False
