@@ -4,7 +4,6 @@
 """
 
 import os
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from time import sleep
@@ -127,8 +126,7 @@ class Communicator(ProcessGroup):
         except BaseException as error:
             here = os.getpid() == self._process
             if here and self._training and not self._completes(self._aside.Ibarrier(), TOGETHER):
-                self.log("\n" + "".join(traceback.format_exception(error)))
-                self.abort(_signals.exit_status(error))
+                self.abort_by(error, _signals.exit_status(error))
             raise
         finally:
             self._training = False
@@ -145,10 +143,12 @@ class Communicator(ProcessGroup):
         self._interrupted = self._stopped = False
         try:
             with _signals.deferring(self.defer_errors):
-                yield
-                self._training = False
-                if self._stopped:
-                    sleep(GRACE)
+                try:
+                    yield
+                    self._training = False
+                finally:
+                    if self._stopped:
+                        sleep(GRACE)
         finally:
             late, failed = self._interrupted and not self._stopped, self._failed
             self._interrupted = self._stopped = False
