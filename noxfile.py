@@ -29,6 +29,8 @@ IN_THREADS = (  # what `tests-parallel` runs: what trains, saves and differentia
     "files/test_files.py",
     "graph",
     "system/test_free_threading.py",
+    "system/test_own_functions.py",
+    "system/test_properties.py",
     "training/test_fit.py",
 )
 
@@ -84,8 +86,7 @@ def tests_parallel(session: nox.Session) -> None:
     """Run the tests of training, saving and graphs, each in 8 threads at once."""
     install(session, ".", groups=("parallel",))
     tests = [f"tests/{name}" for name in IN_THREADS]
-    one_of_strict = "not (device1 or device2 or no_float64 or no_x64)"  # they are slow
-    session.run("pytest", "--parallel-threads=8", "-k", one_of_strict, *tests, *session.posargs)
+    session.run("pytest", "--parallel-threads=8", *tests, *session.posargs)
 
 
 @nox.session(name="tests-cupy", default=False)
@@ -102,7 +103,8 @@ def tests_cupy_no_gpu(session: nox.Session) -> None:
     tests = (
         "tests/backends/test_backends.py",
         "tests/backends/test_cupy_fused.py",
-        "tests/estimators/test_checks.py",
+        "tests/system/test_cupy_tracing.py",
+        "tests/system/test_sklearn_checks.py",
     )
     session.run("pytest", *tests, *session.posargs)
 
@@ -111,7 +113,7 @@ def tests_cupy_no_gpu(session: nox.Session) -> None:
 def tests_mpi(session: nox.Session) -> None:
     """Run the tests of training on several processes; MPI must be there."""
     install(session, ".[mpi,jax,torch,data]", groups=("test",))
-    tests = ("tests/distributed",)
+    tests = ("tests/distributed", "tests/system/test_cli_ranks.py")
     required = ("--require-mpi", "--require-backend=jax", "--require-backend=torch")
     session.run("pytest", "--whole", *required, *tests, *session.posargs)
 

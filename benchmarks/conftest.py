@@ -3,6 +3,7 @@
 ``--report DIR`` writes Markdown, JSON and pictures; what lies in ``results/`` was made by it.
 """
 
+import sys
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +11,9 @@ from statistics import median, quantiles
 
 import numpy as np
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # here, and in the workers, which inherit it
+
 from plots import FIGURES
 from tables import TABLES
 from targets import targets

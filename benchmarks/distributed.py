@@ -24,6 +24,7 @@ from xpnn import distributed, fit
 from xpnn._backends.threads import SETTINGS
 from xpnn.bench import OPTIMIZERS, WORKLOADS, conditions, report_name, write_report
 from xpnn.core.parameters import count
+from xpnn.distributed.processes import Alone, active_comm
 from xpnn.plot._canvas import COLOURS, MARKERS, SMALL, grid, pyplot
 from xpnn.table import Table
 from xpnn.training.batches import Plan, Shuffle
@@ -45,59 +46,46 @@ COMPILING = 2**26  # entries updated before Numba compiles the update
 # ---- in the processes that are timed ----------------------------------------
 
 
-class Alone(distributed.Communicator):
-    """One process that computes as if there were others, and sends nothing."""
+class OneOfTwo(Alone):
+    """One process that computes as if there were another, and exchanges nothing."""
 
     def __init__(self):
-        self.rank, self.size = 0, 2
-        self._interrupted = self._stopped = False
-
-    def sum(self, a):
-        return a
-
-    def broadcast(self, value=None):
-        return value
-
-    def gather(self, value):
-        return [value]
-
-    def compare(self, facts):
-        pass
+        super().__init__()
+        self.size = 2
 
 
 warm = set()  # the types of run in which Numba has compiled the update
 
 
-def train(name, batch, m, budget, ranks):
+def train(name, batch, m, budget, comm):
     """Return the seconds of a step and of its Allreduce, with the waiting, a mean over ranks."""
     case = replace(CASES[name], m=m, batch_size=batch)
-    own = slice(0, m) if ranks is None or isinstance(ranks, Alone) else ranks.share(m)
+    own = slice(0, m) if isinstance(comm, Alone) else comm.shard(m)
     X, Y = (a[own].T for a in case.rows())
     net, spent = case.net, []
 
     def run(batch, epochs):
-        common = {"optimizer": OPTIMIZERS["Adam"], "progress": False, "communicator": ranks}
+        common = {"optimizer": OPTIMIZERS["Adam"], "progress": False, "communicator": comm}
         params = net.init(rng=0)
         return fit(net, params, X, Y, batch_size=batch, epochs=epochs, **common)[1].seconds
 
     steps = m // batch
-    if type(ranks) not in warm:
-        warm.add(type(ranks))
+    if type(comm) not in warm:
+        warm.add(type(comm))
         small = min(batch, 16)
         run(small, 1 + COMPILING // (count(net.sizes) * (m // small)))
     epochs = min(200, max(3, math.ceil(budget / min(run(batch, 2)))))
-    if ranks:
-        epochs = ranks.broadcast(epochs)
-        ranks.sum = timed(ranks.sum, spent)
+    epochs = comm.broadcast(epochs)
+    comm.sum = timed(comm.sum, spent)
     seconds = run(batch, epochs)
-    if not ranks:
+    del comm.sum  # the method again
+    if comm.size == 1:
         return {"step": median(seconds) / steps}
-    del ranks.sum  # the method again
     sums = np.asarray(spent).reshape(epochs, steps).sum(axis=1)
     return {
         "step": median(seconds) / steps,
-        "sum": float(np.mean(ranks.gather(np.median(sums)))) / steps,
-        "share": float(np.mean(ranks.gather(np.median(sums / seconds)))),
+        "sum": float(np.mean(comm.gather(np.median(sums)))) / steps,
+        "share": float(np.mean(comm.gather(np.median(sums / seconds)))),
     }
 
 
@@ -113,13 +101,13 @@ def timed(function, spent):
     return call
 
 
-def curve(name, ranks):
+def curve(name, comm):
     """Return the seconds of a step of one process against its examples, and of adding a byte."""
     most, times = CASES[name].m, {"plain": [], "part": []}
     sizes = [b for b in CURVE if 2 * b <= most]
     for b in sizes:
-        for key, alone in (("plain", None), ("part", Alone())):
-            times[key].append(train(name, b, b * min(EPOCH, most // b), 0.2, alone)["step"])
+        for key, one in (("plain", comm), ("part", OneOfTwo())):
+            times[key].append(train(name, b, b * min(EPOCH, most // b), 0.2, one)["step"])
     a, b = np.ones((2, 2**21), dtype=np.float32)
     spent = []
     for _ in range(20):
@@ -127,7 +115,7 @@ def curve(name, ranks):
     return {"batch": sizes, **times, "adding": median(spent) / a.nbytes}
 
 
-def order(ranks):
+def order(comm):
     """Return the seconds that a rank takes to put an example of another into order."""
     m, batch = 2**22, 2**15
     shuffle = Shuffle(m, np.random.default_rng(0))
@@ -139,19 +127,19 @@ def order(ranks):
     return {"order": median(spent) / m}
 
 
-def allreduce(ranks):
+def allreduce(comm):
     """Return the seconds of an Allreduce of each number of bytes."""
     times = []
     for n in BYTES:
         a, spent = np.zeros(n // 4, dtype=np.float32), []
-        total = timed(ranks.sum, spent)
+        total = timed(comm.sum, spent)
         for _ in range(max(15, min(2000, 2**26 // n))):
             total(a)
         times.append(median(spent[3:]))
     return times
 
 
-def described(ranks):
+def described(comm):
     """Return the conditions, and the name of the MPI library."""
     from mpi4py import MPI
 
@@ -176,10 +164,10 @@ def launch(what, *arguments, ranks=1, threads=None):
 
 
 def work(job):
-    ranks = distributed.several(distributed.communicator())
+    comm = active_comm(distributed.communicator())
     what, arguments = json.loads(job)
-    answer = WORK[what](*arguments, ranks)
-    if ranks is None or ranks.rank == 0:
+    answer = WORK[what](*arguments, comm)
+    if comm.is_root:
         print(json.dumps(answer))
 
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import SPECS
 
 import xpnn
-from xpnn._backends.selection import widest
+from xpnn._backends.selection import resolve_or_float32
 from xpnn.demos.vectorization import check, computations
 
 COMPUTATIONS = {computation.name: computation for computation in computations(1_000_000)}
@@ -31,13 +31,13 @@ def test_loop(benchmark, computation):
     result = benchmark.pedantic(computation.loop, args=computation.given, rounds=5, warmup_rounds=1)
     note(benchmark, computation, "loop")
     expected = np.asarray(computation.vectorised(*computation.given))
-    check(computation.name, np.asarray(result), expected, widest("numpy", "float64"))
+    check(computation.name, np.asarray(result), expected, resolve_or_float32("numpy", "float64"))
 
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_vectorized(benchmark, computation, spec):
     try:
-        backend = widest(spec, "float64")
+        backend = resolve_or_float32(spec, "float64")
     except xpnn.XpnnError as error:
         pytest.skip(str(error))
     with backend.current():

@@ -3,13 +3,15 @@
 Without ``--whole``, tests that are marked slow are left out, and all but one of the devices of
 array-api-strict. ``-n 2`` runs the files in two processes.
 ``--backend NAME`` keeps to the backends whose names begin so; it may be given several times.
-``--require-backend NAME`` makes a missing backend or device an error instead of a skip,
+Tests on a backend that is not asked for, or not usable here, are not collected.
+``--require-backend NAME`` makes a missing backend or device an error,
 ``--require-mpi`` the same of what several processes need.
 """
 
 import os
 import signal
 from inspect import signature
+from itertools import filterfalse
 from threading import local
 
 IN_WORKER = "PYTEST_XDIST_WORKER" in os.environ
@@ -21,7 +23,7 @@ import numpy as np
 import pytest
 
 import xpnn
-from tests.helpers import chosen, missing_mpi, unusable
+from tests.helpers import chosen, missing_mpi, specs_of, unusable, wanted
 from xpnn._backends import selection
 
 hypothesis.settings.register_profile("busy", deadline=None)  # others may use the machine, too
@@ -68,25 +70,30 @@ def keep_what_jax_compiles(folder):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out what is slow; keep a test to one thread if several would disturb each other."""
-    if not config.getoption("--whole"):
-        config.hook.pytest_deselected(items=[item for item in items if is_slow(item)])
-        items[:] = [item for item in items if not is_slow(item)]
+    """Leave out what is not asked for; keep a test to one thread if several would disturb it."""
+    kept = list(filter(is_chosen, items))
+    config.hook.pytest_deselected(items=list(filterfalse(is_chosen, items)))
+    items[:] = kept
     for item in items:
         reason = shared(item) if isinstance(item, pytest.Function) else ""
         if reason:
             item.add_marker(pytest.mark.thread_unsafe(reason=reason))
 
 
-def is_slow(item):
+def is_chosen(item):
+    """Whether a test's backends are usable and asked for, and the test if it is slow."""
+    specs = specs_of(item)
+    if any(map(unusable, specs)) or (specs and not wanted(item.config, specs)):
+        return False
+    return item.config.getoption("--whole") or not is_slow(item, specs)
+
+
+def is_slow(item, specs):
     """Whether a test is marked slow, for all or for its backend, or starts several processes."""
-    marks = list(item.iter_markers("slow"))
-    of_backend = any(name in item.name for mark in marks for name in mark.args)
-    return (
-        of_backend
-        or any(not mark.args for mark in marks)
-        or "mpi" in getattr(item, "fixturenames", ())
-    )
+    families = {spec.partition(":")[0] for spec in specs}
+    marks = [set(mark.args) for mark in item.iter_markers("slow")]
+    several = "mpi" in getattr(item, "fixturenames", ())
+    return several or any(not names or names & families for names in marks)
 
 
 def shared(item):
@@ -118,10 +125,16 @@ def numpy_by_default():
 
 def pytest_generate_tests(metafunc):
     """Make tests of the backends only that are usable and asked for."""
-    own = str([mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")])
+    marks = metafunc.definition.iter_markers("parametrize")
+    own = {name.strip() for mark in marks for name in names_of(mark.args[0])}
     for fixture, dtype in (("backend", "float32"), ("backend64", "float64")):
-        if fixture in metafunc.fixturenames and f"'{fixture}'" not in own:
+        if fixture in metafunc.fixturenames and fixture not in own:
             metafunc.parametrize(fixture, chosen(metafunc.config, dtype), indirect=True)
+
+
+def names_of(argnames):
+    """Return the names of a parametrization, one text or several."""
+    return argnames.split(",") if isinstance(argnames, str) else argnames
 
 
 @pytest.fixture
@@ -137,9 +150,6 @@ def backend64(request):
 
 
 def _use(spec, dtype):
-    reason = unusable(spec, dtype)
-    if reason:
-        pytest.skip(reason)
     backend = xpnn.set_backend(spec, dtype)  # for the process: a test may run in threads
     with backend.current():
         yield backend

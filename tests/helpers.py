@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 import xpnn
 from xpnn._backends import selection
@@ -30,8 +29,12 @@ SPECS = (
 OTHER_STRICT = tuple(spec for spec in SPECS if spec.startswith("array_api_strict:"))[1:]
 """What only the whole suite runs on."""
 NO_FLOAT64 = ("array_api_strict:no_float64", "array_api_strict:no_x64")
+FAMILIES = {spec.partition(":")[0] for spec in SPECS}
+HOLD_SPECS = ("backend", "backend64", "place", "spec", "specs")
+"""The parameters of tests that hold the backends they run on."""
 
 
+@cache
 def unusable(spec, dtype="float32"):
     """Return why a backend cannot be used here, or None."""
     try:
@@ -50,18 +53,31 @@ def usable(dtype="float32"):
     return [spec for spec in specs if unusable(spec, dtype) is None]
 
 
-def marked(specs):
-    """Return backends to make tests of, some of them for the whole suite only."""
-    slow = pytest.mark.slow
-    return [pytest.param(spec, marks=slow) if spec in OTHER_STRICT else spec for spec in specs]
+def specs_of(item):
+    """Return the backends a test runs on: what its parameters of these names hold."""
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    held = [params[name] for name in HOLD_SPECS if name in params]
+    specs = [spec for value in held for spec in ([value] if isinstance(value, str) else value)]
+    assert {spec.partition(":")[0] for spec in specs} <= FAMILIES, item.nodeid
+    return specs
+
+
+def wanted(config, specs):
+    """Whether the options ask for a test on these backends: NumPy may be beside others."""
+    names = tuple(config.getoption("--backend")) or ("",)
+    asked = [spec for spec in specs if spec.startswith(names)]
+    others = set(specs) - {*asked, "numpy"}
+    return bool(asked) and not others and (config.getoption("--whole") or not only_whole(specs))
+
+
+def only_whole(specs):
+    """Whether only the whole suite has a test on these backends."""
+    return len(specs) == 1 and specs[0] in OTHER_STRICT
 
 
 def chosen(config, dtype="float32"):
-    """Return the usable backends that the options keep to."""
-    wanted = tuple(config.getoption("--backend")) or ("",)
-    specs = [spec for spec in usable(dtype) if spec.startswith(wanted)]
-    whole = config.getoption("--whole")
-    return [spec for spec in specs if whole or spec not in OTHER_STRICT]
+    """Return the usable backends that the options ask for."""
+    return [spec for spec in usable(dtype) if wanted(config, [spec])]
 
 
 def mpiexec():

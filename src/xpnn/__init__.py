@@ -8,32 +8,16 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from . import data, distributed, exceptions, graph, optimizers, plot, schedules
-from ._backends import (
-    Audit as Audit,
-    Backend,
-    BackendStatus as BackendStatus,
-    audit,
-    backend_of,
-    backends,
-    get_backend,
-    set_backend,
-    use_backend,
-)
+from ._backends.audit import Audit as Audit, audit
+from ._backends.base import Backend
+from ._backends.selection import backend_of, get_backend, set_backend, use_backend
+from ._backends.status import BackendStatus as BackendStatus, backends
 from ._typing import Array, Namespace
 from .core.activations import Activation
 from .core.losses import Loss
 from .core.parameters import Layer
-from .exceptions import (
-    ArgumentError as ArgumentError,
-    ArgumentTypeError as ArgumentTypeError,
-    ColumnError as ColumnError,
-    BackendError as BackendError,
-    DivergenceError as DivergenceError,
-    FileFormatError as FileFormatError,
-    MissingLibraryError as MissingLibraryError,
-    OutOfMemoryError as OutOfMemoryError,
-    XpnnError,
-)
+from .exceptions import *  # noqa: F403  each of its __all__
+from .exceptions import XpnnError
 from .files import save
 from .network import Network
 from .training.checkpoint import Checkpoint

@@ -6,8 +6,8 @@ Only where they have their defaults: `nohup` and the handlers of others stay.
 import os
 import signal
 import threading
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 from typing import Any
 
@@ -92,6 +92,28 @@ def as_ctrl_c_then_end() -> Iterator[None]:
                 _default(number)
 
 
+@contextmanager
+def deferring(defer_errors: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """Run signal handlers under ``defer_errors()`` in the block, which keeps what they raise."""
+    if not _in_main_thread():
+        yield
+        return
+    present = {number: signal.getsignal(number) for number in DEFAULTS}
+    handlers = {number: handler for number, handler in present.items() if callable(handler)}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        with defer_errors():
+            handlers[number](number, frame)
+
+    for number in handlers:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
 def raise_if_arrived() -> None:
     """Raise the ``KeyboardInterrupt`` that a finalizer or a callback of C has swallowed."""
     if arrived and _in_main_thread():
@@ -106,6 +128,14 @@ def interrupted_by() -> signal.Signals:
 def status() -> int:
     """Return the exit status of interrupted work, as shells have it: 130 after Ctrl-C."""
     return 128 + interrupted_by()
+
+
+def exit_status(error: BaseException) -> int:
+    """Return the exit status of a process that an exception ends."""
+    if isinstance(error, KeyboardInterrupt):
+        return status()
+    code = error.code if isinstance(error, SystemExit) else 1
+    return code if isinstance(code, int) else int(code is not None)
 
 
 def _give_back(numbers: list[int]) -> None:

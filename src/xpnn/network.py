@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ._backends import get_backend
 from ._backends.base import Backend
+from ._backends.selection import get_backend
 from ._typing import Array, Namespace, Rng
 from .core import parameters, propagation
 from .core.activations import ACTIVATIONS, Activation, activation

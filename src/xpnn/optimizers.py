@@ -10,12 +10,4 @@ from .core.optimizers import (
     rmsprop,
 )
 
-__all__ = [
-    "gradient_descent",
-    "momentum",
-    "nesterov",
-    "rmsprop",
-    "adam",
-    "Optimizer",
-    "OPTIMIZERS",
-]
+__all__ = ["gradient_descent", "momentum", "nesterov", "rmsprop", "adam", "Optimizer", "OPTIMIZERS"]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import xpnn
+from tests.helpers import usable
 from xpnn._backends.audit import READ, TO_DEVICE, TO_HOST, WAIT, record
 
 X, Y = xpnn.data.moons(64)
@@ -78,10 +79,9 @@ def test_nothing_goes_unseen(job, monkeypatch):
     assert seen.read > 0
 
 
+@pytest.mark.parametrize("backend", [spec for spec in usable() if spec != "numpy"], indirect=True)
 def test_an_epoch_is_read_once(backend):
     """The costs of an epoch come to the host together, however many steps it has."""
-    if backend.name == "numpy":
-        pytest.skip("host and device are one")
     params = NET.init(rng=0)
 
     def crossings(epochs):

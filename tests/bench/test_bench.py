@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-import xpnn
-from xpnn import bench
+from xpnn import bench, demos
 from xpnn._backends import numpy_namespace
 from xpnn._backends.base import Backend
 from xpnn.cli import main
@@ -255,12 +254,12 @@ def test_write_report(tmp_path):
 
 def test_command(capsys, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
-    monkeypatch.setattr("xpnn.cli.bench.WORKLOADS", (tiny,))
-    monkeypatch.setattr("xpnn.cli.bench.SIZES", (10, 100))
+    monkeypatch.setattr("xpnn.bench.WORKLOADS", (tiny,))
+    monkeypatch.setattr("xpnn.bench.SIZES", (10, 100))
     monkeypatch.setattr("xpnn.bench.sizes.SIZES", (10, 100))
     monkeypatch.setattr("xpnn.bench.plots.SIZES", (10, 100))
-    shortened = xpnn.cli.bench.demos.vectorization(1000)
-    monkeypatch.setattr("xpnn.cli.bench.demos.vectorization", lambda: shortened)
+    shortened = demos.vectorization(1000)
+    monkeypatch.setattr("xpnn.demos.vectorization", lambda: shortened)
     monkeypatch.setenv("JAX_DEFAULT_MATMUL_PRECISION", "")  # to be restored
     monkeypatch.delenv("JAX_DEFAULT_MATMUL_PRECISION")
     assert main(["bench", "--backend", "numpy", "--report", str(tmp_path)]) == 0

@@ -121,13 +121,13 @@ def failing(monkeypatch, *folders):
     monkeypatch.setattr(xpnn.MLPClassifier, "save", save)
 
 
-@pytest.mark.parametrize("place", ["temporary", "home"])
+@pytest.mark.parametrize("refuge", ["temporary", "home"])
 @pytest.mark.parametrize("how", [[], ["--json"]])
-def test_a_model_that_cannot_be_saved_is_kept_elsewhere(place, how, folder, monkeypatch, capsys):
-    full = [folder / "here"] if place == "temporary" else [folder / "here", folder / "temporary"]
+def test_a_model_that_cannot_be_saved_is_kept_elsewhere(refuge, how, folder, monkeypatch, capsys):
+    full = [folder / "here"] if refuge == "temporary" else [folder / "here", folder / "temporary"]
     failing(monkeypatch, *full)
     assert main([*TRAIN, *how]) == 2
-    (there,) = (folder / place).iterdir()
+    (there,) = (folder / refuge).iterdir()
     printed = capsys.readouterr()
     assert printed.err == (
         "xpnn: error: moons.safetensors: the model cannot be written there (moons.safetensors: "

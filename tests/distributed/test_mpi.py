@@ -1,112 +1,32 @@
 """Training on several processes: the oracle is the same training in one process.
 
 Each program of mpi_programs.py runs once for a number of ranks; many tests look at its results.
-A deadlock is a timeout. Shares, mini-batches and error messages are tested without MPI, too.
 """
 
-import copy
-import copyreg
 import os
-import pickle
 import re
 import signal
 import subprocess
 import sys
 import time
-import types
 from functools import cache
 from pathlib import Path
-from threading import Barrier
-from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import xpnn
-from tests.fakes.fake_ranks import FakeCommunicator, on_ranks
+from tests.fakes.fake_ranks import on_ranks
 from tests.helpers import mpiexec, unusable
 from tests.programs import mpi_programs as programs
-from xpnn import _signals, distributed
-from xpnn._backends.base import Backend
-from xpnn._backends.selection import resolve
-from xpnn._backends.threads import SETTINGS
-from xpnn.distributed import Communicator, agreement, signals, startup
-from xpnn.distributed import mpi as ours
-from xpnn.distributed.alone import ALONE, active_comm
+from tests.programs.launching import TIMEOUT, command, finish, launch, start
+from xpnn.distributed import agreement
 from xpnn.files import container
-from xpnn.training.batches import Plan
-from xpnn.training.step import make_run
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-TIMEOUT = 240.0
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs signals and fork")
 SPECS = [spec for spec in ("numpy", "torch:cpu", "jax:cpu") if not unusable(spec, "float64")]
-STARTED = ("PMI", "OMPI", "SLURM", "HYDRA")  # how variables of an MPI that has started us begin
-
-
-# ---- starting programs -----------------------------------------------------------------------
-
-
-class Job(NamedTuple):
-    """A program that has come to its end."""
-
-    status: int
-    out: str
-    err: str
-    folder: Path
-
-    @property
-    def returned(self):
-        """What the function has returned, on each rank; of a job that went well."""
-        assert self.status == 0, self.err
-        files = [path for path in self.folder.iterdir() if path.name.isdigit()]
-        return [pickle.loads(path.read_bytes()) for path in sorted(files)]
-
-
-def environment(**variables):
-    """Return variables for a new process, in which BLAS has one thread unless they say more."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith((*STARTED, "XPNN"))}
-    given = {**dict.fromkeys(SETTINGS, "1"), "JAX_PLATFORMS": "cpu", **variables}
-    for name in SETTINGS:
-        kept.pop(name, None)
-    return kept | {k: v for k, v in given.items() if v is not None}
-
-
-def command(n, name, folder, *arguments):
-    np.save(folder / "X.npy", programs.X.T)
-    program = [sys.executable, programs.__file__, name, folder, *arguments]
-    return list(map(str, [mpiexec(), "-n", n, *program]))
-
-
-def start(words, **variables):
-    """Start a command in a session of its own, where signals find nobody else."""
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(
-        words, **pipes, text=True, env=environment(**variables), start_new_session=True
-    )
-
-
-def finish(process, folder, timeout=TIMEOUT):
-    """Wait for a process; a test fails whose process does not end."""
-    try:
-        out, err = process.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        process.terminate()  # mpiexec ends its ranks
-        try:
-            _, err = process.communicate(timeout=10.0)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            err = "killed"
-        pytest.fail(f"not at an end after {timeout} s: a deadlock?\n{err}")
-    return Job(process.returncode, out, err, folder)
-
-
-def launch(n, name, folder, *arguments, timeout=TIMEOUT, **variables):
-    """Run a program on n ranks."""
-    return finish(start(command(n, name, folder, *arguments), **variables), folder, timeout)
 
 
 @pytest.fixture(scope="module")
@@ -552,6 +472,12 @@ def test_one_ctrl_c_that_comes_at_different_times(mpi, tmp_path):
         assert len(history) == 2
 
 
+def test_ctrl_c_before_the_first_step_reaches_all(mpi, tmp_path):
+    """The sum in which it comes raises it on every rank, and they go on."""
+    for told in launch(2, "interrupted_before_the_first_step", tmp_path).returned:
+        assert told == [(n, n, False) for n in (1, 2, 3, 12)]
+
+
 def test_ctrl_c_after_the_last_step_keeps_what_there_is(mpi, tmp_path):
     found = launch(2, "signal_after_the_last_step", tmp_path).returned
     for theta, history in found:
@@ -652,12 +578,6 @@ def test_an_end_in_good_order(mpi, tmp_path):
     assert (job.status, job.err) == (0, "")
 
 
-def test_the_end_of_a_forked_child_is_not_that_of_the_rank(rank_of, monkeypatch):
-    comm = rank_of(0, 2)
-    monkeypatch.setattr(os, "getpid", lambda: -1)
-    comm.end()  # exchanges nothing: the fake cannot
-
-
 def test_a_rank_that_fails_alone_ends_all(mpi, tmp_path):
     job = launch(2, "fails_alone", tmp_path)
     assert job.status != 0
@@ -689,17 +609,6 @@ def test_a_limit_changes_no_bit(run, mpi, tmp_path):
             assert np.array_equal(found[name][0], expected[name][0])
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("", None), ("30", 30.0), ("0.5", 0.5)])
-def test_seconds(text, seconds):
-    assert startup._seconds(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["0", "-1", "nan", "a minute"])
-def test_no_seconds(text):
-    with pytest.raises(xpnn.ArgumentError, match=f"XPNN_TIMEOUT: expected .* found '{text}'"):
-        startup._seconds(text)
-
-
 # ---- signals -----------------------------------------------------------------------------------
 
 
@@ -710,430 +619,3 @@ def test_sigterm_ends_the_training_of_all(mpi, tmp_path):
     wait_for(process, "epoch 5")
     process.send_signal(signal.SIGTERM)
     assert_interrupted(finish(process, tmp_path, 60.0))
-
-
-@pytest.fixture
-def lone():
-    """A rank of one, without MPI."""
-    return FakeCommunicator(0, 1, [None], Barrier(1))
-
-
-@pytest.fixture(params=signals.SIGNALS, ids=str)
-def handled(request):
-    """A signal, and the function that gives it a handler for the test."""
-    before = signal.getsignal(request.param)
-    yield request.param, lambda handler: signal.signal(request.param, handler)
-    signal.signal(request.param, before)
-
-
-@needs_fork
-def test_signals_wait_for_the_next_exchange(handled, lone):
-    number, handle = handled
-    called = []
-
-    def handler(*_):
-        called.append(number)
-        raise raised
-
-    handle(handler)
-    for raised in (KeyboardInterrupt, SystemExit):
-        with pytest.raises(raised), lone.interruptible():  # noqa: PT012  that is the point
-            signal.raise_signal(number)
-            called.append("later")
-            lone.finish()
-        assert signal.getsignal(number) is handler
-    assert called == [number, "later"] * 2
-
-
-def test_a_child_that_a_callback_forks_is_no_rank(lone):
-    """Its exceptions leave at once: the ranks do not know of it."""
-    with lone.defer_errors():
-        raise ValueError
-    assert lone._failed is not None
-    lone._process = -1
-    with pytest.raises(SystemExit), lone.defer_errors():
-        raise SystemExit
-
-
-@needs_fork
-def test_what_a_handler_raises_after_the_last_exchange_is_not_lost(handled, lone):
-    number, handle = handled
-
-    def handler(*_):
-        raise SystemExit(4)
-
-    handle(handler)
-    with pytest.raises(SystemExit), lone.interruptible():  # noqa: PT012  that is the point
-        lone.finish()
-        signal.raise_signal(number)
-
-
-@needs_fork
-def test_a_handler_that_raises_nothing_ends_nothing(handled, lone):
-    number, handle = handled
-    called = []
-    handle(lambda *_: called.append(number))
-    with lone.interruptible():
-        signal.raise_signal(number)
-        lone.finish()
-    assert called == [number]
-
-
-@needs_fork
-def test_a_signal_that_is_ignored_stays_ignored(handled, lone):
-    number, handle = handled
-    handle(signal.SIG_IGN)
-    with lone.interruptible():
-        signal.raise_signal(number)
-        lone.finish()
-    assert signal.getsignal(number) is signal.SIG_IGN
-
-
-@pytest.mark.parametrize(
-    ("error", "status"),
-    [
-        (KeyboardInterrupt(), 130),
-        (SystemExit(143), 143),
-        (SystemExit(), 0),
-        (SystemExit("why"), 1),
-        (MemoryError(), 1),
-    ],
-    ids=repr,
-)
-def test_the_status_by_which_all_end(error, status):
-    assert signals.exit_status(error) == status
-
-
-def test_the_status_by_which_all_end_after_sigterm(monkeypatch):
-    monkeypatch.setattr(_signals, "arrived", [signal.SIGTERM])
-    assert signals.exit_status(KeyboardInterrupt()) == 143
-
-
-# ---- MPI that is missing, or another ---------------------------------------------------------
-
-
-@pytest.fixture
-def fresh(monkeypatch):
-    """Nothing is known of MPI, before and after."""
-    monkeypatch.setattr(ours, "library", cache(ours.library.__wrapped__))
-    monkeypatch.setattr(startup, "communicator", cache(distributed.communicator.__wrapped__))
-
-
-CURE = r"pip install 'xpnn\[mpi\]'"
-
-
-def test_without_mpi4py(fresh, monkeypatch):
-    monkeypatch.setitem(sys.modules, "mpi4py", None)
-    with pytest.raises(xpnn.MissingLibraryError, match=f"several processes needs mpi4py.*{CURE}"):
-        distributed.communicator()
-
-
-@pytest.mark.parametrize("kind", [ImportError, RuntimeError])
-def test_mpi4py_without_an_mpi_library(kind, fresh, monkeypatch):
-    def absent(name):
-        raise kind("cannot load MPI library")
-
-    module = types.ModuleType("mpi4py")
-    module.__getattr__ = absent
-    monkeypatch.setitem(sys.modules, "mpi4py", module)
-    pattern = rf"needs an MPI library, .*\(cannot load MPI library\): {CURE}.*mpiexec beside python"
-    with pytest.raises(xpnn.MissingLibraryError, match=pattern) as caught:
-        distributed.communicator()
-    assert isinstance(caught.value.__cause__, kind)
-
-
-PROGRAM = """
-import xpnn
-try:
-    print(xpnn.distributed.communicator())
-except xpnn.XpnnError as error:
-    print(type(error).__name__, error)
-"""
-
-
-def alone(**variables):
-    """Ask for the communicator in a process of its own; return what it says."""
-    asked = start([sys.executable, "-c", PROGRAM], **variables)
-    job = finish(asked, None)
-    assert job.status == 0, job.err
-    return job.out
-
-
-def test_a_process_started_by_itself(mpi):
-    assert alone() == "<Communicator: rank 0 of 1>\n"
-    assert alone(PMI_SIZE="1") == "<Communicator: rank 0 of 1>\n"
-
-
-def test_a_real_mpi4py_without_an_mpi_library(mpi):
-    told = alone(MPI4PY_LIBMPI="/there/is/none.so")
-    if "rank 0 of 1" in told:
-        pytest.skip("this mpi4py belongs to one MPI library")
-    assert re.match(rf"MissingLibraryError .*none\.so.*{CURE}", told, re.DOTALL)
-
-
-@pytest.mark.parametrize("name", startup.STARTED)
-def test_several_processes_that_another_mpi_has_started(name, mpi):
-    told = alone(**{name: "4"})
-    assert re.match(
-        rf"ArgumentError communicator: expected 4 processes \({name}\), found 1: they were "
-        rf"started by another MPI than that of mpi4py \(\S.*\)\. .*{CURE}",
-        told,
-    )
-
-
-# ---- threads ---------------------------------------------------------------------------------
-
-
-def test_each_rank_has_its_share_of_the_cores(mpi, tmp_path):
-    job = launch(2, "threads", tmp_path, **dict.fromkeys(SETTINGS))
-    n = startup._threads(startup._cores(), [startup._cores()] * 2)
-    for blas, variable in job.returned:
-        assert blas
-        assert set(blas) == {n}
-        assert variable == str(n)
-
-
-@pytest.mark.parametrize("name", SETTINGS[:2])
-def test_threads_that_the_environment_has_chosen(name, mpi, tmp_path):
-    job = launch(2, "threads", tmp_path, **dict.fromkeys(SETTINGS) | {name: "2"})
-    chosen = "2" if name == "OMP_NUM_THREADS" else None
-    for blas, variable in job.returned:
-        assert set(blas) == {2}
-        assert variable == chosen
-
-
-def test_a_single_rank_has_all_threads(mpi, tmp_path):
-    job = launch(1, "threads", tmp_path, **dict.fromkeys(SETTINGS))
-    ((_, variable),) = job.returned
-    assert variable is None
-
-
-@pytest.mark.parametrize(
-    ("cores", "n"),
-    [
-        ([{0, 1, 2, 3}] * 2, 2),
-        ([{0, 1, 2, 3}] * 4, 1),
-        ([set(range(8))] * 3, 2),
-        ([{0}] * 4, 1),  # more ranks than cores
-        ([{0}, {1}], 1),  # bound by mpiexec
-        ([{0, 1}, {2, 3}], 2),
-    ],
-)
-def test_share_of_cores(cores, n):
-    assert startup._threads(cores[0], cores) == n
-
-
-# ---- parts, without MPI ----------------------------------------------------------------------
-
-
-class FakeMPI:
-    """What `Communicator` asks of mpi4py, for one rank of several."""
-
-    COMM_TYPE_SHARED = IN_PLACE = None
-
-    def __init__(self, rank, size):
-        self.rank, self.size = rank, size
-
-    def Get_rank(self):
-        return self.rank
-
-    def Get_size(self):
-        return self.size
-
-    def Split_type(self, kind):
-        return self
-
-    def Dup(self):
-        return self
-
-    def allgather(self, value):
-        return [value] * self.size
-
-    def Free(self):
-        pass
-
-
-@pytest.fixture
-def rank_of(monkeypatch):
-    monkeypatch.setattr(ours, "library", lambda: FakeMPI)
-    return lambda rank, size: Communicator(FakeMPI(rank, size))
-
-
-@given(m=st.integers(0, 300), size=st.integers(1, 40))
-def test_shares_cover_all_examples_once(m, size):
-    shares = []
-    for rank in range(size):
-        comm = Communicator.__new__(Communicator)
-        comm.rank, comm.size = rank, size
-        shares.append(range(m)[comm.shard(m)])
-    assert [i for share in shares for i in share] == list(range(m))
-    assert max(map(len, shares)) - min(map(len, shares)) <= 1
-
-
-def test_a_communicator_is_one_of_a_kind(rank_of, monkeypatch):
-    comm = rank_of(2, 3)
-    assert repr(comm) == "<Communicator: rank 2 of 3>"
-    assert copy.copy(comm) is copy.deepcopy(comm) is comm
-    assert copyreg.dispatch_table[Communicator](comm) == (startup._restored, ())
-
-
-def test_a_pickle_of_one_asks_for_no_mpi(fresh, rank_of, monkeypatch):
-    written = pickle.dumps(rank_of(0, 1))
-    monkeypatch.setitem(sys.modules, "mpi4py", None)
-    assert pickle.loads(written) is None
-
-
-@pytest.mark.parametrize("spec", ["numpy", "torch:cpu", "array_api_strict"])
-def test_the_cost_of_a_step_does_not_keep_its_gradient_alive(spec, monkeypatch):
-    if unusable(spec):
-        pytest.skip(unusable(spec))
-    backend = resolve(spec, "float64")
-    xp, sums = backend.xp, []
-    monkeypatch.setattr(Backend, "scan", lambda backend, step: step)
-    monkeypatch.setattr(
-        type(backend), "summing", lambda backend, comm: lambda a: sums.append(a) or a
-    )
-    net, update = (
-        xpnn.Network([3, 4, 1], output="sigmoid"),
-        xpnn.optimizers.gradient_descent().update,
-    )
-    step = make_run.__wrapped__(
-        net,
-        update,
-        backend,
-        gather=False,
-        weighted=False,
-        l2=False,
-        comm=types.SimpleNamespace(size=2),
-    )
-    theta = xp.ones(21, dtype=backend.dtype)
-    data = xp.ones((3, 5), dtype=backend.dtype), xp.ones((1, 5), dtype=backend.dtype)
-    _, J = step((theta,), data, (), (0.2, 0.0, 0.1))
-    assert not np.shares_memory(backend.to_numpy(J), backend.to_numpy(sums[0]))
-
-
-def test_several(rank_of):
-    comm = rank_of(0, 2)
-    assert active_comm(comm) is comm
-    assert active_comm(rank_of(0, 1)) is ALONE
-    assert active_comm(None) is ALONE
-
-
-@pytest.mark.parametrize(
-    "other",
-    ["mpi", 4, object(), FakeMPI(0, 2), Communicator, False],
-    ids=["str", "int", "object", "mpi4py", "class", "False"],
-)
-def test_other_objects_are_no_communicator(other):
-    expected = r"communicator: expected xpnn\.distributed\.communicator\(\) or None, found "
-    with pytest.raises(xpnn.ArgumentTypeError, match=expected):
-        active_comm(other)
-    with pytest.raises(xpnn.ArgumentTypeError, match=expected):
-        programs.train(comm=other, share=lambda comm: slice(None))
-    with pytest.raises(ValueError, match="The 'communicator' parameter"):
-        xpnn.LogisticRegression(communicator=other).fit(programs.ROWS, programs.NAMES)
-
-
-class Epochs(NamedTuple):
-    """Some epochs of mini-batches, and who has which examples."""
-
-    m: int
-    batch_size: int | None
-    shares: list[slice]
-    weights: Any
-    orders: list[Any]
-
-    def expected(self, own):
-        """Return, for each step, the own examples in it and what each counts."""
-        size = self.m if self.batch_size is None else self.batch_size
-        steps = []
-        for order in self.orders:
-            for start in range(0, self.m, size):
-                batch = order[start : start + size].tolist()
-                s = [1.0 if self.weights is None else self.weights[i] for i in batch]
-                pairs = zip(batch, s, strict=True)
-                here = [(i, s_i / sum(s)) for i, s_i in pairs if own.start <= i < own.stop]
-                steps.append(here)
-        return steps
-
-
-@st.composite
-def epochs(draw):
-    m = draw(st.integers(2, 40))
-    batch_size = draw(st.integers(1, m - 1))
-    cuts = draw(st.sets(st.integers(1, m - 1), max_size=5))
-    bounds = [0, *sorted(cuts), m]
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    weights = draw(st.sampled_from([None, rng.uniform(0.1, 2.0, m), rng.integers(1, 3, m) * 1.0]))
-    return Epochs(
-        m,
-        batch_size,
-        list(map(slice, bounds[:-1], bounds[1:])),
-        weights,
-        [rng.permutation(m) for _ in range(draw(st.integers(1, 3)))],
-    )
-
-
-@given(given=epochs(), pad=st.booleans())
-def test_of_each_step_the_own_examples_are_packed(given, pad):
-    for own in given.shares:
-        plan = Plan(given.m, given.batch_size, given.weights, pad=pad, own=own)
-        inverse = 1.0 / plan.totals(given.orders)
-        numbers = [(float(i),) for i in range(inverse.size)]
-        batches = plan.batches(given.orders, inverse, numbers)
-        expected = given.expected(own)
-        assert batches.numbers == numbers
-        assert len(batches.widths) == len(expected)
-        indices, *shares = batches.arrays
-        assert len(shares) == plan.weighted == (pad or given.weights is not None)
-        for i, (width, here) in enumerate(zip(batches.widths, expected, strict=True)):
-            k = len(here)
-            assert k <= width <= indices.shape[1]
-            assert width == (indices.shape[1] if pad else k)
-            assert indices[i, :k].tolist() == [j - own.start for j, _ in here]
-            assert (indices[i] >= 0).all()
-            assert (indices[i] < own.stop - own.start).all()
-            if shares:
-                row = shares[0][i, 0]
-                np.testing.assert_allclose(row[:k], [share for _, share in here], 1e-14)
-                assert not row[k:].any()
-            else:
-                np.testing.assert_allclose(inverse.ravel()[i], [share for _, share in here], 1e-14)
-
-
-@given(given=epochs(), pad=st.booleans())
-def test_the_full_batch_is_all_that_is_here(given, pad):
-    for own in given.shares:
-        plan = Plan(given.m, None, given.weights, pad=pad, own=own)
-        assert plan.full
-        batches = plan.batches(given.orders, None, [(1.0,)] * len(given.orders))
-        assert batches.arrays == ()
-        s = np.ones(given.m) if given.weights is None else given.weights
-        np.testing.assert_allclose(plan.totals([None]), [[s.sum()]])
-
-
-def test_rows_have_one_width_where_steps_are_compiled():
-    """In 300 epochs of 2 to 98 % of the examples."""
-    rng = np.random.default_rng(0)
-    for stop in (20, 300, 700, 980):
-        plan = Plan(1000, 64, None, pad=True, own=slice(0, stop))
-        widths = set()
-        for _ in range(300):
-            batches = plan.batches([rng.permutation(1000)], np.full((1, 16), 1 / 64), [(0.0,)] * 16)
-            widths |= {batches.arrays[0].shape[1], *batches.widths}
-        assert len(widths) == 1
-        assert max(widths) <= 64
-
-
-@given(m=st.integers(2, 2000), batch_size=st.integers(1, 1999), data=st.data(), pad=st.booleans())
-def test_width(m, batch_size, data, pad):
-    here = data.draw(st.integers(1, m))
-    plan = Plan(m, min(batch_size, m - 1), None, pad=pad, own=slice(0, here))
-    usual = plan._width(slice(0, here), 0)
-    for needed in range(min(plan.size, here) + 1):
-        width = plan._width(slice(0, here), needed)
-        if pad:
-            assert needed <= width <= plan.size
-            assert width == (usual if needed <= usual else plan.size)
-        else:
-            assert width == needed

@@ -310,7 +310,9 @@ def test_parameters_of_another_network_are_refused(path):
 def refusal(path, kinds=("network",)):
     """Return the message of the one error that bad content may raise."""
     with pytest.raises(FileFormatError) as caught:
-        networks.read_network(container.read(path, kinds), xpnn.get_backend())
+        networks.read_network(
+            container.read(path, kinds, networks.check_parameters), xpnn.get_backend()
+        )
     return str(caught.value)
 
 

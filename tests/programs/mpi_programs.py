@@ -1,4 +1,4 @@
-"""Programs of several processes for the tests in tests/distributed.
+"""Programs of several processes for the tests with mpiexec.
 
 ``mpiexec -n N python tests/programs/mpi_programs.py NAME FOLDER ARGUMENTS`` runs the function NAME
 on every rank; what it returns lies in FOLDER/RANK afterwards, pickled. A rank gets its share of the
@@ -569,6 +569,30 @@ def signals_at_different_times(comm, folder):
     return result
 
 
+def interrupted_before_the_first_step(comm, folder):
+    """Let Ctrl-C come to rank 1 in a sum for a logistic regression's learning rate, then to 0."""
+    told = []
+    for interrupted in (1, 2, 3, 12):
+        sums = []
+
+        def total(a, interrupted=interrupted, sums=sums):
+            sums.append(len(sums) + 1)
+            if sums[-1] == interrupted and comm.rank == 1:
+                os.kill(os.getpid(), signal.SIGINT)
+            elif sums[-1] == interrupted:
+                threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+            return distributed.Communicator.sum(comm, a)
+
+        model = xpnn.LogisticRegression(communicator=comm)
+        with patched(comm, total):
+            try:
+                model.fit(ROWS[even(comm)], NAMES[even(comm)])
+            except KeyboardInterrupt:
+                told.append((interrupted, len(sums), hasattr(model, "coefs_")))
+        time.sleep(0.5)  # goes on with something else
+    return told
+
+
 class InterruptedCheckpoint(xpnn.Checkpoint):
     """A checkpoint during which there is a Ctrl-C, at the first time."""
 
@@ -870,6 +894,7 @@ PROGRAMS = {
         raises,
         callback_interrupts,
         signals_at_different_times,
+        interrupted_before_the_first_step,
         signal_after_the_last_step,
         other_costs,
         wrong_data_on_one_rank,

@@ -32,7 +32,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler, scale
 from threadpoolctl import threadpool_limits
 
 import xpnn
-from tests.helpers import marked, read_only, unusable, usable
+from tests.helpers import read_only, unusable, usable
 from xpnn import LogisticRegression, MLPClassifier, MLPRegressor
 from xpnn._backends.host import to_host
 
@@ -537,10 +537,16 @@ def test_negative_weights_are_refused(estimator):
 # ---- arrays of other libraries ---------------------------------------------------------------
 
 
-@pytest.fixture(params=marked(DEVICE_SPECS))
-def device_arrays(request):
-    """Return the function that makes arrays of one device library; NumPy stays selected."""
-    with xpnn.use_backend(request.param, "float64") as there:
+@pytest.fixture(params=DEVICE_SPECS)
+def spec(request):
+    """Name each usable backend with float64 that is not the host."""
+    return request.param
+
+
+@pytest.fixture
+def device_arrays(spec):
+    """Return the backend that makes arrays of one device library; NumPy stays selected."""
+    with xpnn.use_backend(spec, "float64") as there:
         pass
     return there
 
@@ -847,19 +853,20 @@ def test_host_data_run_on_the_selected_backend(backend64):
 
 
 @pytest.mark.parametrize(
-    ("here", "there"),
+    "specs",
     [
         ("torch", "jax"),
         ("jax", "array_api_strict"),
         ("array_api_strict", "array_api_strict:device1"),
     ],
+    ids=" and ".join,
 )
 @pytest.mark.parametrize("estimator", ALL)
-def test_arrays_of_another_library_or_device_are_refused_with_the_cure(estimator, here, there):
+def test_arrays_of_another_library_or_device_are_refused_with_the_cure(estimator, specs):
+    here, there = specs
     X, y = data(estimator)
     arrays = {}
-    for spec in (here, there):
-        needs(spec)
+    for spec in specs:
         with xpnn.use_backend(spec, "float64") as backend:
             arrays[spec] = backend.asarray(X)
     model = make(estimator).fit(arrays[here], y)
@@ -895,7 +902,7 @@ print("done")
 """
 
 
-@pytest.mark.slow("jax")
+@pytest.mark.slow
 def test_a_model_is_moved_to_jax_without_64_bits():
     """It becomes float32; the switch, which is the whole process's, stays as it is."""
     needs("jax", "float32")
@@ -959,7 +966,6 @@ print("done")
 @pytest.mark.skipif(SKLEARN < (1, 9), reason="array-API dispatch is an experiment before 1.9")
 @pytest.mark.parametrize("spec", ["array_api_strict", "torch"])
 def test_array_api_dispatch(spec):
-    needs(spec)
     assert in_a_process(DISPATCH, spec, SCIPY_ARRAY_API="1") == "done\n"
 
 

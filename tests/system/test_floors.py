@@ -25,7 +25,6 @@ FLOORS = {
     "core/": 3,
     "_backends/": 4,
     "validation/": 5,
-    "distributed/agreement.py": 8,
     "distributed/": 5,
     "network.py": 6,
     "optimizers.py": 4,

@@ -58,8 +58,6 @@ def forked(backend):
 
 @pytest.mark.parametrize("backend", ["numpy", "torch"])
 def test_a_child_and_its_child_train(backend):
-    if backend == "torch":
-        pytest.importorskip("torch")
     done = forked(backend)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -75,8 +75,8 @@ def test_a_chunk_is_sent_before_the_steps_of_the_one_before(mapped, data, monkey
     seen = []
 
     @contextmanager
-    def sending(self):
-        def send(x):
+    def async_copies(self):
+        def copy_async(x):
             def arrived():
                 seen.append(f"{len(x)} there")
                 return x
@@ -84,7 +84,7 @@ def test_a_chunk_is_sent_before_the_steps_of_the_one_before(mapped, data, monkey
             seen.append(f"{len(x)} sent")
             return arrived
 
-        yield send
+        yield copy_async
         seen.append("done")
 
     take_rows = NumpyBackend.take_rows
@@ -94,7 +94,7 @@ def test_a_chunk_is_sent_before_the_steps_of_the_one_before(mapped, data, monkey
             seen.append(f"step of {len(indices)}")
         return take_rows(self, a, indices)
 
-    monkeypatch.setattr(NumpyBackend, "sending", sending)
+    monkeypatch.setattr(NumpyBackend, "async_copies", async_copies)
     monkeypatch.setattr(NumpyBackend, "take_rows", taking)
     with xpnn.use_backend("numpy"):
         train(mapped, data[1], epochs=1)
@@ -162,17 +162,17 @@ def test_copies_on_cupy_wait_and_are_waited_for(cupy_log):
     backend = CupyBackend(np, SimpleNamespace(id=0), np.dtype("float32"))
     begin = ["copying waits for computing so far", "copying copies"]
     end = ["computing waits for copying so far"]
-    with suppress(KeyboardInterrupt), backend.sending() as send:
-        arrived = send(np.arange(3.0))
+    with suppress(KeyboardInterrupt), backend.async_copies() as copy_async:
+        arrived = copy_async(np.arange(3.0))
         assert cupy_log == begin
         np.testing.assert_array_equal(arrived(), np.arange(3.0))
         assert cupy_log == begin + end
         cupy_log.clear()
         for _ in range(IN_FLIGHT - 1):
-            send(np.zeros(2))
+            copy_async(np.zeros(2))
         assert cupy_log == (IN_FLIGHT - 1) * begin
         cupy_log.clear()
-        send(np.zeros(2))
+        copy_async(np.zeros(2))
         assert cupy_log == ["host waits for copying so far", *begin]
         cupy_log.clear()
         raise KeyboardInterrupt

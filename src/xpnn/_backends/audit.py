@@ -1,6 +1,6 @@
 """`audit`: count what goes between host and device, and every wait for the device.
 
-`Backend` calls `record` where that happens, in `asarray`, `sending`, `to_numpy`, `number`,
+`Backend` calls `record` where that happens, in `asarray`, `async_copies`, `to_numpy`, `number`,
 `all_true`, `synchronize` and the `scan` of JAX. Nothing else in this package moves or reads, but
 for the numbers that an error message quotes.
 """
@@ -18,7 +18,6 @@ TO_DEVICE = "to device"
 TO_HOST = "to host"
 READ = "read"
 WAIT = "wait"
-KINDS = (TO_DEVICE, TO_HOST, READ, WAIT)
 BACKENDS = Path(__file__).parent
 PACKAGE = BACKENDS.parent
 
@@ -50,8 +49,8 @@ class Audit:
         >>> audit.times("to device"), audit.times()
         (1, 2)
         """
-        wanted = kinds or KINDS
-        return sum(times for (kind, _), (times, _) in self.found.items() if kind in wanted)
+        counts = self.found.items()
+        return sum(times for (kind, _), (times, _) in counts if not kinds or kind in kinds)
 
     def __repr__(self) -> str:
         rows = [(kind, *counts, where) for (kind, where), counts in sorted(self.found.items())]

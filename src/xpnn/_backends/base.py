@@ -8,7 +8,7 @@ group ``xpnn.backends``.
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
 from math import inf
@@ -21,13 +21,7 @@ from .._typing import Array, Namespace
 from ..core.activations import Activation
 from ..core.losses import Loss
 from ..core.optimizers import Update
-from ..exceptions import (
-    ArgumentError,
-    ArgumentTypeError,
-    BackendError,
-    first_line,
-    unknown_name,
-)
+from ..exceptions import ArgumentError, ArgumentTypeError, BackendError, first_line, unknown_name
 from .audit import READ, TO_DEVICE, TO_HOST, WAIT, record
 from .host import check_real, host_array
 from .registry import Registrable
@@ -46,7 +40,7 @@ Run: TypeAlias = Callable[
 ]
 
 Reshape: TypeAlias = Callable[[Carry], Carry]
-Send: TypeAlias = Callable[[Any], Callable[[], Array]]
+CopyAsync: TypeAlias = Callable[[Any], Callable[[], Array]]
 
 
 def same(carry: Carry) -> Carry:
@@ -99,21 +93,20 @@ class Backend(Registrable):
         status = cls.probe()
         if not status.usable:
             raise BackendError(f"backend {cls.name!r} cannot be used: {status.reason}")
-        xp = cls.namespace()
-        found = cls.find_device(device)
+        made = cls(cls.namespace(), cls.find_device(device), None)
         try:
-            cls(xp, found, None).try_out()
+            made.try_out()
         except Exception as error:  # whatever the library or the driver raises
             raise BackendError(
                 f"backend {cls.name!r} cannot be used: {TRY_OUT_FAILED}: {first_line(error)} "
                 f"(device {device or 'by default'})"
             ) from error
-        supported = xp.__array_namespace_info__().dtypes(device=found, kind="real floating")
+        supported = made.dtypes("real floating")
         if dtype not in supported:
             raise BackendError(
                 f"backend {cls.name!r}: device {device!r} has no {dtype}; use dtype='float32'."
             )
-        return cls(xp, found, cls.native_dtype(supported[dtype]))
+        return replace(made, dtype=cls.native_dtype(supported[dtype]))
 
     @classmethod
     def of(cls, array: Array) -> Self:
@@ -136,13 +129,12 @@ class Backend(Registrable):
     def status(cls) -> BackendStatus:
         """Look whether this backend works here, down to a tiny computation on its device."""
         status = cls.probe()
-        if not status.usable:
-            return status
-        try:
-            cls(cls.namespace(), cls.find_device(""), None).try_out()
-        except Exception as error:
-            reason = f"{TRY_OUT_FAILED}: {first_line(error)}"
-            return BackendStatus(cls.name, status.installed, False, status.devices, reason)
+        if status.usable:
+            try:
+                cls(cls.namespace(), cls.find_device(""), None).try_out()
+            except Exception as error:
+                reason = f"{TRY_OUT_FAILED}: {first_line(error)}"
+                return replace(status, usable=False, reason=reason)
         return status
 
     @classmethod
@@ -294,10 +286,13 @@ class Backend(Registrable):
             dtype = self.dtype
         return self.xp.asarray(x, dtype=dtype, device=self.device, copy=copy)
 
+    def dtypes(self, kind: Any = None) -> Any:
+        """Return the dtype objects of this device by name, of all kinds or of one."""
+        return self.xp.__array_namespace_info__().dtypes(device=self.device, kind=kind)
+
     def resolve_dtype(self, name: str) -> Any:
         """Return the dtype object of this device with a name such as ``float32``."""
-        info = self.xp.__array_namespace_info__()
-        supported = info.dtypes(device=self.device)
+        supported = self.dtypes()
         if name not in supported:
             raise unknown_name(f"dtype of {self.spec}", name, supported)
         return supported[name]
@@ -308,8 +303,7 @@ class Backend(Registrable):
 
     def integer_dtype(self, x: Any) -> Any:
         """Return the dtype that holds a host array of integers or booleans on this device."""
-        info = self.xp.__array_namespace_info__()
-        supported = info.dtypes(device=self.device, kind=("bool", "integral"))
+        supported = self.dtypes(("bool", "integral"))
         if x.dtype.name in supported:
             return supported[x.dtype.name]
         limits = self.xp.iinfo(self.index_dtype)
@@ -321,25 +315,25 @@ class Backend(Registrable):
         return self.index_dtype
 
     @contextmanager
-    def sending(self) -> Iterator[Send]:
+    def async_copies(self) -> Iterator[CopyAsync]:
         """Return a context for moving one host array after another to the device.
 
         Yields
         ------
-        send : callable (x) -> arrived
+        copy_async : callable (x) -> arrived
             Begins to move a host array of this backend's dtype; where the library can, beside what
             the device has been asked for. ``arrived()`` returns the array there, and what is asked
             of the device afterwards waits for the copy.
         """
 
-        def send(x: Any) -> Callable[[], Array]:
+        def copy_async(x: Any) -> Callable[[], Array]:
             moved = self.asarray(x)
             return lambda: moved
 
-        yield send
+        yield copy_async
 
-    def keep_up(self, output: Array) -> None:
-        """Wait until an array has been computed, if `sending` does not see that few wait."""
+    def throttle(self, output: Array) -> None:
+        """Wait until an array has been computed, unless `async_copies` limits what is in flight."""
         self.number(output[0])
 
     def free_memory(self) -> float:
@@ -417,17 +411,17 @@ class Backend(Registrable):
         """Compile a function where `scan` compiles, else return it."""
         return self.compile(function) if self.compiled else function
 
-    def summing(self, communicator: Any) -> Callable[[Array], Array]:
+    def make_allreduce(self, comm: Any) -> Callable[[Array], Array]:
         """Return the function that sums a vector of each rank of an `xpnn.distributed` training.
 
         The vector is overwritten; its last entry must be 0. It goes through the host's memory: to
         read it there waits until the device has computed it.
         """
 
-        def total(a: Array) -> Array:
-            return self.asarray(communicator.sum(self.to_numpy(a)), self.dtype)
+        def allreduce(a: Array) -> Array:
+            return self.asarray(comm.sum(self.to_numpy(a)), self.dtype)
 
-        return total
+        return allreduce
 
     def fuse(self, update: Update) -> Update:
         """Make the update of an optimiser one pass over memory where that can be done."""

@@ -18,7 +18,7 @@ from ..core.activations import Activation
 from ..core.losses import Loss
 from ..core.optimizers import Update
 from .audit import TO_DEVICE, WAIT
-from .base import IN_FLIGHT, Backend, Send
+from .base import IN_FLIGHT, Backend, CopyAsync
 from .cupy_fused import fused_activation, fused_loss, fused_update
 from .faults import translate_device_errors
 
@@ -69,14 +69,14 @@ class CupyBackend(Backend):
         return cupy is not None and isinstance(x, cupy.ndarray)
 
     @contextmanager
-    def sending(self) -> Iterator[Send]:
+    def async_copies(self) -> Iterator[CopyAsync]:
         import cupy
         import cupyx
 
         computing, copying = cupy.cuda.get_current_stream(), copying_stream(self.device.id)
         in_flight: deque[tuple[Any, Array, Any]] = deque()
 
-        def send(x: Any) -> Callable[[], Array]:
+        def copy_async(x: Any) -> Callable[[], Array]:
             if len(in_flight) == IN_FLIGHT:
                 *_, copied = in_flight.popleft()
                 self.record(WAIT, 0)
@@ -99,13 +99,13 @@ class CupyBackend(Backend):
             return arrived
 
         try:
-            yield send
+            yield copy_async
         finally:
             self.record(WAIT, 0)
             copying.synchronize()
 
-    def keep_up(self, output: Array) -> None:
-        """Do nothing: `sending` waits for copies, and they for what was asked for before."""
+    def throttle(self, output: Array) -> None:
+        """Do nothing: `async_copies` waits for copies, which wait for earlier work."""
 
     def free_memory(self) -> float:
         import cupy
@@ -117,32 +117,32 @@ class CupyBackend(Backend):
         return a.get()
 
     @lru_cache  # noqa: B019  backends and communicators are few, and last
-    def summing(self, communicator: Any) -> Callable[[Array], Array]:
-        if self._without_nccl(communicator):
-            return super().summing(communicator)
+    def make_allreduce(self, comm: Any) -> Callable[[Array], Array]:
+        if self._without_nccl(comm):
+            return super().make_allreduce(comm)
         from cupyx.distributed import NCCLBackend
 
-        nccl = NCCLBackend(communicator.size, communicator.rank, use_mpi=True)
+        nccl = NCCLBackend(comm.size, comm.rank, use_mpi=True)
 
-        def total(a: Array) -> Array:
+        def allreduce(a: Array) -> Array:
             nccl.all_reduce(a, a)  # on the current stream, after what computes a
             return a
 
-        return total
+        return allreduce
 
-    def _without_nccl(self, communicator: Any) -> str:
+    def _without_nccl(self, comm: Any) -> str:
         """Return why NCCL cannot sum, the same on every rank, and say so once; empty if it can."""
         import cupy
         from cupy.cuda import nccl
 
         bus = cupy.cuda.runtime.deviceGetPCIBusId(self.device.id)
-        everyone = communicator.gather((platform.node(), bus, bool(nccl.available)))
+        everyone = comm.gather((platform.node(), bus, bool(nccl.available)))
         reason = ""
         if not all(available for *_, available in everyone):
             reason = "CuPy has no NCCL"
         elif len({place[:2] for place in everyone}) < len(everyone):
             reason = "several ranks share a GPU"
-        if reason and communicator.rank == 0:
+        if reason and comm.rank == 0:
             sys.stderr.write(f"xpnn: gradients go through the host's memory, as {reason}\n")
         return reason
 

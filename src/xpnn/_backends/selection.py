@@ -145,13 +145,11 @@ def resolve_for_process(name: str, dtype: str) -> Backend:
     return resolve(name, dtype)
 
 
-def widest(name: str, dtype: str) -> Backend:
+def resolve_or_float32(name: str, dtype: str) -> Backend:
     """Return the backend with this dtype, or float32 where a device or JAX has no float64."""
-    if dtype == "float64":
-        with suppress(BackendError):
-            return resolve(name, dtype)
-        dtype = "float32"
-    return resolve(name, dtype)
+    with suppress(BackendError):
+        return resolve(name, dtype)
+    return resolve(name, "float32")
 
 
 @lru_cache(maxsize=64)
@@ -170,11 +168,9 @@ def _made(name: str, dtype: str) -> Backend:
 def first_usable() -> str:
     """Return what ``auto`` stands for here: the first GPU backend that works, else NumPy."""
     for name in ("cupy", "torch:cuda", "jax:gpu"):
-        try:
+        with suppress(ArgumentError, BackendError):
             _made(name, "float32")
-        except (ArgumentError, BackendError):
-            continue
-        return name
+            return name
     return "numpy"
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from .._typing import Array, Namespace
 from .audit import TO_DEVICE, WAIT
-from .base import IN_FLIGHT, Backend, Send
+from .base import IN_FLIGHT, Backend, CopyAsync
 from .faults import translate_device_errors
 
 
@@ -80,17 +80,17 @@ class TorchBackend(Backend):
         return super().from_host(x, dtype, copy)
 
     @contextmanager
-    def sending(self) -> Iterator[Send]:
+    def async_copies(self) -> Iterator[CopyAsync]:
         if self.device.type != "cuda":
-            with super().sending() as send_and_wait:
-                yield send_and_wait
+            with super().async_copies() as copy_now:
+                yield copy_now
             return
         import torch
 
         computing, copying = torch.cuda.current_stream(self.device), copying_stream(self.device)
         in_flight: deque[Any] = deque()
 
-        def send(x: Any) -> Callable[[], Array]:
+        def copy_async(x: Any) -> Callable[[], Array]:
             if len(in_flight) == IN_FLIGHT:
                 self.record(WAIT, 0)
                 in_flight.popleft().synchronize()
@@ -109,7 +109,7 @@ class TorchBackend(Backend):
 
             return arrived
 
-        yield send
+        yield copy_async
 
     def scan_input(self, a: Any) -> Array:
         if self.device.type != "cuda":
@@ -121,10 +121,10 @@ class TorchBackend(Backend):
         pinned = torch.from_numpy(a).to(dtype).pin_memory()  # or the copy waits for the device
         return pinned.to(self.device, non_blocking=True)
 
-    def keep_up(self, output: Array) -> None:
-        """Do nothing on a GPU: `sending` waits for copies, and they for what was asked before."""
+    def throttle(self, output: Array) -> None:
+        """Do nothing on a GPU: `async_copies` waits for copies, which wait for earlier work."""
         if self.device.type != "cuda":
-            super().keep_up(output)
+            super().throttle(output)
 
     def free_memory(self) -> float:
         if self.device.type != "cuda":

@@ -3,7 +3,6 @@
 import os
 import platform
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ LIBRARIES = (
     "cupy-cuda12x",
     "cupy-cuda13x",
 )
+BLAS = "{internal_api} {version}, {architecture} kernels, {num_threads} thread(s)"
 WITH_AVX512 = ("SkylakeX", "Cooperlake", "SapphireRapids")  # kernels of OpenBLAS
 PRECISIONS: dict[str, Callable[[Any], object]] = {  # of libraries that have been imported
     "torch": lambda torch: torch.get_float32_matmul_precision(),
@@ -70,12 +70,7 @@ def conditions() -> list[str]:
     versions = [f"{name} {found}" for name in LIBRARIES if (found := installed(name))]
     return [
         f"{where}, Python {platform.python_version()}",
-        *(
-            "{internal_api} {version}, {architecture} kernels, {num_threads} thread(s)".format_map(
-                p
-            )
-            for p in pools
-        ),
+        *map(BLAS.format_map, pools),
         *(f"{gpu.name}, driver {gpu.driver}, CUDA {gpu.cuda}" for gpu in gpus()),
         *(f"{name}={os.environ[name]}" for name in SETTINGS if name in os.environ),
         *(
@@ -122,16 +117,19 @@ def notes(pools: list[dict[str, Any]]) -> Iterator[str]:
         yield f"one thread is used where there are {cores} cores."
 
 
+def _cpuinfo() -> str:
+    """Return what Linux says of the processors, nothing elsewhere."""
+    return CPUINFO.read_text(encoding="utf-8") if CPUINFO.exists() else ""
+
+
 def has_avx512() -> bool:
     """Whether Linux says so of this processor."""
-    return CPUINFO.exists() and "avx512f" in CPUINFO.read_text(encoding="utf-8")
+    return "avx512f" in _cpuinfo()
 
 
 def processor() -> str:
     """Name the processor, and whether it has AVX-512."""
-    name = None
-    if CPUINFO.exists():
-        name = re.search(r"^model name\s*: (.*)", CPUINFO.read_text(encoding="utf-8"), re.MULTILINE)
+    name = re.search(r"^model name\s*: (.*)", _cpuinfo(), re.MULTILINE)
     shown = name[1] if name else platform.processor() or platform.machine()
     return f"{shown} (AVX-512)" if has_avx512() else shown
 
@@ -146,13 +144,9 @@ def cores_used() -> int:
 @cache
 def gpus() -> tuple[Gpu, ...]:
     """Ask nvidia-smi, where there is one, for its GPUs."""
-    command = shutil.which("nvidia-smi")
-    if command is None:
-        return ()
+    command = ["nvidia-smi", "-q"]
     try:
-        done = subprocess.run(
-            [command, "-q"], capture_output=True, text=True, timeout=30, check=True
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):  # no driver, or none that answers
         return ()
     return parse_gpus(done.stdout)

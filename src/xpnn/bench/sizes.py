@@ -1,6 +1,5 @@
 """The time of one vectorised call against its size, and where a GPU begins to win."""
 
-import os
 from collections.abc import Callable, Sequence
 from math import exp, log
 from statistics import median
@@ -10,6 +9,7 @@ import numpy as np
 
 from .._backends.base import Backend
 from ..exceptions import OutOfMemoryError
+from ..validation.memory import host_memory
 from .throughput import seconds
 
 SIZES = tuple(10**k for k in range(2, 9))
@@ -52,20 +52,13 @@ def times_by_size(operation: str, backend: Backend) -> list[float]:
     run = backend.compile_like_steps(call)
     found: list[float] = []
     for n in SIZES:
-        if (found and found[-1] > ENOUGH) or not _has_room(n):
+        if (found and found[-1] > ENOUGH) or 4 * 4 * n > host_memory() // 2:  # four arrays
             break
         try:
             found.append(_time(run, n, backend))
         except (MemoryError, OutOfMemoryError):
             break
     return found
-
-
-def _has_room(n: int) -> bool:
-    """Whether four arrays of n numbers fit half of the memory, where the system tells its size."""
-    if not hasattr(os, "sysconf"):
-        return n < 10**8
-    return 4 * 4 * n < os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
 def _time(call: Callable[[Any, Any], Any], n: int, backend: Backend) -> float:

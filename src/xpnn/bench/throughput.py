@@ -5,8 +5,9 @@ from statistics import median
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from .._backends import fused, use_backend
+from .._backends import fused
 from .._backends.base import Backend
+from .._backends.selection import use_backend
 from ..core.optimizers import Optimizer
 from ..training.fit import fit
 from .floor import matmul_floor

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from .. import graph
-from .._backends import use_backend
 from .._backends.base import Backend
+from .._backends.selection import use_backend
 from .._typing import Array, Namespace
 from ..core.activations import ACTIVATIONS, Activation, sigmoid_derivative
 from ..core.losses import LOSSES, Loss

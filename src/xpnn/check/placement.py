@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from .._backends import audit
-from .._backends.audit import READ, TO_DEVICE, TO_HOST, WAIT, Audit
+from .._backends.audit import READ, TO_DEVICE, TO_HOST, WAIT, Audit, audit
 from .._backends.base import Backend
 from ..core.parameters import Params
 from ..data import moons

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from math import nan
 from typing import NamedTuple
 
-from .._backends import use_backend
 from .._backends.base import DTYPES, Backend
-from .._backends.selection import resolve_for_process
+from .._backends.selection import resolve_for_process, use_backend
 from ..exceptions import BackendError, first_line
 from .derivatives import derivatives
 from .finding import Finding

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .._backends import use_backend
 from .._backends.base import Backend
+from .._backends.selection import use_backend
 from ..core.optimizers import gradient_descent
 from ..core.parameters import Layer, ravel
 from ..network import Network

@@ -2,7 +2,7 @@
 
 import argparse
 
-from .._backends import backends
+from .._backends.status import backends
 from ..table import Table
 from .streams import say
 

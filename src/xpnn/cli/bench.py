@@ -3,25 +3,14 @@
 import argparse
 import os
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import TypeAlias
 
-from .. import demos
+from .. import bench, demos
 from .._backends.base import Backend
 from .._backends.selection import resolve
 from .._backends.status import usable_specs
-from ..bench import (
-    SIZES,
-    WORKLOADS,
-    Throughput,
-    conditions,
-    crossover,
-    plot_sizes,
-    report_name,
-    throughput,
-    times_by_size,
-    write_report,
-)
 from ..bench.sizes import OPERATIONS
 from ..plot._canvas import pyplot
 from ..table import Table
@@ -29,7 +18,7 @@ from .outputs import check_writable
 from .streams import say
 
 Times: TypeAlias = dict[str, dict[str, list[float]]]  # seconds by operation, backend and size
-Training: TypeAlias = dict[str, dict[str, Throughput]]  # by workload and backend
+Training: TypeAlias = dict[str, dict[str, bench.Throughput]]  # by workload and backend
 REFERENCE = "numpy:cpu"
 
 
@@ -52,16 +41,16 @@ def run(arguments: argparse.Namespace) -> None:
     """Time, print tables, and write the report if asked to."""
     if arguments.report:
         pyplot().switch_backend("Agg")  # say now if it is missing
-        stem = arguments.report / f"bench-{report_name()}"
+        stem = arguments.report / f"bench-{bench.report_name()}"
         arguments.report.mkdir(parents=True, exist_ok=True)
         check_writable("--report", Path(f"{stem}.md"))
     # what JAX would multiply with fewer digits on a GPU, the other libraries do not
     os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "highest")
     specs = usable_specs() if arguments.backend is None else [arguments.backend]
     backends = [resolve(spec, "float32") for spec in specs]
-    tables = dict(_show("Explicit loops and vectorised calls", demos.vectorization().tables[0]))
+    tables = _show("Explicit loops and vectorised calls", demos.vectorization().tables[0])
     times = {
-        operation: {backend.spec: times_by_size(operation, backend) for backend in backends}
+        operation: {backend.spec: bench.times_by_size(operation, backend) for backend in backends}
         for operation in OPERATIONS
     }
     for operation, by_backend in times.items():
@@ -73,12 +62,12 @@ def run(arguments: argparse.Namespace) -> None:
         "Training, examples a second (share of it that is matrix products)",
         _training_table(training),
     )
-    described = conditions()
+    described = bench.conditions()
     say(*described)
     if arguments.report:
-        data = {"sizes": SIZES, "seconds": times, "training": training}
-        figures = {"sizes": plot_sizes(times)}
-        path = write_report(stem, "xpnn bench", described + won, tables, figures, data)
+        data = {"sizes": bench.SIZES, "seconds": times, "training": training}
+        figures = {"sizes": bench.plot_sizes(times)}
+        path = bench.write_report(stem, "xpnn bench", described + won, tables, figures, data)
         say(f"report in {path}")
 
 
@@ -88,11 +77,9 @@ def _show(heading: str, table: Table) -> dict[str, Table]:
 
 
 def _sizes_table(by_backend: dict[str, list[float]]) -> Table:
-    columns = by_backend.values()
-    most = max(map(len, columns))
     rows = [
-        (f"{n:,}", *(_microseconds(times[i]) if i < len(times) else "-" for times in columns))
-        for i, n in enumerate(SIZES[:most])
+        (f"{n:,}", *("-" if seconds is None else _microseconds(seconds) for seconds in times))
+        for n, times in zip(bench.SIZES, zip_longest(*by_backend.values()), strict=False)
     ]
     return Table(("n", *by_backend), rows)
 
@@ -108,7 +95,7 @@ def _crossings(times: Times) -> Iterator[str]:
         for spec, seconds in by_backend.items():
             if _on_cpu(spec) or REFERENCE not in by_backend:
                 continue
-            n = crossover(SIZES, seconds, by_backend[REFERENCE])
+            n = bench.crossover(bench.SIZES, seconds, by_backend[REFERENCE])
             wins = "does not win" if n is None else f"wins above n ≈ {n:,.0f}"
             yield f"{operation}: on this machine the GPU ({spec}) {wins} against {REFERENCE}."
 
@@ -116,11 +103,11 @@ def _crossings(times: Times) -> Iterator[str]:
 def _training(backends: list[Backend]) -> Training:
     return {
         workload.name: {
-            backend.spec: throughput(workload, backend)
+            backend.spec: bench.throughput(workload, backend)
             for backend in backends
             if not (workload.gpu_only and _on_cpu(backend.spec))
         }
-        for workload in WORKLOADS
+        for workload in bench.WORKLOADS
     }
 
 
@@ -134,7 +121,7 @@ def _training_table(training: Training) -> Table:
     return Table(("network", *specs), rows)
 
 
-def _cell(found: Throughput) -> str:
+def _cell(found: bench.Throughput) -> str:
     return f"{found.examples_per_second:,.0f} ({found.share_of_floor:.0%})"
 
 

@@ -7,9 +7,8 @@ from math import isfinite
 from time import perf_counter
 from typing import Any, TypeAlias
 
-from .._backends import backends
 from .._backends.selection import resolve
-from .._backends.status import usable_specs
+from .._backends.status import backends, usable_specs
 from ..bench import conditions
 from ..check import Finding, checked
 from ..table import Table
@@ -39,7 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = arguments.backend
     specs = usable_specs(testing=True) if chosen is None else [resolve(chosen, "float32").spec]
     found: Found = []
-    left_out = _unusable() if chosen is None else []
+    statuses = backends() if chosen is None else ()
+    left_out = [f"{s.name}: {s.reason}" for s in statuses if s.installed and not s.usable]
     steps = checked(specs)
     if sys.stderr.isatty():
         bar = {"leave": False, "file": raw_stream(sys.stderr)}
@@ -61,15 +61,6 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"passed    {len(found) - len(failed)} of {len(found)} checks")
         say(f"time      {perf_counter() - began:.0f} s")
     return FAILED if failed else 0
-
-
-def _unusable() -> list[str]:
-    """Say what is installed and does not work."""
-    return [
-        f"{status.name}: {status.reason}"
-        for status in backends()
-        if status.installed and not status.usable
-    ]
 
 
 def _report(specs: list[str], found: Found, left_out: list[str]) -> dict[str, Any]:

@@ -11,9 +11,8 @@ from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError
 from ..preprocessing import ImageEncoder, TableEncoder
 from .examples import Examples
-from .ranks import gather_column, own_rows
 from .reading import read, with_target
-from .tables import with_categories
+from .tables import gather_column, with_categories
 from .targets import CLASSIFICATION, classes_or_numbers, task_of
 
 
@@ -32,14 +31,14 @@ class Source(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """Examples of this rank, split and encoded; targets and numbers of rows are those of all."""
+    """Examples of this rank, split and encoded; y, n_train and n_test are of all ranks."""
 
     examples: Examples
     train: Examples
     test: Examples
     encoder: TableEncoder | ImageEncoder | None
     X: Array
-    """The rows of ``train``, shape (m, n_x)"""
+    """of ``train``, encoded, shape (m, n_x)"""
     y: Array
     task: str
     n_train: int
@@ -47,34 +46,34 @@ class Dataset(NamedTuple):
 
 
 def prepare(source: Source, comm: Communicator) -> Dataset:
-    """Read, split and encode what a network is to learn, or raise for the first thing wrong."""
+    """Read, split and encode the data; raise for the first thing wrong."""
     examples, y, task = _read(source, comm)
-    everywhere = _split(y, task, source.test_size, source.seed)
-    train, test = (examples.take(own_rows(comm, rows, len(examples))) for rows in everywhere)
+    split = _split(y, task, source.test_size, source.seed)
+    train, test = (examples.take(own_rows(comm, rows, len(examples))) for rows in split)
     if not len(train):
         raise ArgumentError(f"expected rows to train on for each of {comm.size} ranks, found none")
     encoder = _encoder(examples, train, source, comm)
     X = _encode(train, encoder)
     if len(test) and examples.kind != "images":  # of which each is read already
         _encode(test, encoder)  # whatever is wrong with a row is told before the training
-    return Dataset(examples, train, test, encoder, X, y, task, *map(len, everywhere))
+    return Dataset(examples, train, test, encoder, X, y, task, *map(len, split))
 
 
 def _read(source: Source, comm: Communicator) -> tuple[Examples, Array, str]:
-    """Return this rank's examples, what is to be learnt of all as an array, and the task."""
-    found = read(source.data, source.labels, source.target, source.image_size, comm)
-    examples = with_target(found)
-    whole = replace(examples, y=gather_column(comm, examples.y))
-    task = task_of(whole, source.task)
-    y = classes_or_numbers(whole, task)
+    """Return this rank's examples, the targets of all ranks as an array, and the task."""
+    examples = read(source.data, source.labels, source.target, source.image_size, comm)
+    examples = with_target(examples)
+    of_all_ranks = replace(examples, y=gather_column(comm, examples.y))
+    task = task_of(of_all_ranks, source.task)
+    y = classes_or_numbers(of_all_ranks, task)
     if task == CLASSIFICATION and y.ndim == 1 and len(np.unique(y)) < 2:
         raise ArgumentError(
             f"{source.data}: expected at least two classes, found only {y.tolist()[0]!r}."
         )
     examples = replace(examples, y=y[comm.locate(len(examples))[0]])
     if examples.kind == "table":
-        passed_over = {examples.target, *source.drop}
-        return replace(examples, X=with_categories(examples.X, passed_over, comm)), y, task
+        frame = with_categories(examples.X, {examples.target, *source.drop}, comm)
+        return replace(examples, X=frame), y, task
     for option, given in (("--drop", source.drop), ("--impute", source.impute)):
         if given:
             raise ArgumentError(f"{option}: expected a table, found {source.data}.")
@@ -82,12 +81,12 @@ def _read(source: Source, comm: Communicator) -> tuple[Examples, Array, str]:
 
 
 def _split(y: Array, task: str, test_size: float, seed: int) -> tuple[Array, Array]:
-    """Return the positions of the examples to train on, and of those to test on."""
+    """Return the indices of the training rows and of the test rows."""
     from sklearn.model_selection import train_test_split
 
-    everything = np.arange(len(y))
+    indices = np.arange(len(y))
     if test_size == 0.0:
-        return everything, everything[:0]
+        return indices, indices[:0]
     by_class = task == CLASSIFICATION and y.ndim == 1
     if by_class:
         labels, counts = np.unique(y, return_counts=True)
@@ -99,7 +98,7 @@ def _split(y: Array, task: str, test_size: float, seed: int) -> tuple[Array, Arr
             )
     try:
         train, test = train_test_split(
-            everything, test_size=test_size, random_state=seed, stratify=y if by_class else None
+            indices, test_size=test_size, random_state=seed, stratify=y if by_class else None
         )
     except ValueError as error:
         raise ArgumentError(
@@ -114,10 +113,16 @@ def _split(y: Array, task: str, test_size: float, seed: int) -> tuple[Array, Arr
     return np.sort(train), np.sort(test)  # so that ranks, with rows in order, make the same batches
 
 
+def own_rows(comm: Communicator, rows: Any, m: int) -> Any:
+    """Return which of this rank's m examples are among these rows of all ranks' examples."""
+    own, _ = comm.locate(m)
+    return rows[(own.start <= rows) & (rows < own.stop)] - own.start
+
+
 def _encoder(
     examples: Examples, train: Examples, source: Source, comm: Communicator
 ) -> TableEncoder | ImageEncoder | None:
-    """Return the encoder of the examples; it imputes what those to train on tell."""
+    """Return the encoder of the examples; what it imputes comes from the training rows."""
     if examples.kind == "table":
         return TableEncoder(examples.target, tuple(source.drop), source.impute).fit(
             train.X if source.impute else examples.X, whole=partial(gather_column, comm)
@@ -126,10 +131,11 @@ def _encoder(
 
 
 def _encode(examples: Examples, encoder: Any) -> Array:
-    """Return the rows of numbers that examples become, finite, or raise."""
+    """Return X for the network, shape (m, n_x); raise unless it is finite."""
+    X: Array
     if encoder is not None:
-        rows: Array = encoder.transform(examples.X)
-        return rows
+        X = encoder.transform(examples.X)
+        return X
     X = np.asarray(examples.X)
     X = X if X.dtype == np.float32 else X.astype(np.float64, copy=False)
     finite = np.isfinite(X).all(axis=1)

@@ -6,23 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from .. import demos
-from .._backends import set_backend
+from .._backends.selection import set_backend
 from ..demos import Demonstration
 from ..exceptions import ArgumentError, unknown_name
 from .outputs import check_picture
 from .streams import say
 
 DEMOS: dict[str, Callable[[], Demonstration]] = {
-    "vectorization": demos.vectorization,
-    "broadcasting": demos.broadcasting,
-    "symmetry": demos.symmetry,
-    "activations": demos.activations,
-    "planar": demos.planar,
-    "depth": demos.depth,
-    "learning-rate": demos.learning_rate,
-    "scale": demos.scale,
+    name.replace("_", "-"): getattr(demos, name)
+    for name in demos.__all__
+    if name != "Demonstration"
 }
-
 BACKEND = (
     "where to compute (default: XPNN_BACKEND, else numpy); vectorization runs on all there are"
 )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _signals
+from .._terminal import listed
 from ..distributed.processes import Communicator
 from ..preprocessing.table import Column, TableEncoder
 from ..table import Table
@@ -95,14 +96,14 @@ def _target(found: dict[str, Any]) -> str:
     if "classes" not in found:
         return f"{name}{found['outputs']} labels, each 0 or 1"
     counts = [f"{label} {count}" for label, count in found["classes"].items()]
-    return f"{name}{len(counts)} classes: {some(counts)}"
+    return f"{name}{len(counts)} classes: {listed(counts)}"
 
 
 def _columns(columns: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for column in columns[:SHOWN]:
         if column["type"] == "text":
-            what = some(column["categories"])
+            what = listed(column["categories"])
         else:
             low, high = column["range"]
             what = f"{low:g} to {high:g}"
@@ -146,9 +147,3 @@ def _scores(report: dict[str, Any]) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
-
-
-def some(names: Sequence[Any], most: int = 10) -> str:
-    """List the first names, and say how many more there are."""
-    more = [f"and {len(names) - most} more"] if len(names) > most else []
-    return ", ".join([*map(str, names[:most]), *more])

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from .describe import some
+from .._terminal import listed
 from .models import Model
 from .outputs import check_distinct, check_file
 from .streams import say
@@ -27,11 +27,11 @@ def run(arguments: argparse.Namespace) -> None:
     model = Model.load(arguments.model)
     model.estimator.to_onnx(arguments.output)
     say(f"file      {arguments.output}")
-    inputs = some(model.inputs)
+    inputs = listed(model.inputs)
     say(f"input     X, float32, shape (rows, {model.estimator.n_features_in_}): {inputs}")
     if note := model.float32_note:
         say(f"note      {note}")
     if model.classes is None:
         say(f"output    Y, float32, shape (rows, {model.n_outputs})")
     else:
-        say(f"output    label; probabilities of {some(model.classes)}")
+        say(f"output    label; probabilities of {listed(model.classes)}")

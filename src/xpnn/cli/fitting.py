@@ -1,13 +1,13 @@
-"""From a `Dataset` to a model: scale, fit, fold the scales in."""
+"""From a `Dataset` to a `Fitted` model: scale, fit, fold the scalers into the network."""
 
 import warnings
 from math import isfinite
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._typing import Array
-from ..distributed.alone import ALONE
 from ..distributed.processes import Communicator
 from ..estimators import MLPClassifier, MLPRegressor
 from ..exceptions import ArgumentError, DivergenceError
@@ -46,26 +46,25 @@ class Fitted(NamedTuple):
 
     model: Model
     costs: list[float]
+    """of every epoch, those before a checkpoint too"""
+    epochs_now: int
+    seconds: float
     interrupted: bool
     notes: list[str]
 
 
 def network(dataset: Dataset, training: Training) -> Network:
     """Return the network that will be trained."""
-    y = dataset.y
-    if y.ndim == 2:
-        n_y, output = y.shape[1], "sigmoid"
-    elif len(classes := np.unique(y)) > 2:
-        n_y, output = len(classes), "softmax"
-    else:
-        n_y, output = 1, "sigmoid"
-    if dataset.task == REGRESSION:
-        n_y, output = 1 if y.ndim == 1 else n_y, "identity"
+    y, regression = dataset.y, dataset.task == REGRESSION
+    n_y = 1 if y.ndim == 1 else y.shape[1]
+    output = "identity" if regression else "sigmoid"
+    if y.ndim == 1 and not regression and (n := len(np.unique(y))) > 2:
+        n_y, output = n, "softmax"
     sizes = [dataset.X.shape[1], *training.parameters["hidden_layer_sizes"], n_y]
     return Network(sizes, hidden=training.parameters["activation"], output=output)
 
 
-def _scaler(what: str, columns: Array, comm: Communicator = ALONE) -> Any:
+def _scaler(what: str, columns: Array, comm: Communicator) -> Any:
     """Return a fitted StandardScaler, or raise if numbers are too large to have a deviation."""
     from sklearn.preprocessing import StandardScaler
 
@@ -73,8 +72,8 @@ def _scaler(what: str, columns: Array, comm: Communicator = ALONE) -> Any:
         if comm.size == 1:
             scaler = StandardScaler().fit(columns)
         else:
-            rows, m = _two_rows_like(columns, comm)
-            scaler = StandardScaler().fit(rows, sample_weight=[m / 2.0, m / 2.0])
+            two_rows, m = _two_rows_like(columns, comm)
+            scaler = StandardScaler().fit(two_rows, sample_weight=[m / 2.0, m / 2.0])
     if not (np.isfinite(scaler.mean_).all() and np.isfinite(scaler.scale_).all()):
         raise ArgumentError(
             f"{what}: expected numbers whose squares are finite, found {np.abs(columns).max():g}; "
@@ -84,7 +83,7 @@ def _scaler(what: str, columns: Array, comm: Communicator = ALONE) -> Any:
 
 
 def _two_rows_like(columns: Array, comm: Communicator) -> tuple[Array, int]:
-    """Return two rows that have the mean and the deviation of the m rows of all ranks, and m."""
+    """Return two rows with the mean and the deviation of all ranks' m rows, and m."""
     m = sum(comm.gather(len(columns)))
     mean = sum(comm.gather(columns.sum(axis=0, dtype=np.float64))) / m
     squares = sum(comm.gather(((columns - mean) ** 2).sum(axis=0)))
@@ -93,7 +92,8 @@ def _two_rows_like(columns: Array, comm: Communicator) -> tuple[Array, int]:
 
 
 def fit(dataset: Dataset, training: Training, progress: Progress, comm: Communicator) -> Fitted:
-    """Train a network on rows of numbers; the model takes raw data and predicts raw targets."""
+    """Train a network; the model takes raw data and predicts targets in their own units."""
+    began = perf_counter()
     X, y, encoder = dataset.X, dataset.train.y, dataset.encoder
     regression = dataset.task == REGRESSION
     scaler = target_scaler = None
@@ -115,7 +115,8 @@ def fit(dataset: Dataset, training: Training, progress: Progress, comm: Communic
     if target_scaler is not None:
         estimator = estimator.fold_target_scaler(target_scaler)
     model = Model(encoder, estimator)
-    return Fitted(model, costs, INTERRUPTED in warned, _notes(warned, model))
+    seconds, interrupted = perf_counter() - began, INTERRUPTED in warned
+    return Fitted(model, costs, len(progress.costs), seconds, interrupted, _notes(warned, model))
 
 
 def _run(estimator: Any, X: Array, y: Array, progress: Progress) -> tuple[list[float], list[str]]:
@@ -133,14 +134,11 @@ def _run(estimator: Any, X: Array, y: Array, progress: Progress) -> tuple[list[f
 
 
 def _notes(warned: list[str], model: Model) -> list[str]:
-    """Return what is to be said of a training beside its scores."""
+    """Return the notes that follow a training's scores."""
     notes = [
         STILL_FALLING if any(words in warning for words in AT_LAST) else warning
         for warning in warned
         if warning != INTERRUPTED
     ]
-    if model.dtype == "float32" and (note := model.float32_note):
-        notes.append(note)
-    if note := model.formula_note:
-        notes.append(note)
-    return notes
+    float32_note = model.float32_note if model.dtype == "float32" else None
+    return notes + [note for note in (float32_note, model.formula_note) if note]

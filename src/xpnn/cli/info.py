@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .._terminal import listed
 from ..table import Table
-from .describe import some
 from .models import Model
 from .streams import say, say_json
 
@@ -29,14 +29,15 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         say_json(found)
         return
-    say(*_lines(found), "", model.network.table())
+    say(*_lines(found), "", model.estimator.network_.table())
     if note := model.formula_note:
         say("", f"note      {note}")
 
 
 def _found(model: Model) -> dict[str, Any]:
     """Return what is known of a model, as plain values."""
-    estimator, net = model.estimator, model.network
+    estimator = model.estimator
+    net = estimator.network_
     params = estimator.get_params(deep=False)
     return {
         "model": type(estimator).__name__,
@@ -46,7 +47,7 @@ def _found(model: Model) -> dict[str, Any]:
         "inputs": model.inputs,
         "sizes": list(net.sizes),
         "activations": [g.name for g in net.activations],
-        "cost": net.loss.name,
+        "loss": net.loss.name,
         "dtype": model.dtype,
         "epochs": estimator.n_iter_,
         "last_cost": getattr(estimator, "loss_", None),
@@ -60,7 +61,7 @@ def _lines(found: dict[str, Any]) -> Iterator[object]:
         n = found["sizes"][-1]
         yield f"predicts  {predicts}{'a number' if n == 1 else f'{n} numbers'}"
     else:
-        yield f"predicts  {predicts}{len(found['classes'])} classes: {some(found['classes'])}"
+        yield f"predicts  {predicts}{len(found['classes'])} classes: {listed(found['classes'])}"
     shape = " x ".join(map(str, found["takes"].get("shape", ())))
     of = f" of {shape}" if shape else ""
     yield f"takes     {found['takes']['kind']}{of}, {found['sizes'][0]} numbers in a row"
@@ -76,7 +77,7 @@ def _lines(found: dict[str, Any]) -> Iterator[object]:
 def _columns(takes: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     for column in takes["columns"]:
         texts = column["categories"]
-        kind, values = ("number", "") if texts is None else ("text", some(texts))
+        kind, values = ("number", "") if texts is None else ("text", listed(texts))
         fill = column["fill"]
         yield column["name"], kind, values, "refused" if fill is None else f"{fill}"
     for name in takes["drop"]:

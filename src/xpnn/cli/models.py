@@ -7,17 +7,15 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from .._backends.host import to_host
+from .._terminal import listed
 from .._typing import Array
-from ..distributed.alone import ALONE
 from ..distributed.processes import Communicator
 from ..estimators import load
 from ..estimators.base import NetworkEstimator
 from ..estimators.classifier import NetworkClassifier
 from ..estimators.persistence import save_pipeline
 from ..exceptions import ArgumentError
-from ..network import Network
 from ..preprocessing import ImageEncoder, TableEncoder
-from .describe import some
 from .examples import Examples
 from .formulas import is_formula
 from .reading import read_for
@@ -29,7 +27,7 @@ ROWS = 65_536
 
 
 class Model(NamedTuple):
-    """A trained model, and the encoder that turns raw data into its rows."""
+    """A trained model, and the encoder that turns raw data into its X."""
 
     encoder: TableEncoder | ImageEncoder | None
     """None if it takes rows of numbers as they are"""
@@ -62,11 +60,6 @@ class Model(NamedTuple):
         return estimator.classes_.tolist() if isinstance(estimator, NetworkClassifier) else None
 
     @property
-    def network(self) -> Network:
-        """The architecture."""
-        return self.estimator.network_
-
-    @property
     def dtype(self) -> str:
         """The dtype of the parameters."""
         return self.estimator._place().dtype_name
@@ -75,7 +68,7 @@ class Model(NamedTuple):
     def n_outputs(self) -> int:
         """How many values are predicted of one example."""
         multilabel = self.classes is None or self.estimator._multilabel
-        return self.network.sizes[-1] if multilabel else 1
+        return self.estimator.network_.sizes[-1] if multilabel else 1
 
     @property
     def inputs(self) -> list[str]:
@@ -110,7 +103,7 @@ class Model(NamedTuple):
         if not labels:
             return None
         return (
-            f"a spreadsheet program takes these labels for formulas: {some(labels, 3)}; xpnn "
+            f"a spreadsheet program takes these labels for formulas: {listed(labels, 3)}; xpnn "
             "predict writes a ' before them"
         )
 
@@ -151,9 +144,9 @@ class Model(NamedTuple):
         """Return the predictions, with the probabilities if there are classes, chunk by chunk."""
         model: Any = self.estimator
         for chunk in examples.chunks():
-            rows = chunk if self.encoder is None else self.encoder.transform(chunk)
-            for start in range(0, len(rows), ROWS):
-                X = rows[start : start + ROWS]
+            encoded = chunk if self.encoder is None else self.encoder.transform(chunk)
+            for start in range(0, len(encoded), ROWS):
+                X = encoded[start : start + ROWS]
                 if self.classes is None:
                     yield model.predict(X), None
                     continue
@@ -185,11 +178,11 @@ class Model(NamedTuple):
             )
         return y
 
-    def scores(self, examples: Examples, comm: Communicator = ALONE) -> dict[str, Any]:
-        """Return how well it predicts the labels of examples, those of all ranks together."""
-        here = (self.labels(examples), *self.predict(examples)) if len(examples) else None
-        parts = [part for part in comm.gather(here) if part is not None]
+    def scores(self, examples: Examples, comm: Communicator) -> dict[str, Any]:
+        """Return how well it predicts the labels of all ranks' examples."""
+        own = (self.labels(examples), *self.predict(examples)) if len(examples) else None
+        by_rank = [arrays for arrays in comm.gather(own) if arrays is not None]
         y, predicted, P = (
-            None if each[0] is None else np.concatenate(each) for each in zip(*parts, strict=True)
+            None if each[0] is None else np.concatenate(each) for each in zip(*by_rank, strict=True)
         )
         return scores(y, predicted, P, self.classes)

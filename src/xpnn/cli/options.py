@@ -48,13 +48,10 @@ def settings(arguments: argparse.Namespace) -> tuple[Source, Training, Outputs]:
     """Return what to read, how to train and what to write, or raise for what is wrong."""
     training = _training(arguments)
     name = Path(os.path.realpath(arguments.data)).name.removesuffix(".gz") or "model"
-    outputs = Outputs(
-        model=arguments.output or Path(f"{Path(name).stem}.safetensors"),
-        checkpoint=arguments.checkpoint,
-        picture=arguments.plot,
-        json=arguments.json,
-    )
-    return _source(arguments), training, outputs
+    model = arguments.output or Path(f"{Path(name).stem}.safetensors")
+    outputs = Outputs(model, arguments.checkpoint, arguments.plot, arguments.json)
+    source = Source(*(getattr(arguments, name) for name in Source._fields))
+    return source, training, outputs
 
 
 # ---- the options ------------------------------------------------------------
@@ -156,20 +153,6 @@ def _names(text: str) -> list[str]:
 
 
 # ---- what they ask for ------------------------------------------------------
-
-
-def _source(arguments: argparse.Namespace) -> Source:
-    return Source(
-        arguments.data,
-        arguments.labels,
-        arguments.target,
-        arguments.image_size,
-        arguments.task,
-        arguments.drop,
-        arguments.impute,
-        arguments.test_size,
-        arguments.seed,
-    )
 
 
 def _training(arguments: argparse.Namespace) -> Training:

@@ -82,11 +82,10 @@ def check_distinct(
     for option, path in outputs.items():
         if path is None:
             continue
-        if (place := os.path.realpath(path)) in taken:
-            raise ArgumentError(
-                f"{option}: expected another file than {taken[place]}, found {path}."
-            )
-        taken[place] = option
+        real = os.path.realpath(path)
+        if other := taken.get(real):
+            raise ArgumentError(f"{option}: expected another file than {other}, found {path}.")
+        taken[real] = option
 
 
 def save_or_rescue(save: Callable[[Path], None], path: Path) -> tuple[Path, Exception | None]:

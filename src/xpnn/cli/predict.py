@@ -1,8 +1,8 @@
 """``xpnn predict MODEL DATA``: what a model says of new data."""
 
 import argparse
+import codecs
 import csv
-import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -118,14 +118,8 @@ def _standard_output() -> Iterator[TextIO]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
+def _opened(path: Path) -> Iterator[Any]:
     """Open a file that is replaced whole, or a pipe or a device."""
-    if path.exists() and not path.is_file():
-        with path.open("w", encoding="utf-8", errors=ERRORS, newline="") as text:
-            yield text
-        return
-    with replacing(path) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8", errors=ERRORS, newline="")
-        yield text
-        text.flush()
-        text.detach()
+    is_file = path.is_file() or not path.exists()
+    with replacing(path) if is_file else path.open("wb") as file:
+        yield codecs.getwriter("utf-8")(file, ERRORS)

@@ -13,26 +13,22 @@ import numpy as np
 
 from .. import data
 from .._optional import optional
-from ..data.files import existing_file, listed, visible
+from .._terminal import listed
+from ..data.files import existing_file, visible
 from ..data.idx import is_idx, labels_beside
 from ..data.images import image_endings, image_files, labelled_files
 from ..data.npy import read_npy, read_npz
-from ..distributed.alone import ALONE
-from ..distributed.processes import Communicator
+from ..distributed.processes import ALONE, Communicator
 from ..exceptions import ArgumentError, MissingLibraryError, unknown_name
 from .examples import Examples, Pictures
-from .tables import TABLES, read_shared_table, read_table
+from .tables import TABLES, read_table
 
+PAIRS, IMAGES = (".npy", "idx"), ("folder", "image")
+"""Kinds of DATA: a file of examples that may have one of labels; and what `Pictures` reads."""
 SIZE = (64, 64)
 """Of images whose size nobody says."""
-MADE = {
-    "digits": data.digits,
-    "flower": data.flower,
-    "moons": data.moons,
-    "circles": data.circles,
-    "blobs": data.blobs,
-    "spirals": data.spirals,
-}
+MADE = ("digits", "flower", "moons", "circles", "blobs", "spirals")
+"""The data sets of `xpnn.data` that have a name here."""
 OF_SKLEARN = {
     "iris": "species",
     "wine": "cultivar",
@@ -69,7 +65,7 @@ def read(
     """
     path = Path(where)
     kind = _kind(where, path)
-    if labels is not None and kind not in {".npy", "idx"}:
+    if labels is not None and kind not in PAIRS:
         raise ArgumentError(
             f"LABELS: expected none beside {where}, which has its own, found {labels}; a second "
             "file belongs to a .npy or an IDX file."
@@ -81,13 +77,13 @@ def read(
             f"--image-size: expected none, as {where} is no folder of images, found {size}."
         )
     if kind in TABLES:
-        return _of_frame(path.name, read_shared_table(path, kind, comm), target)
-    if kind in {".npy", "idx"}:
+        return _of_frame(path.name, read_table(path, kind, comm), target)
+    if kind in PAIRS:
         found = _pair(path, kind, labels)
     elif kind == "sklearn":
         found = _of_sklearn(path, target)
-    elif kind == "folder":
-        found = _folder(path, (*(size or SIZE), 3))
+    elif kind in IMAGES:
+        found = _images(path, (*(size or SIZE), 3))
     else:
         found = READERS[kind](path)
     return found if comm.size == 1 else found.part(comm.shard(len(found)))
@@ -98,7 +94,7 @@ def with_target(examples: Examples) -> Examples:
     if examples.y is not None:
         return examples
     if examples.kind == "table":
-        columns = listed(examples.X.columns)
+        columns = listed(examples.X.columns, most=100)
         raise ArgumentError(f"--target: expected a column of {examples.name}: {columns}.")
     raise ArgumentError(
         f"{examples.name}: expected labels beside the examples, found none; name their file as a "
@@ -117,13 +113,13 @@ def read_for(
     path = Path(where)
     kind = _kind(where, path)
     if kind in TABLES:
-        frame = read_table(path, kind, texts)
+        frame = read_table(path, kind, text_columns=texts)
         return _of_frame(path.name, frame, target if target in frame else None)
-    if kind not in {"folder", "image"}:
+    if kind not in IMAGES:
         return read(where, labels)
     if shape is None:
         raise ArgumentError(f"expected data like those of the model, found images: {where}.")
-    return _image(path, shape) if kind == "image" else _folder(path, shape)
+    return _images(path, shape)
 
 
 def _kind(where: str, path: Path) -> str:
@@ -139,7 +135,7 @@ def _kind(where: str, path: Path) -> str:
             raise unknown_name("data", where, [*MADE, *OF_SKLEARN])
         raise ArgumentError(f"{where}: expected a file or a folder, found none of that name.")
     existing_file(path)  # to open a pipe is to wait for somebody who writes
-    suffix = _suffix(path)
+    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
     if suffix in {*TABLES, ".npy", ".npz", ".h5"}:
         return suffix
     if suffix == ".hdf5":
@@ -160,16 +156,7 @@ def _is_image(suffix: str) -> bool:
         return False
 
 
-def _suffix(path: Path) -> str:
-    return Path(path.name.removesuffix(".gz")).suffix.lower()
-
-
 # ---- the readers ------------------------------------------------------------
-
-
-def _made(path: Path) -> Examples:
-    X, y = MADE[path.name](rows=True)
-    return Examples(path.name, "numbers", X, y)
 
 
 def _of_sklearn(path: Path, target: str | None) -> Examples:
@@ -187,9 +174,8 @@ def _of_frame(name: str, frame: Any, target: str | None) -> Examples:
     if target is None:
         return Examples(name, "table", frame)
     if target not in frame:
-        raise ArgumentError(
-            f"--target: expected a column of {name} ({listed(frame.columns)}), found {target!r}."
-        )
+        columns = listed(frame.columns, most=100)
+        raise ArgumentError(f"--target: expected a column of {name} ({columns}), found {target!r}.")
     return Examples(name, "table", frame, frame[target], target)
 
 
@@ -236,11 +222,11 @@ def _h5(path: Path) -> Examples:
     return Examples(path.name, "images", found.images, classes[found.labels])
 
 
-def _folder(path: Path, shape: tuple[int, ...]) -> Examples:
-    """Read a folder of images; of one without sub-folders, the images have no labels."""
-    if not any(found.is_dir() for found in visible(path)):
-        files = image_files(path)
-        return Examples(path.name, "images", Pictures(files, shape), None, None, files)
+def _images(path: Path, shape: tuple[int, ...]) -> Examples:
+    """Read an image, or a folder of them; without sub-folders, the images have no labels."""
+    if path.is_file() or not any(found.is_dir() for found in visible(path)):
+        files = [path] if path.is_file() else image_files(path)
+        return Examples(path.name, "images", Pictures(files, shape), files=files)
     files, labels, classes = labelled_files(path)
     pictures = (found for found in visible(path) if found.suffix.lower() in image_endings())
     beside = [found.name for found in pictures if found.is_file()]
@@ -250,16 +236,11 @@ def _folder(path: Path, shape: tuple[int, ...]) -> Examples:
             f"{beside[0]} beside the folder {classes[0]}; move the one or the other."
         )
     y = np.asarray(classes)[labels]
-    return Examples(path.name, "images", Pictures(files, shape), y, None, files)
-
-
-def _image(path: Path, shape: tuple[int, ...] = (*SIZE, 3)) -> Examples:
-    return Examples(path.name, "images", Pictures([path], shape), None, None, [path])
+    return Examples(path.name, "images", Pictures(files, shape), y, files=files)
 
 
 READERS: dict[str, Callable[[Path], Examples]] = {
-    "made": _made,
+    "made": lambda path: Examples(path.name, "numbers", *getattr(data, path.name)(rows=True)),
     ".npz": lambda path: _of_arrays(path.name, *read_npz(path)),
     ".h5": _h5,
-    "image": _image,
 }

@@ -1,18 +1,16 @@
 """``xpnn train DATA``: train a network on data, say how well it does, and write the model."""
 
 import argparse
-from time import perf_counter
 from typing import Any
 
 from .. import _signals, plot
-from .._backends.selection import widest
-from ..distributed.alone import ALONE, active_comm
-from ..distributed.processes import Communicator
+from .._backends.selection import resolve_or_float32
+from ..distributed.processes import ALONE, Communicator, active_comm
 from ..distributed.startup import communicator
 from ..exceptions import XpnnError
 from . import describe, one_line
-from .dataset import Dataset, Source, prepare
-from .fitting import Fitted, Training, fit, network
+from .dataset import Dataset, prepare
+from .fitting import Fitted, fit, network
 from .options import add_arguments, settings
 from .outputs import Outputs, save_or_rescue
 from .progress import Progress
@@ -25,21 +23,22 @@ __all__ = ["add_arguments", "run"]
 def run(arguments: argparse.Namespace) -> int:
     """Train, and print what was done; return the exit status."""
     comm = active_comm(communicator()) if arguments.distributed else ALONE
-    return run_on_ranks(comm, lambda: _train(*settings(arguments), comm))
+    return run_on_ranks(comm, lambda: _train(arguments, comm))
 
 
-def _train(source: Source, training: Training, outputs: Outputs, comm: Communicator) -> int:
-    """Read, train, write; return the exit status."""
+def _train(arguments: argparse.Namespace, comm: Communicator) -> int:
+    """Read the settings and the data, fit a model, and report; return the exit status."""
+    source, training, outputs = settings(arguments)
     if comm.is_root:
         outputs.check(source.data, source.labels)
     backend = select_backend(comm, training.backend)
     dataset = prepare(source, comm)
     net = network(dataset, training)
-    place = widest(backend.spec, dataset.X.dtype.name)
+    backend = resolve_or_float32(backend.spec, dataset.X.dtype.name)
     report = describe.understood(dataset, comm) | {
         "standardize": training.standardize,
-        "backend": place.spec,
-        "dtype": place.dtype_name,
+        "backend": backend.spec,
+        "dtype": backend.dtype_name,
         "sizes": list(net.sizes),
         "ranks": comm.size,
     }
@@ -48,32 +47,31 @@ def _train(source: Source, training: Training, outputs: Outputs, comm: Communica
 
     epochs = training.parameters["max_iter"]
     progress = Progress(epochs, lines=not outputs.json, shown=comm.is_root)
-    began = perf_counter()
     fitted = fit(dataset, training, progress, comm)
-    report |= {
-        "epochs": len(fitted.costs),
-        "epochs_now": len(progress.costs),
-        "seconds": perf_counter() - began,
-        "cost": fitted.costs,
-        "interrupted": fitted.interrupted,
-    }
-    _write(fitted, dataset, report, outputs, comm)
+    _report(report, fitted, dataset, outputs, comm)
     return _signals.status() if fitted.interrupted else 0
 
 
-def _write(
-    fitted: Fitted, dataset: Dataset, report: dict[str, Any], outputs: Outputs, comm: Communicator
+def _report(
+    report: dict[str, Any], fitted: Fitted, dataset: Dataset, outputs: Outputs, comm: Communicator
 ) -> None:
     """Save the model, print the report and draw the costs; without an epoch, only print."""
-    where, problem = outputs.model, None
+    path, problem = outputs.model, None
+    report |= {
+        "epochs": len(fitted.costs),
+        "epochs_now": fitted.epochs_now,
+        "seconds": fitted.seconds,
+        "cost": fitted.costs,
+        "interrupted": fitted.interrupted,
+    }
     if fitted.costs:
         model = fitted.model
         if comm.is_root:  # before the scores, for which a scheduler may not leave the time
-            where, problem = save_or_rescue(model.save, outputs.model)
+            path, problem = save_or_rescue(model.save, outputs.model)
         report |= {
             "train": model.scores(dataset.train, comm),
             "test": model.scores(dataset.test, comm) if dataset.n_test else None,
-            "model": str(where),
+            "model": str(path),
         }
     if outputs.json:
         say_json(report)
@@ -82,7 +80,7 @@ def _write(
     if problem is not None:
         raise XpnnError(
             f"{outputs.model}: the model cannot be written there ({one_line(problem)}); it is in "
-            f"{where}."
+            f"{path}."
         ) from problem
     if fitted.costs and outputs.picture and comm.is_root:
         plot.cost_curve(fitted.costs).figure.savefig(outputs.picture)

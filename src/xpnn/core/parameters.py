@@ -41,6 +41,15 @@ def pairs(arrays: Sequence[Array]) -> Params:
     return tuple(Layer(W, b) for W, b in zip(arrays[::2], arrays[1::2], strict=True))
 
 
+def by_name(params: Params, form: str = "{}{}") -> dict[str, Array]:
+    """Return the arrays of the layers by name: W1, b1, W2, b2, …, or as ``form`` writes them."""
+    return {
+        form.format(symbol, l): array
+        for l, layer in enumerate(params, 1)
+        for symbol, array in zip("Wb", layer, strict=True)
+    }
+
+
 def unravel(theta: Array, sizes: tuple[int, ...], xp: Namespace) -> Params:
     """Cut θ into the layers: views of θ where the library has views."""
     layers = []

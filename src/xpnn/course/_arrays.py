@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from .._backends import get_backend
 from .._backends.base import Backend
 from .._backends.numpy import NumpyBackend
 from .._backends.registry import find_backend
-from .._backends.selection import backend_mismatch
+from .._backends.selection import backend_mismatch, get_backend
 from .._typing import Array, Rng
 from ..core.losses import LOSSES
-from ..core.parameters import Params, initial_weights
+from ..core.parameters import by_name, initial_weights
 from ..data.rng import legacy_rng
 from ..exceptions import ArgumentError, ArgumentTypeError, unknown_name
 from ..validation.arrays import check_shape, is_sparse, to_backend
@@ -34,10 +33,9 @@ def on_one_backend(**named: Any) -> Iterator[tuple[Backend, *tuple[Any, ...]]]:
 
     Yields the backend and the arrays, in a context in which its device is the current one.
     """
-    found = owners(named)
-    backend = meeting_place(found)
+    backend = meeting_place(owners(named))
     with backend.current():
-        yield backend, *(_joined(name, x, found.get(name), backend) for name, x in named.items())
+        yield backend, *(to_backend(name, x, backend, backend.dtype) for name, x in named.items())
 
 
 def owners(named: Mapping[str, Any]) -> dict[str, Backend]:
@@ -62,12 +60,6 @@ def meeting_place(found: Mapping[str, Backend]) -> Backend:
     floating = {b.dtype_name for b in deciding if b.xp.isdtype(b.dtype, "real floating")}
     meeting = deciding[0] if deciding else NumpyBackend.of(np.zeros(()))
     return with_dtype(meeting, "float32" if floating == {"float32"} else "float64")
-
-
-def _joined(name: str, x: Any, found: Backend | None, backend: Backend) -> Array:
-    if found == backend and _is_plain(x):
-        return x
-    return to_backend(name, x, backend, backend.dtype)
 
 
 def _is_plain(x: Any) -> bool:
@@ -95,22 +87,12 @@ def _moved(name: str, x: Any, found: Backend | None, backend: Backend) -> Array:
 
 def with_dtype(backend: Backend, name: str) -> Backend:
     """Return a backend with this dtype, or with float32 where it has no float64."""
-    info = backend.xp.__array_namespace_info__()
-    supported = info.dtypes(device=backend.device, kind="real floating")
+    supported = backend.dtypes("real floating")
     dtype = supported.get(name, supported["float32"])
     return replace(backend, dtype=backend.native_dtype(dtype))
 
 
 # ---- parameters -------------------------------------------------------------
-
-
-def to_dict(layers: Params, prefix: str = "") -> dict[str, Array]:
-    """Return layers as ``{"W1": …, "b1": …, …}``, gradients (``prefix="d"``) as ``{"dW1": …}``."""
-    return {
-        f"{prefix}{symbol}{l}": array
-        for l, layer in enumerate(layers, 1)
-        for symbol, array in zip("Wb", layer, strict=True)
-    }
 
 
 def by_layer(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,7 +154,7 @@ def initial_parameters(
     else:
         factor = real_number("scale", scale, "a number, or one of small, sqrt, he, zeros")
         weights = [factor * rng.standard_normal((n, n_prev)) for n_prev, n in pairwise(sizes)]
-    return to_dict(layers_of(weights, backend))
+    return by_name(layers_of(weights, backend))
 
 
 def accuracy(predicted: Any, Y: Any) -> float:

@@ -4,16 +4,15 @@ The loops run in Python on the host, element by element, as the notes first writ
 their twins are one call of the array library.
 """
 
-from math import exp as exp_of_number
-from math import inf, log
+import math
 from sys import float_info
 from typing import Any
 
 import numpy as np
 
 from .._typing import Array
-from ..core.activations import activation
-from ..core.activations import softmax as softmax_of_columns
+from ..core import activations
+from ..core.activations import G
 from ..exceptions import ArgumentError
 from ..validation.arrays import check_shape
 from ._arrays import on_one_backend, on_one_device
@@ -43,7 +42,7 @@ __all__ = [
 
 OTHER = "the other argument"
 
-LARGEST = log(float_info.max)  # beyond, Python's own exp is an error
+LARGEST = math.log(float_info.max)  # beyond, Python's own exp is an error
 
 # ---- elementary functions ---------------------------------------------------
 
@@ -65,7 +64,7 @@ def sigmoid(z: Any) -> Array:
     >>> sigmoid([-1.0, 0.0, 1.0])
     array([0.26894142, 0.5       , 0.73105858])
     """
-    return _g("sigmoid", z)
+    return _g(activations.sigmoid, z)
 
 
 def sigmoid_derivative(z: Any) -> Array:
@@ -86,9 +85,7 @@ def sigmoid_derivative(z: Any) -> Array:
     array([0.25      , 0.10499359])
     """
     with on_one_backend(z=z) as (backend, z):
-        g = activation("sigmoid")
-        assert g.derivative is not None
-        return g.derivative(z, g.value(z, backend.xp), backend.xp)
+        return activations.sigmoid_derivative(z, activations.sigmoid(z, backend.xp), backend.xp)
 
 
 def relu(z: Any) -> Array:
@@ -108,7 +105,7 @@ def relu(z: Any) -> Array:
     >>> relu([-1.0, 2.0])
     array([0., 2.])
     """
-    return _g("relu", z)
+    return _g(activations.relu, z)
 
 
 def tanh(z: Any) -> Array:
@@ -128,7 +125,7 @@ def tanh(z: Any) -> Array:
     >>> tanh([0.0, 1.0])
     array([0.        , 0.76159416])
     """
-    return _g("tanh", z)
+    return _g(activations.tanh, z)
 
 
 def softmax(x: Any) -> Array:
@@ -152,12 +149,12 @@ def softmax(x: Any) -> Array:
     """
     with on_one_backend(x=x) as (backend, x):
         _check_dimensions("x", x, 2)
-        return softmax_of_columns(x.T, backend.xp).T
+        return activations.softmax(x.T, backend.xp).T
 
 
-def _g(name: str, z: Any) -> Array:
+def _g(g: G, z: Any) -> Array:
     with on_one_backend(z=z) as (backend, z):
-        return activation(name).value(z, backend.xp)
+        return g(z, backend.xp)
 
 
 # ---- arrays of examples -----------------------------------------------------
@@ -493,7 +490,7 @@ def loop_exp(v: Any) -> Array:
     _check_dimensions("v", v, 1)
     u = [0.0] * len(v)
     for i in range(len(v)):
-        u[i] = exp_of_number(v[i]) if v[i] < LARGEST else inf
+        u[i] = math.exp(v[i]) if v[i] < LARGEST else math.inf
     return backend.asarray(np.asarray(u))
 
 
@@ -514,7 +511,7 @@ def exp(v: Any) -> Array:
     >>> exp([0.0, 1.0])
     array([1.        , 2.71828183])
     """
-    return _g("exp", v)
+    return _g(activations.exponential, v)
 
 
 def _for_loops(**named: Any) -> tuple[Any, ...]:

@@ -17,20 +17,13 @@ from ..core import propagation
 from ..core.activations import ACTIVATIONS, Activation
 from ..core.activations import activation as look_up
 from ..core.optimizers import gradient_descent
-from ..core.parameters import Layer, pairs
+from ..core.parameters import Layer, by_name, pairs
 from ..exceptions import ArgumentError
 from ..network import Network
 from ..validation.arrays import check_columns, check_shape
 from ..validation.columns import check_layer, check_layers, check_training_set
 from ..validation.targets import check_binary
-from ._arrays import (
-    CROSS_ENTROPY,
-    accuracy,
-    by_layer,
-    initial_parameters,
-    on_one_backend,
-    to_dict,
-)
+from ._arrays import CROSS_ENTROPY, accuracy, by_layer, initial_parameters, on_one_backend
 from ._training import descend, step
 
 __all__ = [
@@ -247,9 +240,8 @@ def linear_backward(dZ: Any, cache: Any) -> tuple[Array, Array, Array]:
     A_prev, W, _ = _unpacked(cache, "A_prev", "W", "b")
     with on_one_backend(dZ=dZ, A_prev=A_prev, W=W) as (backend, dZ, A_prev, W):
         check_columns("dZ", dZ)
-        check_columns("A_prev", A_prev)
         m = dZ.shape[1]
-        check_shape("A_prev", A_prev, (A_prev.shape[0], m))
+        check_columns("A_prev", A_prev, m=m)
         check_shape("W", W, (dZ.shape[0], A_prev.shape[0]))
         dW, db = propagation.layer_gradients(dZ / m, A_prev, W, None, backend.xp)
         return propagation.previous_dA(W, dZ), dW, db
@@ -479,7 +471,7 @@ def L_layer_model(
         descent = descend(
             net, layers, (X, Y), backend, num_iterations, learning_rate, 100, print_cost
         )
-        return to_dict(descent.params), list(descent.costs.values())
+        return by_name(descent.params), list(descent.costs.values())
 
 
 def predict(X: Any, y: Any, parameters: Mapping[str, Any]) -> Array:

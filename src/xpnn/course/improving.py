@@ -9,7 +9,7 @@ from .._backends.host import to_host
 from .._typing import Array, Rng
 from ..core import optimizers, propagation
 from ..core.activations import ACTIVATIONS
-from ..core.parameters import Layer, pairs
+from ..core.parameters import Layer, by_name, pairs
 from ..core.propagation import Cache, Objective
 from ..data.rng import legacy_rng
 from ..exceptions import ArgumentError
@@ -26,7 +26,6 @@ from ._arrays import (
     on_one_backend,
     on_one_device,
     owners,
-    to_dict,
     with_dtype,
 )
 from ._training import step
@@ -121,7 +120,7 @@ def backward_propagation_with_regularization(
         decay = at_least_0("lambd", lambd) / m
         objective = Objective(activations, CROSS_ENTROPY, 1.0 / m, decay)
         grads = propagation.backward(layers, tuple(caches), Y, objective, backend.xp)
-        return to_dict(grads, prefix="d")
+        return by_name(grads, "d{}{}")
 
 
 # ---- mini-batches -----------------------------------------------------------
@@ -155,9 +154,8 @@ def random_mini_batches(
     size = positive_int("mini_batch_size", mini_batch_size)
     with on_one_device(X=X, Y=Y) as (backend, X, Y):
         check_columns("X", X)
-        check_columns("Y", Y)
         m = X.shape[1]
-        check_shape("Y", Y, (Y.shape[0], m))
+        check_columns("Y", Y, m=m)
         permutation = backend.asarray(legacy_rng(rng).permutation(m), backend.index_dtype)
         shuffled = [backend.xp.take(a, permutation, axis=1) for a in (X, Y)]
         cuts = [slice(start, min(start + size, m)) for start in range(0, m, size)]
@@ -225,9 +223,7 @@ def update_parameters_with_momentum(
     return parameters, v
 
 
-def initialize_adam(
-    parameters: Mapping[str, Any],
-) -> tuple[dict[str, Array], dict[str, Array]]:
+def initialize_adam(parameters: Mapping[str, Any]) -> tuple[dict[str, Array], dict[str, Array]]:
     """v = 0 and s = 0 for every parameter.
 
     Parameters
@@ -289,11 +285,9 @@ def update_parameters_with_adam(
     adam = optimizers.adam(learning_rate, beta1, beta2, epsilon)
     t = positive_int("t", t)
     parameters, (v, s) = step(adam, parameters, grads, (v, s), t)
-    with on_one_backend(**v, **{f"s_{name}": a for name, a in s.items()}) as (_, *arrays):
-        corrections = [1.0 - float(beta1) ** t] * len(v) + [1.0 - float(beta2) ** t] * len(s)
-        corrected = [a / c for a, c in zip(arrays, corrections, strict=True)]
-    v_corrected = dict(zip(v, corrected[: len(v)], strict=True))
-    s_corrected = dict(zip(s, corrected[len(v) :], strict=True))
+    with on_one_backend(**v):
+        v_corrected = {name: a / (1.0 - float(beta1) ** t) for name, a in v.items()}
+        s_corrected = {name: a / (1.0 - float(beta2) ** t) for name, a in s.items()}
     return parameters, v, s, v_corrected, s_corrected
 
 
@@ -344,10 +338,9 @@ def gradient_check(
     epsilon = real_number("epsilon", epsilon, "a finite number above 0")
     if not 0.0 < epsilon < float("inf"):
         raise ArgumentError(f"epsilon: expected a finite number above 0, found {epsilon!r}.")
-    names = list(parameters) if isinstance(parameters, Mapping) else []
-    parts, slopes = [parameters], [gradients]
+    names, parts, slopes = [], [parameters], [gradients]
     if isinstance(parameters, Mapping):
-        parts = [parameters[name] for name in names]
+        names, parts = list(parameters), list(parameters.values())
         slopes = list(entries("gradients", gradients, [f"d{name}" for name in names]).values())
     hosts = [np.asarray(to_host(part), dtype=np.float64) for part in parts]
     g = [np.asarray(to_host(slope), dtype=np.float64) for slope in slopes]

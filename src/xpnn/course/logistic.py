@@ -14,21 +14,10 @@ from ..training.objective import cost_and_gradients
 from ..validation.arrays import check_columns, check_finite, check_shape
 from ..validation.columns import check_training_set
 from ..validation.targets import check_binary
-from ._arrays import (
-    accuracy,
-    initial_parameters,
-    on_one_backend,
-)
+from ._arrays import accuracy, initial_parameters, on_one_backend
 from ._training import descend
 
-__all__ = [
-    "initialize_with_zeros",
-    "propagate",
-    "loop_propagate",
-    "optimize",
-    "predict",
-    "model",
-]
+__all__ = ["initialize_with_zeros", "propagate", "loop_propagate", "optimize", "predict", "model"]
 
 
 def initialize_with_zeros(dim: int) -> tuple[Array, float]:
@@ -86,9 +75,16 @@ def propagate(w: Any, b: float, X: Any, Y: Any) -> tuple[dict[str, Any], float]:
     """
     with on_one_backend(w=w, X=X, Y=Y) as (backend, w, X, Y):
         params, net = _layer(w, b, backend), _network(w, X, Y, backend=backend)
-        objective = Objective(net.activations, net.loss, 1.0 / X.shape[1])
-        J, ((dW, db),) = cost_and_gradients(params, X, Y, objective, backend.xp)
-        return {"dw": dW.T, "db": backend.number(db[0, 0])}, backend.number(J)
+        return _propagated(params, X, Y, net, backend)
+
+
+def _propagated(
+    params: Params, X: Array, Y: Array, net: Network, backend: Backend
+) -> tuple[dict[str, Any], float]:
+    """Return what `propagate` does, of checked arguments."""
+    objective = Objective(net.activations, net.loss, 1.0 / X.shape[1])
+    J, ((dW, db),) = cost_and_gradients(params, X, Y, objective, backend.xp)
+    return {"dw": dW.T, "db": backend.number(db[0, 0])}, backend.number(J)
 
 
 def loop_propagate(w: Any, b: float, X: Any, Y: Any) -> tuple[dict[str, Any], float]:
@@ -179,9 +175,9 @@ def optimize(
         descent = descend(
             net, params, (X, Y), backend, num_iterations, learning_rate, 100, print_cost
         )
-        (W, b_last), (W_before, b_before) = descent.params[0], descent.before_last[0]
-        grads, _ = propagate(W_before.T, float(b_before[0, 0]), X, Y)
+        grads, _ = _propagated(descent.before_last, X, Y, net, backend)
     costs = [J for iteration, J in descent.costs.items() if iteration % 100 == 0]
+    ((W, b_last),) = descent.params
     return {"w": W.T, "b": float(b_last[0, 0])}, grads, costs
 
 
@@ -264,8 +260,7 @@ def model(
         "costs": costs,
         "Y_prediction_test": predicted_test,
         "Y_prediction_train": predicted_train,
-        "w": w,
-        "b": b,
+        **params,
         "learning_rate": learning_rate,
         "num_iterations": num_iterations,
     }

@@ -9,25 +9,17 @@ from typing import Any
 from .._typing import Array, Rng
 from ..core import propagation
 from ..core.activations import ACTIVATIONS
-from ..core.parameters import Layer, Params, pairs
+from ..core.parameters import Layer, Params, by_name, pairs
 from ..core.propagation import Cache, Objective
 from ..exceptions import ArgumentError
 from ..network import Network
 from ..validation.arrays import check_columns, check_shape
 from ..validation.columns import check_layers, check_training_set
 from ..validation.targets import check_binary
-from ._arrays import (
-    CROSS_ENTROPY,
-    by_layer,
-    entries,
-    initial_parameters,
-    on_one_backend,
-    to_dict,
-)
+from . import deep
+from ._arrays import CROSS_ENTROPY, by_layer, entries, initial_parameters, on_one_backend
 from ._training import descend
-from .deep import compute_cost as cost_of_output
 from .deep import initialize_parameters
-from .deep import update_parameters as update
 
 __all__ = [
     "layer_sizes",
@@ -109,7 +101,7 @@ def compute_cost(A2: Any, Y: Any, parameters: Any = None) -> float:
     >>> round(compute_cost([[0.5, 0.9]], [[0, 1]]), 4)
     0.3993
     """
-    return cost_of_output(A2, Y)
+    return deep.compute_cost(A2, Y)
 
 
 def backward_propagation(
@@ -144,20 +136,19 @@ def backward_propagation(
     """
     given = entries("parameters", parameters, ["W2"]) | entries("cache", cache, ["A1", "A2"])
     with on_one_backend(X=X, Y=Y, **given) as (backend, X, Y, W2, A1, A2):
-        for name, array in (("X", X), ("Y", Y), ("A1", A1)):
-            check_columns(name, array)
-        (n_y, n_h), m = (Y.shape[0], A1.shape[0]), X.shape[1]
-        check_shape("Y", Y, (n_y, m))
+        check_columns("X", X)
+        m = X.shape[1]
+        check_columns("Y", Y, m=m)
         check_binary("Y", Y, backend)
-        check_shape("A1", A1, (n_h, m))
-        check_shape("A2", A2, (n_y, m))
-        check_shape("W2", W2, (n_y, n_h))
+        check_columns("A1", A1, m=m)
+        check_shape("A2", A2, tuple(Y.shape))
+        check_shape("W2", W2, (Y.shape[0], A1.shape[0]))
         # g' of tanh and of the canonical output need A alone, and no gradient needs W1, b1, b2
         layers = (Layer(None, None), Layer(W2, None))
         caches = (Cache(X, None, A1), Cache(A1, None, A2))
         objective = Objective(ACTIVATIONS_OF_LAYERS, CROSS_ENTROPY, 1.0 / m)
         grads = propagation.backward(layers, caches, Y, objective, backend.xp)
-        return to_dict(grads, prefix="d")
+        return by_name(grads, "d{}{}")
 
 
 def update_parameters(
@@ -179,7 +170,7 @@ def update_parameters(
     >>> update_parameters(parameters, {"dW1": [[0.5]], "db1": [[0.25]]})
     {'W1': array([[0.4]]), 'b1': array([[-0.3]])}
     """
-    return update(parameters, grads, learning_rate)
+    return deep.update_parameters(parameters, grads, learning_rate)
 
 
 def nn_model(
@@ -227,12 +218,10 @@ def nn_model(
     with on_one_backend(**parameters, X=X, Y=Y) as (backend, *arrays, X, Y):
         check_training_set(X, Y, backend)
         net = Network([n_x, n_h, n_y], hidden="tanh", output="sigmoid")
-        layers = pairs(arrays)
-        return to_dict(
-            descend(
-                net, layers, (X, Y), backend, num_iterations, learning_rate, 1000, print_cost
-            ).params
+        descent = descend(
+            net, pairs(arrays), (X, Y), backend, num_iterations, learning_rate, 1000, print_cost
         )
+        return by_name(descent.params)
 
 
 def predict(parameters: Mapping[str, Any], X: Any) -> Array:

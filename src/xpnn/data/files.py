@@ -6,7 +6,7 @@ asked for.
 """
 
 import gzip
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
@@ -101,8 +101,3 @@ def translate_errors(path: Path, expected: str, cure: str = "") -> Iterator[None
     except Exception as error:
         found = shorten(str(error), 300) or type(error).__name__
         raise ArgumentError(f"{path}: expected {expected} ({found}).{cure}") from error
-
-
-def listed(names: Iterable[str]) -> str:
-    """Return the names in at most 500 characters."""
-    return shorten(", ".join(names), 500, placeholder=" …")

@@ -23,6 +23,12 @@ from .images import Images
 
 ENDED = {"SIGXCPU": "took longer than it may", "SIGSEGV": "crashed", "SIGABRT": "crashed"}
 """What became of the other process, by the signal that ended it."""
+VARIABLES = {
+    "HDF5_PLUGIN_PRELOAD": "::",
+    "MPI4PY_RC_INITIALIZE": "0",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+"""The variables of the other process: no plug-ins of HDF5, no MPI, no threads."""
 
 
 def read_h5(path: str | PathLike[str]) -> Images:
@@ -84,8 +90,8 @@ def read_h5(path: str | PathLike[str]) -> Images:
 
 def _from_child(path: Path) -> list[Array]:
     """Return the three arrays of a file, which another process reads."""
-    command, variables = _command(path), _environment()
-    with Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env=variables) as child:
+    variables = os.environ | VARIABLES
+    with Popen(_command(path), stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env=variables) as child:
         out: Any = child.stdout
         try:
             check_fits(path, int(out.readline()))
@@ -115,15 +121,6 @@ def _command(path: Path) -> list[Any]:
         raise OSError("a program that Python is packed into cannot start Python")
     child = Path(__file__).with_name("_hdf5_child.py")
     return [get_executable(), "-I", child, json.dumps([str(path), [str(p) for p in sys.path]])]
-
-
-def _environment() -> dict[str, str]:
-    """Return the variables of the child: no plug-ins of HDF5, no MPI, no threads."""
-    return os.environ | {
-        "HDF5_PLUGIN_PRELOAD": "::",
-        "MPI4PY_RC_INITIALIZE": "0",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
 
 
 def _refusal(path: Path, child: Any) -> Exception:

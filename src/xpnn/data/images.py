@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .._optional import optional
-from .._terminal import escaped
+from .._terminal import escaped, listed
 from .._typing import Array
 from ..exceptions import ArgumentError, ArgumentTypeError
 from ..validation.numbers import positive_int
@@ -92,10 +92,8 @@ class Images:
     def __repr__(self) -> str:
         counts = np.bincount(self.labels, minlength=len(self.classes))
         shown = [f"{escaped(name)} {n}" for name, n in zip(self.classes, counts, strict=True)]
-        if len(shown) > 10:
-            shown[10:] = [f"and {len(shown) - 10} more"]
         size = " x ".join(map(str, self.images.shape[1:]))
-        return f"<Images: {len(self.images)} of {size}, classes {', '.join(shown)}>"
+        return f"<Images: {len(self.images)} of {size}, classes {listed(shown)}>"
 
     def examples(self, *, rows: bool = False) -> tuple[Array, Array]:
         """Return each image as a vector of numbers from 0 to 1, and its label.

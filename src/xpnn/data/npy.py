@@ -7,9 +7,10 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 
+from .._terminal import listed
 from .._typing import Array
 from ..exceptions import ArgumentError
-from .files import listed, read_rest, translate_errors
+from .files import read_rest, translate_errors
 
 NPY, NPZ = b"\x93NUM", b"PK\x03\x04"
 """How files of numpy.save and numpy.savez begin."""

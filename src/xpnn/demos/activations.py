@@ -5,14 +5,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import graph
-from .._backends import get_backend
+from .._backends.selection import get_backend
 from ..core.activations import ACTIVATIONS, Activation
 from ..plot._canvas import COLOURS, Figure, grid
 from ..table import Table
 from .demonstration import Demonstration
 
 Z = np.linspace(-5.0, 5.0, 1001)
-SHOWN = (-5.0, -2.0, 0.0, 2.0, 5.0)
+SHOWN = [0, 300, 500, 700, 1000]  # entries of Z: −5, −2, 0, 2 and 5
 
 
 class Curves(NamedTuple):
@@ -22,11 +22,6 @@ class Curves(NamedTuple):
     derivative: Any
     by_graph: Any
     """g′ found by the computation graph"""
-
-    def at(self, z: float) -> tuple[float, float]:
-        """Return g and g′ at the z nearest by."""
-        i = int(np.argmin(np.abs(Z - z)))
-        return float(self.g[i]), float(self.derivative[i])
 
 
 def activations() -> Demonstration:
@@ -53,22 +48,22 @@ def activations() -> Demonstration:
     relu = found["relu"].derivative[Z > 0.0]
     claim = (
         "Where g′ is next to 0 no gradient comes through. "
-        f"σ′ is at most {largest['sigmoid']:.4g}, and {found['sigmoid'].at(5.0)[1]:.2g} at "
-        f"z = ±5; tanh′ at most {largest['tanh']:.4g}, and {found['tanh'].at(5.0)[1]:.2g} at "
+        f"σ′ is at most {largest['sigmoid']:.4g}, and {found['sigmoid'].derivative[-1]:.2g} at "
+        f"z = ±5; tanh′ at most {largest['tanh']:.4g}, and {found['tanh'].derivative[-1]:.2g} at "
         f"z = ±5.\nrelu′ is {relu.min():.4g} for every z > 0."
     )
-    at = [f"z = {z:g}" for z in SHOWN]
+    at = [f"z = {z:g}" for z in Z[SHOWN]]
     tables = (
         Table(
             ("g(z)", *at),
-            [(name, *(f"{curves.at(z)[0]:.4g}" for z in SHOWN)) for name, curves in found.items()],
+            [(name, *(f"{a:.4g}" for a in curves.g[SHOWN])) for name, curves in found.items()],
         ),
         Table(
             ("g′(z)", *at, "largest here", "largest difference from the graph's"),
             [
                 (
                     name,
-                    *(f"{curves.at(z)[1]:.4g}" for z in SHOWN),
+                    *(f"{slope:.4g}" for slope in curves.derivative[SHOWN]),
                     f"{largest[name]:.4g}",
                     f"{np.max(np.abs(curves.derivative - curves.by_graph)):.1g}",
                 )

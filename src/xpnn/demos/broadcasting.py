@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from .._backends import Backend, get_backend
+from .._backends.base import Backend
+from .._backends.selection import get_backend
 from .._typing import Array
 from ..course import basics
 from ..exceptions import ArgumentError
@@ -54,54 +55,56 @@ def broadcasting() -> Demonstration:
     """
     backend = get_backend()
     with backend.current():
-        percentages = basics.percentages(backend.asarray(CALORIES))
-        sums = [_sum(A, B, backend) for A, B in SUMS]
+        shares = _shares(backend)
+        sums = [_stretched(A, B, backend) for A, B in SUMS]
         tables = (
-            _food_table(percentages, backend),
-            Table(
-                ("A", "B", "A + B", "values of A + B"),
-                [(*map(_shape, arrays), _values(arrays[2], backend)) for arrays in sums],
-            ),
+            _food_table(shares),
+            Table(("A", "B", "A + B", "values of A + B"), list(map(_sum_row, sums))),
             _rank_1_table(backend),
             _answer_table(backend),
         )
-        shares = backend.to_numpy(percentages).tolist()
-        drawn = [_stretched(*arrays, backend) for arrays in sums]
     claim = (
         "An axis of length 1 is stretched to the length of its partner, so that one expression "
         "does for a loop.\nAn array of shape (m,) is neither row nor column: with a column of m "
         "it silently gives an (m, m) matrix.\nA network takes two-dimensional arrays alone, and "
         "says how to reshape others."
     )
-    return Demonstration(claim, tables, lambda: _draw(shares, drawn))
+    return Demonstration(claim, tables, lambda: _draw(shares[:-1], sums))
+
+
+def _shares(backend: Backend) -> Any:
+    """Return the percentages of each food by source, and below them their sums, on the host."""
+    percentages = basics.percentages(backend.asarray(CALORIES))
+    sums = backend.xp.sum(percentages, axis=0, keepdims=True)
+    return backend.to_numpy(backend.xp.concat([percentages, sums])).tolist()
+
+
+def _stretched(A: Any, B: Any, backend: Backend) -> list[tuple[Any, Any]]:
+    """Return A, B and A + B stretched to the shape of A + B, each beside its own shape."""
+    xp, A, B = backend.xp, backend.asarray(A), backend.asarray(B)
+    return [
+        (backend.to_numpy(xp.broadcast_to(x, (A + B).shape)).tolist(), tuple(x.shape))
+        for x in (A, B, A + B)
+    ]
 
 
 # ---- tables -----------------------------------------------------------------
 
 
-def _food_table(percentages: Array, backend: Backend) -> Table:
-    sums = backend.xp.sum(percentages, axis=0, keepdims=True)
-    rows = backend.to_numpy(backend.xp.concat([percentages, sums])).tolist()
-    return Table(
-        ("% of calories", *FOODS),
-        [
-            (name, *(f"{percent:.1f}" for percent in row))
-            for name, row in zip((*SOURCES, "sum"), rows, strict=True)
-        ],
-    )
+def _food_table(shares: Any) -> Table:
+    rows = zip((*SOURCES, "sum"), shares, strict=True)
+    percents = [(name, *(f"{percent:.1f}" for percent in row)) for name, row in rows]
+    return Table(("% of calories", *FOODS), percents)
 
 
-def _sum(A: Any, B: Any, backend: Backend) -> tuple[Array, Array, Array]:
-    A, B = backend.asarray(A), backend.asarray(B)
-    return A, B, A + B
+def _sum_row(arrays: list[tuple[Any, Any]]) -> tuple[str, ...]:
+    """Return the shapes of A, B and A + B, and the values of A + B."""
+    values = [[int(x) for x in row] for row in arrays[2][0]]
+    return *(str(shape) for _, shape in arrays), str(values)
 
 
 def _shape(a: Array) -> str:
     return str(tuple(a.shape))
-
-
-def _values(a: Array, backend: Backend) -> str:
-    return str([[int(x) for x in row] for row in backend.to_numpy(a)])
 
 
 def _rank_1_table(backend: Backend) -> Table:
@@ -135,14 +138,6 @@ def _answer_table(backend: Backend) -> Table:
 
 
 # ---- picture ----------------------------------------------------------------
-
-
-def _stretched(A: Array, B: Array, C: Array, backend: Backend) -> list[tuple[Any, Any]]:
-    """Return A, B and A + B stretched to the shape of A + B, each beside its own shape."""
-    xp = backend.xp
-    return [
-        (backend.to_numpy(xp.broadcast_to(x, C.shape)).tolist(), tuple(x.shape)) for x in (A, B, C)
-    ]
 
 
 def _draw(shares: Any, sums: list[list[tuple[Any, Any]]]) -> Figure:

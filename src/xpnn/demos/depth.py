@@ -7,18 +7,18 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from .. import optimizers
-from .._backends import get_backend
+from .._backends.selection import get_backend
 from .._typing import Array
 from ..core.parameters import Layer
 from ..data import parity
 from ..network import Network
 from ..plot._canvas import COLOURS, MARKERS, Figure, new_axes
 from ..table import Table
-from ..training.fit import fit
 from ..validation.numbers import positive_int
 from .demonstration import Demonstration
+from .descent import descend
 
-LEARNING_RATE = 0.05
+OPTIMIZER = optimizers.adam(0.05)
 EPOCHS = 500
 
 Weights: TypeAlias = list[tuple[Array, Array]]
@@ -94,7 +94,7 @@ def depth(
     learnt = {n: [_fewest(n, layers, seeds) for layers in (1, 2)] for n in trained}
     return Demonstration(
         _claim(made, learnt),
-        (_made_table(made), _learnt_table(learnt)),
+        (_made_table(made), Table(("n", *LEARNT), [(n, *units) for n, units in learnt.items()])),
         lambda: _draw(made, learnt),
     )
 
@@ -146,6 +146,7 @@ def _fold(n: int) -> Weights:
 
 ANDS, TREE = "gates, 1 layer", "gates, deep"
 COUNT, FOLD = "counting, 1 layer", "counting, deep"
+LEARNT = ("trained, 1 layer", "trained, 2 layers")
 BY_HAND: dict[str, Callable[[int], Weights]] = {
     ANDS: _ands,
     TREE: _tree,
@@ -179,16 +180,7 @@ def _fewest(n: int, layers: int, seeds: int) -> int:
 def _learns(net: Network, seed: int) -> bool:
     bits, Y = parity(net.sizes[0])
     X = 2.0 * bits - 1.0
-    params, _ = fit(
-        net,
-        net.init(rng=seed),
-        X,
-        Y,
-        optimizer=optimizers.adam(LEARNING_RATE),
-        epochs=EPOCHS,
-        batch_size=None,
-        progress=False,
-    )
+    params, _ = descend(net, net.init(rng=seed), X, Y, optimizer=OPTIMIZER, epochs=EPOCHS)
     return net.score(params, X, Y) == 1.0
 
 
@@ -225,18 +217,13 @@ def _made_table(made: Made) -> Table:
     return Table(header, rows)
 
 
-def _learnt_table(learnt: Learnt) -> Table:
-    header = ("n", "trained, 1 layer", "trained, 2 layers")
-    return Table(header, [(n, *units) for n, units in learnt.items()])
-
-
 def _draw(made: Made, learnt: Learnt) -> Figure:
     ax = new_axes(8.0, 4.4)
     for k, name in enumerate(BY_HAND):
         units = [circuits[name].units for circuits in made.values()]
         line = "--" if k % 2 else "-"
         ax.plot(list(made), units, line, color=COLOURS[k // 2], marker=MARKERS[k], label=name)
-    for k, label in enumerate(("trained, 1 layer", "trained, 2 layers")):
+    for k, label in enumerate(LEARNT):
         units = [both[k] for both in learnt.values()]
         ax.scatter(
             list(learnt),

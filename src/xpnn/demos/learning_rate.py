@@ -10,9 +10,9 @@ from ..exceptions import DivergenceError
 from ..network import Network
 from ..plot._canvas import Figure, new_axes
 from ..table import Table
-from ..training.fit import fit
 from ..validation.numbers import positive_int
 from .demonstration import Demonstration
+from .descent import descend
 
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)))
 
@@ -30,12 +30,6 @@ class Training(NamedTuple):
     def rises(self) -> int:
         """How often an update made the cost larger."""
         return sum(after > before for before, after in pairwise(self.costs))
-
-    @property
-    def label(self) -> str:
-        """What the curve is called."""
-        note = "" if self.accuracy else f", diverged in iteration {len(self.costs) + 1}"
-        return f"α = {self.rate:g}{note}"
 
 
 def learning_rate(
@@ -81,15 +75,13 @@ def _train(rate: float, iterations: int) -> Training:
     train, test = moons(rng=1), moons(rng=2)
     costs: list[float] = []
     try:
-        params, _ = fit(
+        params, _ = descend(
             net,
             net.init(rng=0),
             *train,
             optimizer=optimizers.gradient_descent(rate),
             epochs=iterations,
-            batch_size=None,
             callbacks=[lambda report: costs.append(report.cost)],
-            progress=False,
         )
     except DivergenceError:
         return Training(rate, costs, None)
@@ -121,7 +113,8 @@ def _row(run: Training, iterations: int) -> tuple[object, ...]:
 def _draw(runs: Sequence[Training]) -> Figure:
     ax = new_axes(7.0, 4.2)
     for run, line in zip(runs, cycle(LINES)):
-        plot.cost_curve(run.costs, ax, label=run.label, every=1)
+        note = "" if run.accuracy else f", diverged in iteration {len(run.costs) + 1}"
+        plot.cost_curve(run.costs, ax, label=f"α = {run.rate:g}{note}", every=1)
         ax.lines[-1].set(linestyle=line, marker="")
     ax.legend()
     ax.set_yscale("log")

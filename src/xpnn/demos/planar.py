@@ -1,19 +1,19 @@
 """The flower: what a line cannot separate, a few hidden units can."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from .. import optimizers, plot
-from .._typing import Array
 from ..core.parameters import Params, count
 from ..data import flower
 from ..network import Network
 from ..table import Table
-from ..training.fit import fit
 from ..validation.numbers import positive_int
 from .demonstration import Demonstration
+from .descent import descend
 
-LEARNING_RATE = 1.2
+OPTIMIZER = optimizers.gradient_descent(1.2)
 CLOSE = 0.01  # an accuracy so near the best is as good
 
 
@@ -35,11 +35,6 @@ class Model(NamedTuple):
         """What the model is, and how good."""
         name = f"{self.units} units" if self.units > 1 else "1 unit"
         return f"{name if self.units else 'logistic regression'}: {self.accuracy:.1%}"
-
-    @property
-    def predict(self) -> Callable[[Any], Array]:
-        """From points, shape (2, n), to labels, shape (1, n)."""
-        return lambda X: self.net.predict(self.params, X)
 
 
 def planar(units: Sequence[int] = (1, 2, 3, 4, 5, 20, 50), iterations: int = 5000) -> Demonstration:
@@ -97,7 +92,7 @@ def planar(units: Sequence[int] = (1, 2, 3, 4, 5, 20, 50), iterations: int = 500
     )
 
     def draw() -> Any:
-        predictions = {model.title: model.predict for model in models}
+        predictions = {m.title: partial(m.net.predict, m.params) for m in models}
         return plot.decision_boundaries(predictions, *flower(), columns=4)
 
     return Demonstration(claim, (table,), draw)
@@ -106,14 +101,6 @@ def planar(units: Sequence[int] = (1, 2, 3, 4, 5, 20, 50), iterations: int = 500
 def _train(sizes: Sequence[int], iterations: int) -> Model:
     X, Y = flower()
     net = Network(sizes, hidden="tanh", output="sigmoid")
-    params, _ = fit(
-        net,
-        net.init(rng=3, weights="small"),
-        X,
-        Y,
-        optimizer=optimizers.gradient_descent(LEARNING_RATE),
-        epochs=iterations,
-        batch_size=None,
-        progress=False,
-    )
+    params = net.init(rng=3, weights="small")
+    params, _ = descend(net, params, X, Y, optimizer=OPTIMIZER, epochs=iterations)
     return Model(net, params, float(net.cost(params, X, Y)), net.score(params, X, Y))

@@ -5,18 +5,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import optimizers
-from .._backends import get_backend
+from .._backends.selection import get_backend
 from ..core.parameters import Layer, Params
 from ..data import flower
 from ..network import Network
 from ..plot._canvas import COLOURS, Figure, pyplot
 from ..table import Table
-from ..training.fit import fit
 from ..training.history import Report
 from ..validation.numbers import positive_int
 from .demonstration import Demonstration
+from .descent import descend
 
-LEARNING_RATE = 1.2
+OPTIMIZER = optimizers.gradient_descent(1.2)
 RECORDS = 100
 SATURATED = 0.99
 COSTS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # ticks
@@ -130,16 +130,8 @@ def _train(net: Network, params: Params, iterations: int) -> Training:
             steps.append(report.epoch)
             W1.append(backend.to_numpy(report.params[0].W))
 
-    trained, history = fit(
-        net,
-        params,
-        X,
-        Y,
-        optimizer=optimizers.gradient_descent(LEARNING_RATE),
-        epochs=iterations,
-        batch_size=None,
-        callbacks=[record],
-        progress=False,
+    trained, history = descend(
+        net, params, X, Y, optimizer=OPTIMIZER, epochs=iterations, callbacks=[record]
     )
     return Training(
         steps,
@@ -176,10 +168,6 @@ def _draw(runs: dict[str, Training]) -> Figure:
     axes[1, 0].set_ylabel("cost J, logarithmic")
     axes[1, 0].set_yticks(COSTS, [f"{J:g}" for J in COSTS])
     axes[1, 0].minorticks_off()
-    figure.legend(
-        *axes[0, 0].get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=4,
-        frameon=False,
-    )
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False)
     return figure

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._backends import Backend
-from .._backends.selection import widest
+from .._backends.base import Backend
+from .._backends.selection import resolve_or_float32
 from .._backends.status import usable_specs
 from ..course import basics, logistic
 from ..plot._canvas import COLOURS, SMALL, Figure, pyplot
@@ -87,11 +87,7 @@ def vectorization(n: int = 1_000_000) -> Demonstration:
     )
     header = ("what", "loop [ms]", *(f"{timing.label} [ms]" for timing in timings))
     rows = [
-        (
-            name,
-            _digits(loops[i]),
-            *(f"{_digits(t.ms[i])} ({_times(t.ratios[i])})" for t in timings),
-        )
+        (name, _digits(loops[i]), *(f"{_digits(t.ms[i])} ({_times(t.ratios[i])})" for t in timings))
         for i, name in enumerate(names)
     ]
     bars = {"loop": list(loops)} | {timing.label: timing.ms for timing in timings}
@@ -122,7 +118,7 @@ def computations(n: int) -> tuple[Computation, ...]:
 def _labeled_backends() -> Iterator[tuple[str, Backend]]:
     """Yield what is timed, and its name with the dtype."""
     for spec in usable_specs():
-        backend = widest(spec, "float64")
+        backend = resolve_or_float32(spec, "float64")
         name, _, kind = spec.partition(":")
         yield f"{name if kind == 'cpu' else spec} {backend.dtype_name}", backend
 

@@ -8,9 +8,7 @@ import numpy as np
 
 from .._backends.base import Backend
 from .._typing import Array
-from ..core.optimizers import Optimizer
 from ..exceptions import ArgumentError, XpnnError
-from ..training.functions import describe
 from .processes import Communicator
 
 
@@ -19,8 +17,6 @@ def compare(comm: Communicator, **facts: Any) -> None:
 
     What is neither a number, a text nor a list of these is compared by its type.
     """
-    if comm.size == 1:
-        return
     facts = {"version": version("xpnn"), **facts}
     everyone = comm.gather({name: _plain(value) for name, value in facts.items()})
     for rank, theirs in enumerate(everyone):
@@ -33,8 +29,6 @@ def compare(comm: Communicator, **facts: Any) -> None:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Optimizer):
-        return describe(value)
     if isinstance(value, tuple | list):
         return list(map(_plain, value))
     if isinstance(value, np.ndarray | np.generic):
@@ -76,15 +70,15 @@ def callbacks_on_root(
     return [call]
 
 
-def summing(comm: Communicator, backend: Backend) -> Callable[[Array], Array]:
+def make_sum(comm: Communicator, backend: Backend) -> Callable[[Array], Array]:
     """Return the function that sums an array of the backend over the ranks."""
     if comm.size == 1:
         return lambda a: a
-    xp, sum_vector = backend.xp, backend.summing(comm)
+    xp, allreduce = backend.xp, backend.make_allreduce(comm)
 
     def total(a: Array) -> Array:
         flat = xp.reshape(a, (-1,))
         flat = xp.concat([flat, xp.zeros_like(flat[:1])])
-        return xp.reshape(sum_vector(flat)[:-1], a.shape)
+        return xp.reshape(allreduce(flat)[:-1], a.shape)
 
     return total

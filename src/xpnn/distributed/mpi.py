@@ -4,6 +4,7 @@ import os
 import pickle
 import platform
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
@@ -113,10 +114,6 @@ class ProcessGroup:
 
     # ---- waiting ----------------------------------------------------------------
 
-    def all_arrive(self, seconds: float) -> bool:
-        """Whether all ranks call this within some seconds."""
-        return self._completes(self._aside.Ibarrier(), seconds)
-
     def _wait(self, request: Any) -> None:
         """Wait for an answer of all ranks; abort if it takes longer than `timeout`."""
         if self.timeout is None:
@@ -163,6 +160,13 @@ class ProcessGroup:
         where = f"rank {self.rank} of {self.size}, on {platform.node()}"
         with suppress(AttributeError, OSError, ValueError):  # there may be nowhere to write
             sys.stderr.write(f"xpnn: {where}:{text}\n")
+
+    def abort_by(self, error: BaseException, status: int) -> NoReturn:
+        """Print an exception with its traceback, and end all ranks with an exit status."""
+        try:
+            self.log("\n" + "".join(traceback.format_exception(error)))
+        finally:
+            self.abort(status)
 
     def abort(self, status: int) -> NoReturn:
         """End all ranks at once, with an exit status."""

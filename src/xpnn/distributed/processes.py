@@ -1,16 +1,18 @@
-"""`Communicator`: the processes that train together; an error or a signal on one reaches all."""
+"""`Communicator`: the processes that train together; an error or a signal on one reaches all.
+
+`ALONE` is that of a single process, so that a training is written once.
+"""
 
 import os
-import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from time import sleep
 from typing import Any, Self
 
+from .. import _signals
 from .._typing import Array
-from ..exceptions import XpnnError
+from ..exceptions import ArgumentTypeError, XpnnError
 from .mpi import ENDED, GRACE, ProcessGroup, library
-from .signals import deferring, exit_status
 
 TOGETHER = 5.0
 """Seconds within which all ranks leave a training that one has left by an exception."""
@@ -123,9 +125,8 @@ class Communicator(ProcessGroup):
             yield
         except BaseException as error:
             here = os.getpid() == self._process
-            if here and self._training and not self.all_arrive(TOGETHER):
-                self.log("\n" + "".join(traceback.format_exception(error)))
-                self.abort(exit_status(error))
+            if here and self._training and not self._completes(self._aside.Ibarrier(), TOGETHER):
+                self.abort_by(error, _signals.exit_status(error))
             raise
         finally:
             self._training = False
@@ -141,11 +142,13 @@ class Communicator(ProcessGroup):
         """
         self._interrupted = self._stopped = False
         try:
-            with deferring(self.defer_errors):
-                yield
-                self._training = False
-                if self._stopped:
-                    sleep(GRACE)
+            with _signals.deferring(self.defer_errors):
+                try:
+                    yield
+                    self._training = False
+                finally:
+                    if self._stopped:
+                        sleep(GRACE)
         finally:
             late, failed = self._interrupted and not self._stopped, self._failed
             self._interrupted = self._stopped = False
@@ -203,3 +206,55 @@ def _unpacked(rank: int, kind: type | None, argument: Any) -> BaseException:
         return XpnnError(f"rank {rank}: {argument}")
     found: BaseException = kind(argument) if argument is not None else kind()
     return found
+
+
+# ---- a single process --------------------------------------------------------
+
+
+class Alone(Communicator):
+    """The only process. It exchanges nothing, and raises errors and signals where they come."""
+
+    def __init__(self) -> None:
+        self.rank, self.size, self.local_rank = 0, 1, 0
+
+    def sum(self, a: Array) -> Array:
+        """Return the array."""
+        return a
+
+    def broadcast(self, value: Any = None) -> Any:
+        """Return the value."""
+        return value
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return the value alone."""
+        return [value]
+
+    def on_all(self) -> Any:
+        """Return a context that does nothing."""
+        return nullcontext()
+
+    defer_errors = training = interruptible = on_all
+
+    def on_root(self, call: Callable[[], Any]) -> Any:
+        """Return the result of the function."""
+        return call()
+
+    def stop_if_interrupted(self) -> None:
+        """Raise the ``KeyboardInterrupt`` that was swallowed, if one was."""
+        _signals.raise_if_arrived()
+
+    def finish(self) -> None:
+        """Do nothing: no error is deferred."""
+
+
+ALONE = Alone()
+
+
+def active_comm(communicator: Any) -> Communicator:
+    """Return a communicator of several processes, or `ALONE` for None and for one process."""
+    if not (communicator is None or isinstance(communicator, Communicator)):
+        raise ArgumentTypeError(
+            f"communicator: expected xpnn.distributed.communicator() or None, "
+            f"found {communicator!r}."
+        )
+    return communicator if communicator is not None and communicator.size > 1 else ALONE

@@ -4,7 +4,6 @@ import atexit
 import copyreg
 import os
 import sys
-import traceback
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -57,7 +56,7 @@ def communicator() -> Communicator:
     comm.timeout = _seconds(comm.broadcast(os.environ.get(TIMEOUT, "")))
     limit_threads(_threads(_cores(), machine.allgather(_cores())))
     machine.Free()
-    _end_all_on_error(comm)
+    sys.excepthook = lambda kind, error, trace: comm.abort_by(error, 1)
     atexit.register(comm.end)
     return comm
 
@@ -83,18 +82,6 @@ def _check_started_alone() -> None:
                 f"another MPI than that of mpi4py ({library}). Start them with its mpiexec; "
                 f"{mpi.INSTALL}, within a Slurm job too (srun is for an mpi4py built with its MPI)."
             )
-
-
-def _end_all_on_error(comm: Communicator) -> None:
-    """Let an exception that nothing catches end all ranks, after one has printed it."""
-
-    def print_and_abort(kind: Any, error: Any, trace: Any) -> None:
-        try:
-            comm.log("\n" + "".join(traceback.format_exception(kind, error, trace)))
-        finally:
-            comm.abort(1)
-
-    sys.excepthook = print_and_abort
 
 
 def _cores() -> set[int]:

@@ -18,13 +18,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._backends.base import Backend
 from .._backends.host import device_backend, to_host
-from .._backends.selection import common_backend, resolve, widest
+from .._backends.selection import common_backend, resolve, resolve_or_float32
 from .._typing import Array
 from ..core import propagation
 from ..core.activations import Activation
 from ..core.parameters import Layer, Params, fold_standardization, ravel
-from ..distributed.alone import active_comm
-from ..distributed.processes import Communicator
+from ..distributed.processes import Communicator, active_comm
 from ..exceptions import ArgumentError, ArgumentTypeError, BackendError
 from ..files.atomic import StrPath
 from ..network import Network
@@ -147,7 +146,7 @@ class NetworkEstimator(BaseEstimator):
         array(['yes'], dtype='<U3')
         """
         check_is_fitted(self)
-        target = widest(backend, self._place().dtype_name)
+        target = resolve_or_float32(backend, self._place().dtype_name)
         with target.current():
             for series in (self.coefs_, self.intercepts_):
                 series[:] = [target.asarray(a, target.dtype) for a in series]
@@ -324,7 +323,7 @@ class NetworkEstimator(BaseEstimator):
         if home is None or here.same_device(home):
             return here
         if here.name == "numpy":
-            return widest(home.spec, here.dtype_name)
+            return resolve_or_float32(home.spec, here.dtype_name)
         raise ArgumentTypeError(
             f"X is on {home.spec}, but the model on {here.spec}: move X, or the model with "
             f"model.to({home.spec!r})."

@@ -23,15 +23,14 @@ from .._typing import Array
 from ..core.activations import ACTIVATIONS
 from ..core.optimizers import sklearn_sgd
 from ..core.parameters import Params, count, fold_standardization
-from ..distributed.agreement import summing
-from ..distributed.alone import active_comm
-from ..distributed.processes import Communicator
+from ..distributed.agreement import make_sum
+from ..distributed.processes import Communicator, active_comm
 from ..exceptions import ArgumentError
 from ..network import Network
 from ..training.batches import Shuffle
 from ..training.checkpoint import Checkpoint
 from ..training.fit import check_callbacks
-from ..training.loop import Loop, Watch, train
+from ..training.loop import Loop, Watch, interruptible, train
 from ..training.stopping import Stopping
 from ..training.trainer import Trainer, TrainingData
 from ..validation.rows import check_fit, move_rows, send, spec_of
@@ -201,19 +200,17 @@ class LogisticRegression(NetworkClassifier, counterpart=linear_model.LogisticReg
             self._fitted_on = spec_of(home)
             X = move_rows(X, backend)
             Y = backend.asarray(Y, backend.dtype)
-            over_ranks = summing(comm, backend)
-            mu = _means(X, _in_units(s, comm, backend)[0], backend, over_ranks)
-            params = self._descend(X if mu is None else X - mu.T, Y, s, backend, over_ranks)
-            if mu is not None:
-                params = fold_standardization(params, mu, backend.xp.ones_like(mu))
-            self._keep(params, backend)
+            self._keep(self._descend(X, Y, s, backend), backend)
         return self
 
-    def _descend(self, X: Array, Y: Array, s: Any, backend: Backend, over_ranks: Sum) -> Params:
+    def _descend(self, X: Array, Y: Array, s: Any, backend: Backend) -> Params:
         """Minimise the cost; return the parameters."""
         comm = active_comm(self.communicator)
-        loop = self._loop(X, Y, s, backend, over_ranks)
-        slope = train(loop, lambda: self._run(loop, over_ranks)) or 0.0
+        with interruptible(comm, self.checkpoint):  # for each sum over the ranks
+            over_ranks = make_sum(comm, backend)
+            mu = _means(X, _in_units(s, comm, backend)[0], backend, over_ranks)
+            loop = self._loop(X if mu is None else X - mu.T, Y, s, backend, over_ranks)
+            slope = train(loop, lambda: self._run(loop, over_ranks)) or 0.0
         if loop.history.stopped == "interrupted" and comm.is_root:
             warnings.warn("Training interrupted by user.", stacklevel=4)
         self.n_iter_, self.loss_curve_ = loop.done.epochs, loop.history.cost
@@ -226,7 +223,8 @@ class LogisticRegression(NetworkClassifier, counterpart=linear_model.LogisticReg
                 stacklevel=4,
             )
         loop.trainer.check_finite(loop.done.carry, self.n_iter_)
-        return loop.trainer.params(loop.done.carry)
+        params = loop.trainer.params(loop.done.carry)
+        return params if mu is None else fold_standardization(params, mu, backend.xp.ones_like(mu))
 
     def _loop(self, X: Array, Y: Array, s: Any, backend: Backend, over_ranks: Sum) -> Loop:
         net, comm = self._network(), active_comm(self.communicator)

@@ -6,9 +6,11 @@ import numpy as np
 
 from .._backends.base import Backend
 from .._typing import Array
+from ..core.optimizers import Optimizer
 from ..distributed.agreement import compare
 from ..distributed.processes import Communicator
 from ..exceptions import ArgumentError
+from ..training.functions import describe
 
 EACH_ITS_OWN = {"backend", "callbacks", "communicator", "verbose"}
 """Parameters that may differ from rank to rank."""
@@ -26,7 +28,7 @@ def compare_estimators(
     if comm.size == 1:
         return
     given = {
-        name: value
+        name: describe(value) if isinstance(value, Optimizer) else value
         for name, value in estimator.get_params(deep=False).items()
         if name not in EACH_ITS_OWN
     }

@@ -27,8 +27,7 @@ from .._typing import Array
 from ..core.activations import Activation
 from ..core.optimizers import Optimizer
 from ..core.parameters import Layer
-from ..distributed.alone import active_comm
-from ..distributed.processes import Communicator
+from ..distributed.processes import Communicator, active_comm
 from ..exceptions import ArgumentError
 from ..network import Network
 from ..training.checkpoint import Checkpoint

@@ -17,12 +17,11 @@ from sklearn.utils import check_random_state
 from .._backends.base import Backend
 from .._typing import Array
 from ..core.parameters import Params
-from ..distributed.alone import active_comm
-from ..distributed.processes import Communicator
+from ..distributed.processes import Communicator, active_comm
 from ..exceptions import ArgumentError, DivergenceError
 from ..training.batches import Shuffle
 from ..training.fit import check_callbacks
-from ..training.loop import Loop, Watch, train
+from ..training.loop import Loop, Watch, interruptible, train
 from ..training.step import cutting
 from ..training.stopping import Stopping
 from ..training.trainer import TrainingData
@@ -207,7 +206,8 @@ class MLPTraining(NetworkEstimator):
         trainer = self._trainer(X, Y, s, backend, verbose)
         comm = trainer.comm
         loop = self._loop(trainer, score, verbose)
-        train(loop, lambda: loop.run(1 if incremental else self.max_iter))
+        with interruptible(comm, self.checkpoint):
+            train(loop, lambda: loop.run(1 if incremental else self.max_iter))
         if loop.history.stopped == "interrupted" and comm.is_root:
             warnings.warn("Training interrupted by user.", stacklevel=5)
         self._note(loop)

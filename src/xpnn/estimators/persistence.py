@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 
-from .._backends.selection import get_backend, widest
+from .._backends.selection import get_backend, resolve_or_float32
 from ..exceptions import ArgumentTypeError, FileFormatError
 from ..files import container, networks
 from ..files.atomic import StrPath
@@ -127,7 +127,7 @@ def load(path: StrPath, backend: str | None = None) -> Any:
     contents = container.read(path, kinds, networks.check_parameters)
     with container.naming(path):
         wide = any(a.dtype == np.float64 for name, a in contents.tensors.items() if name == "W1")
-        target = widest(backend or get_backend().spec, "float64" if wide else "float32")
+        target = resolve_or_float32(backend or get_backend().spec, "float64" if wide else "float32")
         net, params = networks.read_network(contents, target)
         if contents.kind == networks.KIND:
             return net, params

@@ -6,6 +6,7 @@ file that could be replaced: the bytes go straight to it.
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -86,10 +87,9 @@ def remove_leftovers(path: StrPath) -> None:
     For the one process that writes ``path``: another one, half-way, would lose its file.
     """
     target = Path(os.path.realpath(path))
-    hidden = hidden_prefix(target.name)
+    leftover = re.compile(re.escape(hidden_prefix(target.name)) + r"[0-9a-f]{8}\.tmp")
     for file in target.parent.iterdir() if target.parent.is_dir() else ():
-        token = file.name.removeprefix(hidden).removesuffix(".tmp")
-        if file.name == f"{hidden}{token}.tmp" and _is_token(token):
+        if leftover.fullmatch(file.name):  # ".b.x" of "a.b.x" is none
             file.unlink(missing_ok=True)
 
 
@@ -153,11 +153,6 @@ def hidden_prefix(name: str) -> str:
     if len(encoded) > LONG:
         name = f"{encoded[:LONG].decode(errors='ignore')}-{sha256(encoded).hexdigest()[:8]}"
     return f".{name}."
-
-
-def _is_token(token: str) -> bool:
-    """Whether this is what `_temporary` puts in the middle: ".b.x" of "a.b.x" is not."""
-    return len(token) == 8 and set(token) <= set("0123456789abcdef")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -12,7 +12,6 @@ number can change its digest. The same input gives the same bytes. Other program
 with safetensors alone.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
@@ -22,6 +21,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from .._terminal import listed
 from .._typing import Array
 from ..exceptions import ArgumentError, ArgumentTypeError, FileFormatError, OutOfMemoryError
 from ..validation.memory import check_memory, too_large
@@ -56,9 +56,7 @@ TOO_LARGE = ("expected arrays that", "some", "read it on a machine that has more
 
 CURES = {
     "checkpoint": "go on from it with checkpoint=xpnn.Checkpoint(path, resume=True).",
-    "estimator": "read it with xpnn.load.",
-    "network": "read it with xpnn.load.",
-    "pipeline": "read it with xpnn.load.",
+    **dict.fromkeys(("estimator", "network", "pipeline"), "read it with xpnn.load."),
 }
 """What a file of a kind that was not expected is good for."""
 
@@ -162,6 +160,12 @@ def expect(name: str, right: bool) -> None:
         raise ValueError(f"{name} does not fit")
 
 
+def has_types(value: Any, types: Mapping[str, type]) -> bool:
+    """Whether a value is a JSON object with these keys, whose values have these types."""
+    keys_fit = isinstance(value, dict) and value.keys() == types.keys()
+    return keys_fit and all(type(value[key]) is kind for key, kind in types.items())
+
+
 @contextmanager
 def naming(path: StrPath) -> Iterator[None]:
     """Put the name of the file before the message of an error about its content."""
@@ -209,19 +213,14 @@ def _header_of(record: str, names: list[str], tensors: Mapping[str, Array]) -> b
             "data_offsets": [start, stop],
         }
     header[METADATA][DIGEST] = _digest_of(header)
-    text = _canonical(header)
+    text = to_json(header).encode()
     return text + b" " * (-len(text) % 8)
-
-
-def _canonical(header: Mapping[str, Any]) -> bytes:
-    """Return a header as JSON: the same values give the same bytes."""
-    return json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _digest_of(header: Mapping[str, Any]) -> str:
     """SHA-256 of a header without its digest, in hexadecimal."""
     metadata = {name: text for name, text in header[METADATA].items() if name != DIGEST}
-    return sha256(_canonical({**header, METADATA: metadata})).hexdigest()
+    return sha256(to_json({**header, METADATA: metadata}).encode()).hexdigest()
 
 
 def _blocks(a: Array) -> Any:
@@ -322,14 +321,10 @@ def _record(header: dict[str, Any], kinds: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _is_record(record: Any) -> bool:
+    types = {"format": int, "kind": str, "sha256": dict, "content": dict}
     return (
-        isinstance(record, dict)
-        and record.keys() == {"format", "kind", "sha256", "content"}
-        and type(record["format"]) is int
+        has_types(record, types)
         and record["format"] >= 1
-        and isinstance(record["kind"], str)
-        and isinstance(record["content"], dict)
-        and isinstance(record["sha256"], dict)
         and all(isinstance(digest, str) for digest in record["sha256"].values())
     )
 
@@ -338,9 +333,9 @@ def _declared(header: dict[str, Any], digests: dict[str, str], size: int) -> dic
     """Return the arrays that the header declares, if they are those of the record and the file."""
     found = {name: entry for name, entry in header.items() if name != METADATA}
     if found.keys() != digests.keys():
+        wanted, there = (listed(names) or "none" for names in (digests, found))
         raise FileFormatError(
-            f"damaged: expected the arrays {_listed(digests)}, as its record lists them, found "
-            f"{_listed(found)}."
+            f"damaged: expected the arrays {wanted}, as its record lists them, found {there}."
         )
     declared = {name: _entry(name, entry) for name, entry in sorted(found.items())}
     expected = 0
@@ -416,7 +411,3 @@ def _unfit(reason: str) -> str:
         f"damaged: its header and its arrays do not fit each other ({reason}). Was it copied in "
         "full?"
     )
-
-
-def _listed(names: Mapping[str, Any]) -> str:
-    return shown(", ".join(names)) if names else "none"

@@ -1,8 +1,8 @@
 """Saved networks: the architecture as plain values, the parameters as named arrays.
 
-`describe` and `network_of` turn a `Network` into a dict and back, `tensors_of` and `params_of`
-parameters into W1, b1, W2, b2, … and back; `save` writes a file of both, `read_network` reads
-what is common to every file that holds a network.
+`describe` and `network_of` turn a `Network` into a dict and back, `tensors_of` turns parameters
+into W1, b1, W2, b2, …. `save` writes a file of both; `check_parameters` checks and `read_network`
+reads what is common to every file that holds a network.
 """
 
 from collections.abc import Mapping
@@ -67,20 +67,6 @@ def save(path: StrPath, net: Network, params: Params) -> None:
     container.write(path, KIND, {"network": describe(net)}, tensors_of(params))
 
 
-def check_parameters(contents: container.Contents) -> None:
-    """Raise `FileFormatError` unless a file declares the parameters of the network it describes."""
-    net = network_of(contents.content.get("network"))
-    for l, (n_prev, n) in enumerate(pairwise(net.sizes), 1):
-        _parameter(contents.tensors, f"W{l}", (n, n_prev))
-        _parameter(contents.tensors, f"b{l}", (n, 1))
-
-
-def read_network(contents: container.Contents, backend: Backend) -> tuple[Network, Params]:
-    """Return the network that a file holds, and its parameters on a backend."""
-    net = network_of(contents.content.get("network"))
-    return net, params_of(contents.tensors, net, backend)
-
-
 # ---- the architecture -------------------------------------------------------
 
 
@@ -131,8 +117,7 @@ def network_of(content: Any) -> Network:
         If the content is not what `describe` returns.
     """
     types = {"sizes": list, "hidden": list, "output": str, "cost": str}
-    right = isinstance(content, dict) and content.keys() == types.keys()
-    if not right or any(not isinstance(content[key], type_) for key, type_ in types.items()):
+    if not container.has_types(content, types):
         raise FileFormatError(
             f"damaged: expected the {', '.join(types)} of a network, found {shown(content)}."
         )
@@ -156,30 +141,26 @@ def tensors_of(params: Params) -> dict[str, Array]:
     }
 
 
-def params_of(tensors: Mapping[str, Array], net: Network, backend: Backend) -> Params:
-    """Return W1, b1, W2, b2, … as layers on a backend, in its dtype; other arrays are left.
+def check_parameters(contents: container.Contents) -> None:
+    """Raise `FileFormatError` unless a file declares the parameters of the network it describes."""
+    net = network_of(contents.content.get("network"))
+    for l, (n_prev, n) in enumerate(pairwise(net.sizes), 1):
+        for name, shape in ((f"W{l}", (n, n_prev)), (f"b{l}", (n, 1))):
+            a = contents.tensors.get(name)
+            if a is None or a.shape != shape or a.dtype.kind != "f":
+                found = "none" if a is None else f"{a.dtype} of shape {a.shape}"
+                raise FileFormatError(
+                    f"damaged: expected an array {name!r} of real numbers of shape {shape}, as the "
+                    f"sizes of its network want it, found {found}."
+                )
 
-    Raises
-    ------
-    FileFormatError
-        If an array is missing, or its shape or dtype is not that of the network.
-    """
+
+def read_network(contents: container.Contents, backend: Backend) -> tuple[Network, Params]:
+    """Return a checked file's network, and its parameters on a backend, in its dtype."""
+    net = network_of(contents.content["network"])
     with backend.restoring_settings(), backend.current():
-        return tuple(
-            Layer(
-                backend.asarray(_parameter(tensors, f"W{l}", (n, n_prev)), backend.dtype),
-                backend.asarray(_parameter(tensors, f"b{l}", (n, 1)), backend.dtype),
-            )
-            for l, (n_prev, n) in enumerate(pairwise(net.sizes), 1)
+        params = tuple(
+            Layer(*(backend.asarray(contents.tensors[f"{s}{l}"], backend.dtype) for s in "Wb"))
+            for l in range(1, len(net.sizes))
         )
-
-
-def _parameter(tensors: Mapping[str, Array], name: str, shape: tuple[int, int]) -> Array:
-    a = tensors.get(name)
-    if a is None or a.shape != shape or a.dtype.kind != "f":
-        found = "none" if a is None else f"{a.dtype} of shape {a.shape}"
-        raise FileFormatError(
-            f"damaged: expected an array {name!r} of real numbers of shape {shape}, as the sizes "
-            f"of its network want it, found {found}."
-        )
-    return a
+    return net, params

@@ -5,7 +5,7 @@ from typing import Any
 
 from .._typing import Array
 from ..exceptions import ArgumentError, ArgumentTypeError
-from .functions import ones_like, zeros_like
+from .functions import full_like, zeros_like
 from .node import Node, backpropagate, level, namespace, new_level, plain, shape
 
 
@@ -127,7 +127,7 @@ def differentiate(
         )
     if level(J) != newest:  # it depends on none of the variables
         J = Node(J, newest)
-    return J, [given[i] for i in argnums], backpropagate(J, one(J.value))
+    return J, [given[i] for i in argnums], backpropagate(J, constant(1.0, J.value))
 
 
 def variable(x: Any, level: int) -> Node:
@@ -151,20 +151,15 @@ def variable(x: Any, level: int) -> Node:
 def gradient(d: Any, x: Any) -> Any:
     """Return a derivative as an array of its own, of the dtype of ``x``; 0 for None."""
     if d is None:
-        return zero(x)
+        return constant(0.0, x)
     if isinstance(d, Node) or not hasattr(x, "shape"):
         return d
     return namespace([d]).asarray(d, dtype=x.dtype, copy=True)
 
 
-def one(x: Any) -> Any:
-    """Return 1 in the form of ``x``."""
-    return ones_like(x) if hasattr(plain(x), "shape") else 1.0
-
-
-def zero(x: Any) -> Any:
-    """Return 0 in the form of ``x``."""
-    return zeros_like(x) if hasattr(plain(x), "shape") else 0.0
+def constant(number: float, x: Any) -> Any:
+    """Return a number in the form of ``x``."""
+    return full_like(x, number) if hasattr(plain(x), "shape") else number
 
 
 def map_tree(function: Callable[[Any], Any], tree: Any) -> Any:

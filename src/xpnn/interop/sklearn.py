@@ -124,15 +124,14 @@ def _copy_fitted(source: Any, target: Any, *, linear: bool) -> None:
         if hasattr(source, name):
             setattr(target, name, copy(getattr(source, name)))
     for name in ("coef_", "intercept_") if linear else ("coefs_", "intercepts_"):
-        setattr(target, name, _copied(getattr(source, name)))
+        weights = getattr(source, name)
+        copied = [_dense(a) for a in weights] if isinstance(weights, list) else _dense(weights)
+        setattr(target, name, copied)
 
 
-def _copied(weights: Any) -> Any:
-    """Return an array, or each of a list, as a dense NumPy array of its own in C order."""
-    if isinstance(weights, list):
-        return [_copied(a) for a in weights]
-    dense = weights.toarray() if hasattr(weights, "toarray") else to_host(weights)
-    return np.array(dense, order="C")
+def _dense(a: Any) -> Any:
+    """Return an array as a dense NumPy array of its own in C order."""
+    return np.array(a.toarray() if hasattr(a, "toarray") else to_host(a), order="C")
 
 
 # ---- does it answer as its weights say? -----------------------------------------
@@ -184,10 +183,6 @@ def _is_draw(P: Any, tolerance: float, *, multilabel: bool) -> Any:
         return np.abs(P - 0.5).min(axis=1) <= tolerance
     second, first = np.sort(P, axis=1)[:, -2:].T
     return first - second <= tolerance
-
-
-def _dense(a: Any) -> Any:
-    return a.toarray() if hasattr(a, "toarray") else np.array(a)
 
 
 def _random_rows(W: Any, b: Any) -> Any:

@@ -128,9 +128,8 @@ def from_sequential(sequential: Any) -> tuple[tuple[int, ...], tuple[str, ...], 
                 f"{path}: expected each activation after a Linear, found {module!r} {before}."
             )
         elif not _does_nothing(module, not activations, nn):
-            raise ArgumentError(
-                f"{path}: expected one of {SUPPORTED}; found {module!r}.{_cure(module)}"
-            )
+            cure = f" {PERMANENT}." if hasattr(module, "parametrizations") else ""
+            raise ArgumentError(f"{path}: expected one of {SUPPORTED}; found {module!r}.{cure}")
         _check_untouched(path, module)
     return _sizes(layers), tuple(activations), tuple(layer for _, layer in layers)
 
@@ -198,10 +197,6 @@ def _check_untouched(path: str, module: Any) -> None:
             f"{path}: expected the {name} of its class, found {type(module).__name__} with one of "
             f"its own; take it off: del module.{name}."
         )
-
-
-def _cure(module: Any) -> str:
-    return f" {PERMANENT}." if hasattr(module, "parametrizations") else ""
 
 
 def _hook_name(hook: Any) -> str:

@@ -42,7 +42,7 @@ def confusion_matrix(
     >>> [cell.get_text() for cell in ax.texts]
     ['1', '1', '0', '2']
     """
-    from sklearn.metrics import confusion_matrix as count
+    from sklearn import metrics
 
     y_true = class_labels("y_true", y_true)
     y_pred = class_labels("y_pred", y_pred, y_true.size)
@@ -52,7 +52,7 @@ def confusion_matrix(
     else:
         names = check_names(classes, y_true, y_pred)
         labels = np.arange(len(names))
-    counts = count(y_true, y_pred, labels=labels)
+    counts = metrics.confusion_matrix(y_true, y_pred, labels=labels)
     if ax is None:
         cell = 0.36 + 0.07 * max(0, len(str(counts.max())) - 3)
         label = 0.07 * max(map(len, names))

@@ -1,7 +1,7 @@
 """The regions into which a classifier of two inputs divides the plane."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from ..validation.numbers import positive_int
 from ..validation.targets import class_labels
 from ._canvas import COLOURS, MARKERS, Axes, Figure, grid, new_axes, wrapped
 
+Extent: TypeAlias = tuple[float, float, float, float]
+"""Left, right, bottom and top of a plot."""
 MARGIN = 0.1  # of the range of the data, on each side
 PALE = 0.35  # how much colour a region has; the rest is white
 STRETCHED = 3.0  # ranges that differ more are drawn to different scales
@@ -64,8 +66,7 @@ def decision_boundary(
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('$x_1$', '$x_2$')
     """
-    points, y = _checked(X, Y)
-    extent = _extent(points)
+    points, y, extent = _checked(X, Y)
     regions = _regions(predict, X, extent, positive_int("resolution", resolution))
     own = ax is None
     if own:
@@ -116,8 +117,7 @@ def decision_boundaries(
     """
     _check_predictions(predictions)
     columns = positive_int("columns", columns)
-    points, y = _checked(X, Y)
-    extent = _extent(points)
+    points, y, extent = _checked(X, Y)
     resolution = positive_int("resolution", resolution)
     regions = [_regions(predict, X, extent, resolution) for predict in predictions.values()]
     n = len(regions)
@@ -125,13 +125,7 @@ def decision_boundaries(
     titles = [wrapped(title, width) for title in predictions]
     height += 0.1 + 0.2 * max(len(title.splitlines()) for title in titles)
     figure, axes = grid(
-        n,
-        columns,
-        (width, height),
-        extra=(1.5, 0.5),
-        layout="compressed",
-        sharex=True,
-        sharey=True,
+        n, columns, (width, height), extra=(1.5, 0.5), layout="compressed", sharex=True, sharey=True
     )
     for i, ax in enumerate(axes):
         _draw(ax, points, y, regions[i], extent)
@@ -152,8 +146,8 @@ def _check_predictions(predictions: Any) -> None:
         )
 
 
-def _checked(X: Any, Y: Any) -> tuple[Any, Any]:
-    """Return X, shape (2, m), and Y, shape (m,), on the host."""
+def _checked(X: Any, Y: Any) -> tuple[Any, Any, Extent]:
+    """Return X, shape (2, m), and Y, shape (m,), on the host, and how far X extends."""
     points = numbers_on_host("X", X).astype(np.float64)
     shape = points.shape
     if points.ndim != 2 or shape[0] != 2 or shape[1] == 0:
@@ -161,7 +155,7 @@ def _checked(X: Any, Y: Any) -> tuple[Any, Any]:
         if shape[1:] == (2,):
             cure = "one example is one column: pass X.T."
         raise ArgumentError(f"X: expected shape (2, m), a point a column, found {shape}; {cure}")
-    return points, _check_colours("Y", class_labels("Y", Y, shape[1]))
+    return points, _check_colours("Y", class_labels("Y", Y, shape[1])), _extent(points)
 
 
 def _check_colours(name: str, y: Any) -> Any:
@@ -174,7 +168,7 @@ def _check_colours(name: str, y: Any) -> Any:
     return y
 
 
-def _extent(points: Any) -> tuple[float, float, float, float]:
+def _extent(points: Any) -> Extent:
     """Return left, right, bottom, top of the data with a margin."""
     low, high = points.min(axis=1), points.max(axis=1)
     span = np.where(high > low, high - low, 1.0)
@@ -182,14 +176,14 @@ def _extent(points: Any) -> tuple[float, float, float, float]:
     return float(low[0]), float(high[0]), float(low[1]), float(high[1])
 
 
-def _ratio(extent: tuple[float, float, float, float]) -> float | None:
+def _ratio(extent: Extent) -> float | None:
     """Return height over width at one scale, or None where two scales are better."""
     left, right, bottom, top = extent
     ratio = (top - bottom) / (right - left)
     return ratio if 1.0 / STRETCHED <= ratio <= STRETCHED else None
 
 
-def _size(extent: tuple[float, float, float, float], inches: float) -> tuple[float, float]:
+def _size(extent: Extent, inches: float) -> tuple[float, float]:
     """Return width and height of a plot that is so wide, or narrower if it is tall."""
     ratio = _ratio(extent) or 0.8
     width = inches / max(1.0, ratio) ** 0.5

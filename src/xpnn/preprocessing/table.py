@@ -11,6 +11,7 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils.validation import check_is_fitted
 
 from .._optional import optional
+from .._terminal import listed
 from .._typing import Array
 from ..exceptions import ArgumentError, ArgumentTypeError, ColumnError
 from ..files import container
@@ -102,13 +103,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         missing = [repr(name) for name in self.drop if name not in X]
         if missing:
             raise ArgumentError(
-                f"drop: expected columns of the table ({_listed(X.columns)}), found "
+                f"drop: expected columns of the table ({listed(X.columns)}), found "
                 f"{', '.join(missing)}."
             )
         names = [name for name in X.columns if name not in self._passed_over]
         if not names:
             raise ArgumentError(
-                f"expected at least one column beside the target, found {_listed(X.columns)}. Are "
+                f"expected at least one column beside the target, found {listed(X.columns)}. Are "
                 "the values separated by something else than a comma (.csv) or a tab (.tsv)?"
             )
         given = whole if whole is not None and self.impute else lambda column: column
@@ -193,14 +194,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         present = values.dropna()
         if present.empty:
             raise _droppable(name, "expected values, found none; drop it")
-        if categories is None:
-            fill: Any = float(_floats(present).median()) if self.impute else None
-        else:
-            fill = str(present.mode()[0]) if self.impute else None
-        column = Column(name, categories, fill)
         if not self.impute:
             _check_missing(name, values)
-        return column
+            return Column(name, categories, None)
+        fill = float(_floats(present).median()) if categories is None else str(present.mode()[0])
+        return Column(name, categories, fill)
 
     def _check_names(self, names: list[str]) -> None:
         expected = [column.name for column in self.columns_]
@@ -210,7 +208,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             found = [f"without {', '.join(missing)}"] if missing else []
             found += [f"with {', '.join(surplus)}"] if surplus else []
             raise ArgumentError(
-                f"expected the columns the model was trained on, {_listed(sorted(expected))}, found"
+                f"expected the columns the model was trained on, {listed(sorted(expected))}, found"
                 f" a table {' and '.join(found)}."
             )
 
@@ -243,10 +241,9 @@ def categories_of(name: str, values: Any) -> list[str] | None:
         raise _droppable(name, f"expected numbers or text, found {found}; convert it, or drop it")
     if found == "categorical":
         return sorted(map(str, values.cat.categories))
-    numeric = pandas.to_numeric(values, errors="coerce").notna()
-    fraction = numeric.sum() / max(1, values.notna().sum())
-    if 0.5 < fraction < 1.0:
-        where, value = _first(values, values.notna() & ~numeric)
+    words = _words(values)
+    if 0 < words.sum() < 0.5 * values.notna().sum():
+        where, value = _first(values, words)
         raise _droppable(
             name,
             f"expected numbers, or text, found {value!r} among numbers ({where}); correct it, "
@@ -266,12 +263,10 @@ def categories_of(name: str, values: Any) -> list[str] | None:
 
 
 def _numbers(column: Column, values: Any) -> Any:
-    pandas = optional("pandas", "reading tables", "data")
     try:
         numbers = _floats(values)
     except (TypeError, ValueError) as error:
-        numeric = pandas.to_numeric(values, errors="coerce").notna()
-        where, value = _first(values, values.notna() & ~numeric)
+        where, value = _first(values, _words(values))
         raise ArgumentError(
             f"column {column.name!r}: expected numbers, as the model was trained on, found "
             f"{value!r} ({where})."
@@ -282,32 +277,38 @@ def _numbers(column: Column, values: Any) -> Any:
         raise ArgumentError(
             f"column {column.name!r}: expected finite numbers, found {value} ({where})."
         )
-    if column.fill is None:
-        _check_missing(column.name, numbers)
-    else:
-        numbers = numbers.fillna(column.fill)
-    return numbers.to_numpy()
+    return _filled(column, numbers).to_numpy()
 
 
 def _texts(column: Column, values: Any) -> Any:
-    if column.fill is None:
-        _check_missing(column.name, values)
-    texts = values.astype(object).map(str, na_action="ignore")
-    if column.fill is not None:
-        texts = texts.fillna(column.fill)
+    texts = _filled(column, values.astype(object).map(str, na_action="ignore"))
     unknown = ~texts.isin(column.categories)
     if unknown.any():
         where, value = _first(texts, unknown)
         raise ArgumentError(
-            f"column {column.name!r}: expected one of {_listed(column.categories or ())}, as the "
+            f"column {column.name!r}: expected one of {listed(column.categories or ())}, as the "
             f"model was trained on, found {value!r} ({where})."
         )
     return texts.to_numpy(dtype=object)
 
 
+def _filled(column: Column, values: Any) -> Any:
+    """Impute the missing values, or raise if there are any and none may be missing."""
+    if column.fill is None:
+        _check_missing(column.name, values)
+        return values
+    return values.fillna(column.fill)
+
+
 def _floats(values: Any) -> Any:
     pandas = optional("pandas", "reading tables", "data")
     return pandas.to_numeric(values).astype("Float64").astype("float64")
+
+
+def _words(values: Any) -> Any:
+    """Return which values of a column are no numbers, though not missing."""
+    pandas = optional("pandas", "reading tables", "data")
+    return values.notna() & pandas.to_numeric(values, errors="coerce").isna()
 
 
 def _check_missing(name: str, values: Any) -> None:
@@ -346,14 +347,7 @@ def _check_column(column: Any, *, impute: bool) -> None:
     if categories is None:
         filled = type(fill) is float and isfinite(fill)
     else:
-        container.expect(name, isinstance(categories, list) and len(categories) > 0)
-        container.expect(name, all(isinstance(category, str) for category in categories))
-        container.expect(name, len(set(categories)) == len(categories))
+        texts = isinstance(categories, list) and all(isinstance(c, str) for c in categories)
+        container.expect(name, texts and 0 < len(categories) == len(set(categories)))
         filled = fill in categories
     container.expect(name, filled if impute else fill is None)
-
-
-def _listed(names: Any) -> str:
-    names = [str(name) for name in names]
-    shown = names if len(names) <= 8 else [*names[:8], f"and {len(names) - 8} more"]
-    return ", ".join(shown)

@@ -13,8 +13,7 @@ from ..core import optimizers
 from ..core.optimizers import Optimizer
 from ..core.parameters import Params
 from ..distributed.agreement import compare
-from ..distributed.alone import active_comm
-from ..distributed.processes import Communicator
+from ..distributed.processes import Communicator, active_comm
 from ..exceptions import ArgumentTypeError
 from ..network import Network
 from ..rng import host_rng
@@ -23,8 +22,9 @@ from ..validation.numbers import at_least_0, positive_int
 from .bar import progress_bar
 from .batches import Shuffle
 from .checkpoint import Checkpoint, check_checkpoint
+from .functions import describe
 from .history import Callback, History
-from .loop import Loop, Watch, train
+from .loop import Loop, Watch, interruptible, train
 from .step import joining
 from .stopping import Stopping
 from .streaming import stays_on_host
@@ -139,8 +139,8 @@ def fit(
         layers, backend = check_params(params, net.sizes)
         l2 = at_least_0("l2", l2)
     if comm.size > 1:
-        facts = {"features": np.shape(X)[:1]} | _facts(net, backend)
-        facts |= {"optimizer": optimizer, "seed": rng, "epochs": epochs, "batch_size": batch_size}
+        facts = {"features": np.shape(X)[:1]} | _facts(net, backend, optimizer)
+        facts |= {"seed": rng, "epochs": epochs, "batch_size": batch_size}
         facts |= {"l2": l2, "tol": tol, "n_iter_no_change": n_iter_no_change}
         facts |= {"sample_weight": sample_weight is not None, "validation": validation is not None}
         compare(comm, checkpoint=checkpoint is not None, **facts)
@@ -168,7 +168,8 @@ def fit(
                 checkpoint=checkpoint,
                 given=rng is not None,
             )
-            train(loop, lambda: loop.run(epochs))
+            with interruptible(comm, checkpoint):
+                train(loop, lambda: loop.run(epochs))
         done = loop.best if validation is not None and stopping.wanted else loop.done
         trainer.check_finite(done.carry, done.epochs)
         return trainer.params(done.carry), loop.history
@@ -184,14 +185,15 @@ def _check_types(net: Any, optimizer: Any) -> None:
         )
 
 
-def _facts(net: Network, backend: Backend) -> dict[str, Any]:
-    """Return what all processes must agree on, of the network and the backend."""
+def _facts(net: Network, backend: Backend, optimizer: Optimizer) -> dict[str, Any]:
+    """Return what all processes must agree on, of the network, the backend and the optimiser."""
     return {
         "backend": backend.name,
         "dtype": backend.dtype_name,
         "sizes": net.sizes,
         "activations": [g.name for g in net.activations],
         "loss": net.loss.name,
+        "optimizer": describe(optimizer),
     }
 
 

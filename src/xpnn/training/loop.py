@@ -1,6 +1,7 @@
 """`Loop`: epoch after epoch, until something says stop; `train` runs one, and heeds Ctrl-C."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from signal import SIGINT
 from time import perf_counter
@@ -32,26 +33,33 @@ SECONDS = 0.05
 """For how long they may: Ctrl-C forgets the epochs that it stops."""
 
 
-def train(loop: "Loop", run: Callable[[], T]) -> T | None:
-    """Return ``run()``, which has the loop run epochs, or None if Ctrl-C ends it.
+@contextmanager
+def interruptible(comm: Communicator, checkpoint: Checkpoint | None) -> Iterator[None]:
+    """Let Ctrl-C, inside the block, end the training on all ranks at the same step.
 
-    Then the last complete epoch is kept. Ctrl-C ends the training on all ranks at the same step.
     With a checkpoint SIGTERM and SIGHUP do so, too, and end the process that has written it.
     """
-    comm = loop.comm
-    if loop.checkpoint is None:
+    if checkpoint is None:
         signals = _signals.as_ctrl_c([SIGINT])
     else:
         signals = _signals.as_ctrl_c_then_end() if comm.is_root else _signals.as_ctrl_c()
     with signals, comm.interruptible():
+        yield
+
+
+def train(loop: "Loop", run: Callable[[], T]) -> T | None:
+    """Return ``run()``, which has the loop run epochs, or None if Ctrl-C ends it.
+
+    Then the last complete epoch is kept. To be called inside `interruptible`.
+    """
+    try:
         try:
-            try:
-                loop.begin()
-                return _run(loop, run)
-            finally:
-                loop.lock.release()
+            loop.begin()
+            return _run(loop, run)
         finally:
-            loop.lock.release()  # again: Ctrl-C may have cut it short
+            loop.lock.release()
+    finally:
+        loop.lock.release()  # again: Ctrl-C may have cut it short
 
 
 def _run(loop: "Loop", run: Callable[[], T]) -> T | None:

@@ -21,8 +21,7 @@ from ..core.losses import LOSSES
 from ..core.optimizers import Optimizer, Update
 from ..core.parameters import Layer, Params, count, pairs, ravel, unravel
 from ..core.propagation import Objective
-from ..distributed.alone import ALONE
-from ..distributed.processes import Communicator
+from ..distributed.processes import ALONE, Communicator
 from ..network import Network
 from . import objective
 
@@ -250,7 +249,7 @@ def _reduced_run(
     comm: Communicator,
 ) -> Run:
     """Return the run in which each step sums one vector over all processes: dJ/dθ, J and a 0."""
-    xp, total = backend.xp, backend.summing(comm)
+    xp, allreduce = backend.xp, backend.make_allreduce(comm)
 
     def gradient(theta: Array, data: Any, arrays: Any, share: Any, decay: Any) -> Array:
         J, grads = cost_and_gradients(unravel(theta, net.sizes, xp), data, arrays, share, decay)
@@ -271,7 +270,7 @@ def _reduced_run(
         except BaseException as error:  # noqa: BLE001  which the sum raises on all
             comm.defer(error)
             g = xp.zeros(theta.shape[0] + 2, dtype=backend.dtype, device=backend.device)
-        g = total(g)
+        g = allreduce(g)
         theta, state = move(theta, g[:-2], tuple(state), tuple(scalars))
         return (theta, *state), xp.asarray(g[-2], copy=True)  # a window would keep all of g
 

@@ -12,8 +12,7 @@ import numpy as np
 
 from .._backends.base import Backend, Carry, Run, power_of_2
 from .._typing import Array
-from ..distributed.alone import ALONE
-from ..distributed.processes import Communicator
+from ..distributed.processes import ALONE, Communicator
 
 CHUNK = 2**26
 """Bytes of X that are moved at once, unless one mini-batch is larger; Y comes on top."""
@@ -65,19 +64,19 @@ def streaming(run: Run, backend: Backend) -> Run:
         if backend.compiled:  # once a shape: let there be few
             at_once = power_of_2(min(at_once, MOST_COMPILED) + 1) // 2
         outputs: list[Array] = []
-        with backend.sending() as send:
+        with backend.async_copies() as copy_async:
 
             def chunk(start: int) -> list[Callable[[], Array]]:
                 wanted = indices[start : start + at_once]
                 if backend.compiled:
                     wanted = np.resize(wanted, (power_of_2(len(wanted)), batch))
-                return [send(gathered(a, wanted.reshape(-1), backend)) for a in data]
+                return [copy_async(gathered(a, wanted.reshape(-1), backend)) for a in data]
 
             coming = chunk(0)
             for start in range(0, k, at_once):
                 moved = tuple(arrived() for arrived in coming)
                 if len(outputs) > 1:
-                    backend.keep_up(outputs[-2])
+                    backend.throttle(outputs[-2])
                 if start + at_once < k:
                     coming = chunk(start + at_once)  # before these steps: copied beside them
                 steps = slice(start, start + at_once)

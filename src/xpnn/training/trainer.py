@@ -11,8 +11,7 @@ from .._typing import Array
 from ..core.optimizers import Optimizer
 from ..core.parameters import Params
 from ..core.propagation import forward
-from ..distributed.alone import ALONE
-from ..distributed.processes import Communicator
+from ..distributed.processes import ALONE, Communicator
 from ..exceptions import DivergenceError
 from ..network import Network
 from ..validation.weights import scaled

@@ -81,8 +81,8 @@ def is_sparse(x: Any) -> bool:
 # ---- shapes -----------------------------------------------------------------
 
 
-def check_columns(name: str, x: Array, n: int | None = None) -> None:
-    """Raise unless ``x`` has two dimensions, at least one column, and n rows if n is given."""
+def check_columns(name: str, x: Array, n: int | None = None, m: int | None = None) -> None:
+    """Raise unless ``x`` has two dimensions, a column or more, and n rows, m columns if given."""
     shape = tuple(x.shape)
     if len(shape) != 2 or n not in {None, shape[0]}:
         expected = "(n, m), a column an example" if n is None else f"({n}, m)"
@@ -91,6 +91,8 @@ def check_columns(name: str, x: Array, n: int | None = None) -> None:
         )
     if shape[1] == 0:
         raise ArgumentError(f"{name}: expected at least one example (column), found shape {shape}.")
+    if m is not None:
+        check_shape(name, x, (shape[0], m))
 
 
 def _turned(name: str, shape: tuple[int, ...], n: int | None) -> str:

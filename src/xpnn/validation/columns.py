@@ -16,7 +16,7 @@ from .._backends.selection import common_backend
 from .._typing import Array
 from ..core.activations import ACTIVATIONS
 from ..core.losses import LOSSES
-from ..core.parameters import Layer, Params
+from ..core.parameters import Layer, Params, by_name
 from ..exceptions import ArgumentError, ArgumentTypeError
 from .arrays import check_columns, check_finite, check_place, check_shape, on_host, to_backend
 from .targets import check_binary, check_targets, one_hot
@@ -44,11 +44,7 @@ def check_params(params: Any, sizes: tuple[int, ...]) -> tuple[Params, Backend]:
             f"params: expected {len(sizes) - 1} layers for sizes {list(sizes)}, "
             f"found {len(layers)}; make them with net.init()."
         )
-    arrays = {
-        f"{symbol}[{l}]": array
-        for l, layer in enumerate(layers, 1)
-        for symbol, array in zip("Wb", layer, strict=True)
-    }
+    arrays = by_name(layers, "{}[{}]")
     backend = common_backend(arrays)
     for name, array in arrays.items():
         if isinstance(array, np.ma.MaskedArray | np.matrix):  # whose * is another
@@ -90,27 +86,18 @@ def check_Y(Y: Any, m: int, net: Any, backend: Backend) -> Array:
     """Return Y, shape (n_y, m), as targets that suit the network's loss; one-hot if labels came."""
     n_y = net.sizes[-1]
     Y = to_backend("Y", Y, backend)
-    of_classes = net.output == "softmax" or net.loss.canonical == "softmax"
-    labels = (
-        of_classes
-        and n_y > 1
-        and Y.ndim == 2
-        and Y.shape[0] == 1
-        and backend.xp.isdtype(Y.dtype, "integral")
-    )
-    if labels:
-        check_shape("Y", Y, (1, m))
-        return one_hot(Y, n_y, backend)
-    labels_dtype = Y.dtype
-    Y = to_backend("Y", Y, backend, backend.dtype)
-    if of_classes and n_y > 1 and (Y.ndim == 1 or Y.shape[:1] == (1,)):
+    classes = n_y > 1 and "softmax" in (net.output, net.loss.canonical)
+    if classes and (Y.ndim == 1 or Y.shape[:1] == (1,)):
+        if Y.ndim == 2 and backend.xp.isdtype(Y.dtype, "integral"):
+            check_shape("Y", Y, (1, m))
+            return one_hot(Y, n_y, backend)
         raise ArgumentError(
             f"Y: expected one-hot targets of shape {(n_y, m)} or integer labels of shape {(1, m)}, "
-            f"found shape {tuple(Y.shape)} of dtype {labels_dtype}; if these are labels, cast them "
+            f"found shape {tuple(Y.shape)} of dtype {Y.dtype}; if these are labels, cast them "
             "to an integer dtype and reshape them: Y.reshape(1, -1)."
         )
-    check_columns("Y", Y, n_y)
-    check_shape("Y", Y, (n_y, m))
+    Y = backend.asarray(Y, backend.dtype)
+    check_columns("Y", Y, n_y, m)
     check_finite("Y", Y, backend)
     check_targets(Y, net.loss, backend)
     return Y

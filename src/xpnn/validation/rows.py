@@ -8,11 +8,7 @@ lines below, because without its array-API dispatch scikit-learn turns them into
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_consistent_length,
-    validate_data,
-)
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length, validate_data
 
 from .._backends import selection
 from .._backends.base import Backend
@@ -64,7 +60,7 @@ def where(estimator: Any, home: Backend | None, dtype: str) -> Backend:
     """
     name = estimator.backend or (home or selection.get_backend()).spec
     if estimator.dtype is None:
-        return selection.widest(name, dtype)
+        return selection.resolve_or_float32(name, dtype)
     return selection.resolve_for_process(name, estimator.dtype)
 
 
@@ -179,4 +175,5 @@ def on_home(a: Any, dtype: str | None, home: Backend) -> Array:
 
     X may have come in integers: its own dtype is none for results.
     """
-    return home.asarray(a, None if dtype is None else selection.widest(home.spec, dtype).dtype)
+    own = None if dtype is None else selection.resolve_or_float32(home.spec, dtype).dtype
+    return home.asarray(a, own)

@@ -8,7 +8,7 @@ import numpy as np
 from .._backends.base import Backend
 from .._backends.selection import resolve
 from ..exceptions import ArgumentError
-from .arrays import check_columns, check_finite, check_place, check_shape, converted, on_host
+from .arrays import check_columns, check_finite, check_place, converted, on_host
 
 
 def check_sample_weight(sample_weight: Any, m: int, backend: Backend) -> Any:
@@ -22,8 +22,7 @@ def check_sample_weight(sample_weight: Any, m: int, backend: Backend) -> Any:
     host = resolve("numpy", "float64")
     check_place("sample_weight", sample_weight, backend)
     s = converted("sample_weight", on_host(sample_weight), host, host.dtype)
-    check_columns("sample_weight", s, 1)
-    check_shape("sample_weight", s, (1, m))
+    check_columns("sample_weight", s, 1, m)
     check_finite("sample_weight", s, host)
     check_not_negative(s)
     return s

@@ -40,24 +40,24 @@ def cupy(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupyx", types.SimpleNamespace(distributed=distributed))
     monkeypatch.setitem(sys.modules, "cupyx.distributed", distributed)
     monkeypatch.setattr(FakeNccl, "made", [])
-    monkeypatch.setattr(Backend, "summing", lambda backend, communicator: "through the host")
+    monkeypatch.setattr(Backend, "make_allreduce", lambda backend, comm: "through the host")
     return cupy
 
 
-def summing(device_of_rank, size=2):
+def allreduce(device_of_rank, size=2):
     """Return what each rank sums with, and the sum of vectors of their ranks + 1."""
 
     def on_rank(communicator):
         here.communicator = communicator
         device = sys.modules["cupy"].cuda.Device(device_of_rank(communicator.rank))
-        total = CupyBackend(np, device, np.float32).summing(communicator)
+        total = CupyBackend(np, device, np.float32).make_allreduce(communicator)
         return total if isinstance(total, str) else total(np.full(3, communicator.rank + 1.0))
 
     return on_ranks(size, on_rank)
 
 
 def test_nccl_where_each_rank_has_a_gpu(cupy, capsys):
-    for found in summing(lambda rank: rank):
+    for found in allreduce(lambda rank: rank):
         np.testing.assert_array_equal(found, [3.0, 3.0, 3.0])
     assert sorted(FakeNccl.made) == [(2, 0, True), (2, 1, True)]
     assert capsys.readouterr().err == ""
@@ -72,7 +72,7 @@ def test_nccl_where_each_rank_has_a_gpu(cupy, capsys):
 )
 def test_the_host_otherwise_which_is_said_once(cupy, capsys, device_of_rank, available, reason):
     cupy.cuda.nccl.available = available
-    assert summing(device_of_rank) == ["through the host"] * 2
+    assert allreduce(device_of_rank) == ["through the host"] * 2
     told = f"xpnn: gradients go through the host's memory, as {reason}\n"
     assert capsys.readouterr().err == told
     assert FakeNccl.made == []

@@ -407,11 +407,9 @@ def test_json_is_one_object_and_nothing_else(table, run):
     found = json.loads(run("evaluate flowers.safetensors flowers.csv --json"))
     assert found["classes"]["rose"]["recall"] > 0.8
     assert np.sum(found["confusion"]) == 150
-    assert json.loads(run("info flowers.safetensors --json"))["classes"] == [
-        "iris",
-        "rose",
-        "tulip",
-    ]
+    info = json.loads(run("info flowers.safetensors --json"))
+    assert info["loss"] == "categorical_cross_entropy"
+    assert info["classes"] == ["iris", "rose", "tulip"]
 
 
 def test_no_test_part(table, run):

@@ -19,7 +19,9 @@ from tests.fakes.fake_ranks import FakeCommunicator, on_ranks
 from tests.helpers import mpiexec
 from tests.programs import mpi_programs as programs
 from xpnn.cli import ranks as cli
-from xpnn.cli.tables import read_shared_table
+from xpnn.cli.dataset import own_rows
+from xpnn.cli.parquet import read_row_groups
+from xpnn.cli.tables import read_lines, read_table
 
 MANY = 3
 
@@ -36,7 +38,7 @@ def test_each_line_is_read_by_one_rank(tmp_path_factory, rows, size):
     header = ["first, with a comma", 'second with a "mark"\nand two lines']
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([header, *rows])
-    parts = on_ranks(size, lambda comm: cli.read_lines(comm, path).read())
+    parts = on_ranks(size, lambda comm: read_lines(comm, path).read())
     found = []
     for part in parts:
         records = list(csv.reader(part.decode().splitlines(keepends=True)))
@@ -49,14 +51,14 @@ def test_rows_are_counted_over_all_ranks(tmp_path):
     pytest.importorskip("pandas")
     path = tmp_path / "x.csv"
     path.write_text("a,b\n" + "1,x\n" * 9, encoding="utf-8")
-    frames = on_ranks(3, lambda comm: read_shared_table(path, ".csv", comm))
+    frames = on_ranks(3, lambda comm: read_table(path, ".csv", comm))
     assert [row for frame in frames for row in frame.index] == list(range(9))
 
 
 def test_a_last_line_without_an_end(tmp_path):
     path = tmp_path / "x.csv"
     path.write_bytes(b"a,b\n1,2\n3,4")
-    parts = on_ranks(2, lambda comm: cli.read_lines(comm, path).read())
+    parts = on_ranks(2, lambda comm: read_lines(comm, path).read())
     assert parts == [b"a,b\n1,2\n", b"a,b\n3,4"]
 
 
@@ -64,7 +66,7 @@ def test_a_quotation_mark_that_does_not_close(tmp_path):
     path = tmp_path / "pipes.csv"
     path.write_text('width,length\n5",2\n3,4\n', encoding="utf-8")
     with pytest.raises(xpnn.ArgumentError, match="marks in pairs, found 1; put a cell"):
-        on_ranks(2, lambda comm: cli.read_lines(comm, path))
+        on_ranks(2, lambda comm: read_lines(comm, path))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
@@ -75,7 +77,7 @@ def test_each_row_of_a_parquet_is_read_by_one_rank(tmp_path, size, group):
     frame = pandas.DataFrame({"n": range(23), "text": list("abcdefghijklmnopqrstuvw")})
     path = tmp_path / "x.parquet"
     frame.to_parquet(path, row_group_size=group)
-    parts = on_ranks(size, lambda comm: cli.read_row_groups(comm, path))
+    parts = on_ranks(size, lambda comm: read_row_groups(comm, path))
     assert [len(part) for part in parts] == [
         23 * (r + 1) // size - 23 * r // size for r in range(size)
     ]
@@ -95,14 +97,14 @@ def test_only_the_groups_that_are_needed_are_read(tmp_path, monkeypatch):
         return original(file, *arguments, row_groups=row_groups, **options)
 
     monkeypatch.setattr(parquet.ParquetFile, "iter_batches", noting)
-    on_ranks(2, lambda comm: cli.read_row_groups(comm, path))
+    on_ranks(2, lambda comm: read_row_groups(comm, path))
     assert set(read) == {(0, 1), (2, 3)}
 
 
 def test_the_rows_of_a_rank_among_those_of_all():
     m = [4, 0, 3]
     rows = np.asarray([0, 3, 4, 6])
-    found = on_ranks(3, lambda comm: cli.own_rows(comm, rows, m[comm.rank]).tolist())
+    found = on_ranks(3, lambda comm: own_rows(comm, rows, m[comm.rank]).tolist())
     assert found == [[0, 3], [], [0, 2]]
 
 
