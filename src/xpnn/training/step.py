@@ -10,14 +10,13 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from .._backends.base import Backend, Carry, Run
 from .._typing import Array
 from ..compiler import steps as compiled
 from ..compiler.program import Symbol
 from ..compiler.trace import Spec, trace
-from ..core import optimizers
-from ..core.activations import ACTIVATIONS
-from ..core.losses import LOSSES
 from ..core.optimizers import Optimizer, Update
 from ..core.parameters import Layer, Params, count, pairs, ravel, unravel
 from ..core.propagation import Objective
@@ -52,14 +51,15 @@ def make_run(
     net: Network,
     optimizer: Optimizer,
     backend: Backend,
+    X: Array,
     *,
     gather: bool,
     weighted: bool,
     l2: bool,
     comm: Communicator = ALONE,
 ) -> Run:
-    """Return the run of `run_by_steps`; for one training at a time."""
-    if comm.size == 1 and compiles(net, optimizer, backend):
+    """Return the run of `run_by_steps` for data like X; for one training at a time."""
+    if comm.size == 1 and isinstance(X, np.ndarray) and compiles(net, optimizer, backend):
         scalars = len(optimizer.scalars(1.0, 1))
         kind = (gather, weighted, l2)
         steps = compiled_steps(net, optimizer.update, backend, optimizer.slots, scalars, *kind)
@@ -70,10 +70,12 @@ def make_run(
 
 
 def compiles(net: Network, optimizer: Optimizer, backend: Backend) -> bool:
-    """Whether the steps become a program: all functions are this library's, and NumPy runs them."""
-    wanted = backend.name == "numpy" and os.environ.get("XPNN_ENGINE") != "off"
-    ours = (net.loss in LOSSES.values(), *(g in ACTIVATIONS.values() for g in net.activations))
-    return wanted and all(ours) and optimizer.update.__module__ == optimizers.__name__
+    """Whether the steps become a program: NumPy runs them, and all functions are this library's."""
+    loss = net.loss
+    functions = [loss.value, loss.derivative, loss.from_logits, optimizer.update]
+    functions += [f for g in net.activations for f in (g.value, g.derivative)]
+    ours = all(f is None or f.__module__.startswith("xpnn.") for f in functions)
+    return ours and backend.name == "numpy" and os.environ.get("XPNN_ENGINE") != "off"
 
 
 @lru_cache(maxsize=64)

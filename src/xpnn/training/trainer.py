@@ -87,6 +87,7 @@ class Trainer:
             net,
             optimizer,
             backend,
+            self.data[0],
             gather=not self.plan.full,
             weighted=self.plan.weighted,
             l2=l2 != 0.0,
