@@ -224,7 +224,7 @@ PROBLEMS = ("digits", "iris", "iris, 2 classes", "diabetes")
 TWENTY = {"max_iter": 20, "batch_size": 40, "hidden_layer_sizes": (16, 8), "alpha": 0.01}
 
 
-@pytest.mark.slow("jax", "array_api_strict")
+@pytest.mark.slow("jax", "array_api_strict", "torch")
 @pytest.mark.parametrize("name", PROBLEMS)
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_twenty_epochs(spec, solver, name):
@@ -235,6 +235,7 @@ def test_twenty_epochs(spec, solver, name):
     assert losses[-1] < 0.9 * losses[0]
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_lbfgs_reaches_the_same_loss(spec, name):
     estimator, X, y = problem(name)
