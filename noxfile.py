@@ -22,7 +22,8 @@ CUDA = os.environ.get("XPNN_CUDA", "12")  # which CuPy wheel `tests-cupy` takes:
 WITHOUT_GPU = ("numpy", "array_api_strict", "torch", "jax")
 
 IN_THREADS = (  # what `tests-parallel` runs: what trains, saves and differentiates
-    "backends/test_backends.py",
+    "backends/test_base.py",
+    "backends/test_selection.py",
     "backends/test_threads.py",
     "core",
     "estimators/test_persistence.py",
@@ -101,8 +102,10 @@ def tests_cupy_no_gpu(session: nox.Session) -> None:
     """Run what a CuPy without a GPU can tell: why it is refused, and what kernels it would make."""
     install(session, ".", "cupy-cuda12x>=14", groups=("test",))  # without CUDA's libraries
     tests = (
-        "tests/backends/test_backends.py",
+        "tests/backends/test_cupy.py",
         "tests/backends/test_cupy_fused.py",
+        "tests/backends/test_selection.py",
+        "tests/backends/test_status.py",
         "tests/system/test_cupy_tracing.py",
         "tests/system/test_sklearn_checks.py",
     )

@@ -150,7 +150,7 @@ def described(comm):
 
 
 def launch(what, *arguments, ranks=1, threads=None):
-    """Return what a function above returns in so many processes; one has no communicator."""
+    """Return what a function above returns in so many processes."""
     beside = Path(sys.executable).parent / "mpiexec"
     mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
     start = [mpiexec, "-n", str(ranks)] if ranks > 1 else []

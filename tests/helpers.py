@@ -29,7 +29,7 @@ SPECS = (
 OTHER_STRICT = tuple(spec for spec in SPECS if spec.startswith("array_api_strict:"))[1:]
 """What only the whole suite runs on."""
 NO_FLOAT64 = ("array_api_strict:no_float64", "array_api_strict:no_x64")
-FAMILIES = {spec.partition(":")[0] for spec in SPECS}
+NAMES = ("numpy", "cupy", "torch", "jax", "array_api_strict")
 HOLD_SPECS = ("backend", "backend64", "place", "spec", "specs")
 """The parameters of tests that hold the backends they run on."""
 
@@ -58,7 +58,7 @@ def specs_of(item):
     params = item.callspec.params if hasattr(item, "callspec") else {}
     held = [params[name] for name in HOLD_SPECS if name in params]
     specs = [spec for value in held for spec in ([value] if isinstance(value, str) else value)]
-    assert {spec.partition(":")[0] for spec in specs} <= FAMILIES, item.nodeid
+    assert {spec.partition(":")[0] for spec in specs} <= {*NAMES}, item.nodeid
     return specs
 
 
@@ -113,3 +113,14 @@ def to_numpy(backend, tree):
     if isinstance(tree, tuple):
         return tuple(xpnn.Layer(*map(backend.to_numpy, layer)) for layer in tree)
     return backend.to_numpy(tree)
+
+
+def python(code, **environment):
+    """Run code in a fresh interpreter; return the completed process."""
+    command = [sys.executable, "-W", "error", "-c", code]
+    environment = os.environ | environment
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def last_line(text):
+    return text.strip().splitlines()[-1]

@@ -67,18 +67,20 @@ def as_ctrl_c(
             _ctrl_c(frame)
 
     try:
-        for number in ours:
-            signal.signal(number, interrupt)
-        yield
+        try:
+            for number in ours:
+                signal.signal(number, interrupt)
+            yield
+        finally:
+            _give_back(ours)
     finally:
-        _give_back(ours)
+        _give_back(ours)  # again: Ctrl-C may have cut it short
 
 
 @contextmanager
 def as_ctrl_c_then_end() -> Iterator[None]:
     """Like `as_ctrl_c`; a SIGTERM or SIGHUP that came ends the process after the block."""
     came: list[signal.Signals] = []
-    ours = [number for number in DEFAULTS if _is_default(number)]
     try:
         with as_ctrl_c():
             try:
@@ -86,7 +88,6 @@ def as_ctrl_c_then_end() -> Iterator[None]:
             finally:
                 came += arrived
     finally:
-        _give_back(ours)  # again: Ctrl-C may have cut it short
         for number in came:
             if _is_default(number) and number in ENDING:
                 _default(number)

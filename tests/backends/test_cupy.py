@@ -1,4 +1,4 @@
-"""Which way the gradients of several ranks go on CuPy: NCCL, or the host's memory."""
+"""CuPy where there is none: its devices, and which way the gradients of several ranks go."""
 
 import sys
 import types
@@ -8,10 +8,65 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from tests.fakes.fake_cupy import fake_cupy
+import xpnn
+from tests.fakes.fake_cupy import FakeDevice, fake_cupy
 from tests.fakes.fake_ranks import on_ranks
 from xpnn._backends.base import Backend
 from xpnn._backends.cupy import CupyBackend
+
+# ---- devices ---------------------------------------------------------------------------------
+
+
+def no_driver():
+    # what cupy.cuda.runtime says on a machine without one
+    raise RuntimeError("cudaErrorInsufficientDriver: CUDA driver version is insufficient")
+
+
+def test_cupy_without_a_driver(monkeypatch):
+    fake_cupy(monkeypatch, no_driver)
+    status = CupyBackend.status()
+    assert (status.installed, status.usable, status.devices) == ("14.0", False, ())
+    assert status.reason.startswith("no device: RuntimeError: cudaErrorInsufficientDriver")
+    with pytest.raises(xpnn.BackendError, match=r"no device.*cudaErrorInsufficientDriver"):
+        xpnn.set_backend("cupy")
+
+
+def test_cupy_with_a_driver_and_no_gpu(monkeypatch):
+    fake_cupy(monkeypatch, lambda: 0)
+    assert not CupyBackend.status().usable
+    assert CupyBackend.status().reason
+
+
+@pytest.mark.parametrize(
+    ("name", "id"),
+    [("", 0), ("cuda", 0), ("0", 0), ("cuda:0", 0), ("1", 1), ("cuda:1", 1)],
+)
+def test_cupy_devices_by_name(monkeypatch, name, id):  # noqa: A002
+    fake_cupy(monkeypatch, lambda: 2)
+    assert CupyBackend.devices() == ("cuda:0", "cuda:1")
+    assert CupyBackend.find_device(name).id == id  # whichever is current
+
+
+@pytest.mark.parametrize("name", ["2", "cuda:2", "cpu", "gpu:0"])
+def test_cupy_wrong_device(monkeypatch, name):
+    fake_cupy(monkeypatch, lambda: 2)
+    with pytest.raises(xpnn.ArgumentError, match=r"cupy.*expected one of cuda:0, cuda:1"):
+        CupyBackend.find_device(name)
+
+
+def test_cupy_current_is_a_device_object_of_its_own(monkeypatch):
+    """CuPy's Device remembers one previous device: entered twice, it would restore itself."""
+    fake_cupy(monkeypatch, lambda: 2)
+    backend = CupyBackend(np, FakeDevice(0), np.dtype("float32"))
+    assert backend.spec == "cupy:cuda:0"
+    with backend.current(), backend.current():
+        assert FakeDevice.entered == [0, 0]
+    assert FakeDevice.entered == []
+    assert not hasattr(backend.device, "before")  # it is never entered itself
+
+
+# ---- several ranks: NCCL, or the host's memory -----------------------------------------------
+
 
 here = local()
 

@@ -140,6 +140,7 @@ def test_rows():
     assert (X.dtype, Y.dtype) == (np.float32, np.float32)
 
 
+@pytest.mark.slow("jax")
 def test_training_returns_a_cost_an_epoch(backend):
     for optimizer in bench.OPTIMIZERS.values():
         costs = bench.training(tiny, optimizer, backend)()

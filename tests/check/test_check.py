@@ -36,6 +36,7 @@ def gradients_of(name):
     return {f"gradient of {name}, by {how}" for how in ("differences", "the graph")}
 
 
+@pytest.mark.slow("jax")
 def test_every_backend_passes(backend, capsys):
     status, report = check(capsys, backend.spec)
     failed = [finding for finding in report["findings"] if not finding["passed"]]

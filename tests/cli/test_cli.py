@@ -41,6 +41,7 @@ def test_train_digits_is_good_and_quick():
     assert done.stderr == ""  # no progress bar in a pipe
 
 
+@pytest.mark.slow("jax")
 def test_train_on_every_backend(backend, capsys):
     assert main(["train", "digits", "--backend", backend.spec, "--epochs", "3"]) == 0
     printed = capsys.readouterr().out

@@ -56,6 +56,7 @@ def from_output(backend, name, a, y):
     return backend.to_numpy(terms).sum(axis=0)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("name", NAMES)
 def test_from_logits_in_float32(backend, name):
     actual = from_logits(backend, name, Z, Y[name])
@@ -74,6 +75,7 @@ def test_targets_may_be_probabilities(backend64, name):
     np.testing.assert_allclose(actual, oracle(name, Z, SOFT), rtol=1e-13)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("name", NAMES)
 def test_value_in_float32_is_from_logits(backend, name):
     a = backend.to_numpy(canonical_output(backend, name, backend.asarray(Z)))

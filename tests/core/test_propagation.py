@@ -187,6 +187,7 @@ def test_as_by_loops_in_float64(backend64, hidden, output, loss):
     assert_as_by_loops(backend64, net, params, X, Y, rtol=1e-12, l2=0.7, sample_weight=s)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("sizes", [(1, 1), (3, 2), (3, 4, 4, 2), (3, 4, 4, 4, 2)])
 def test_as_by_loops_at_every_depth(backend64, sizes):
     net, params, X, Y = problem("tanh", "sigmoid", "binary_cross_entropy", sizes)
@@ -200,6 +201,7 @@ def test_a_different_activation_for_each_layer(backend64):
     assert_as_by_loops(backend64, net, params, X, Y, rtol=1e-12)
 
 
+@pytest.mark.slow("jax")
 def test_one_example(backend):
     net, params, X, Y = problem("relu", "softmax", "categorical_cross_entropy", m=1)
     assert_as_by_loops(backend, net, params, X, Y, rtol=2e-5)
@@ -368,6 +370,7 @@ def test_whole_weights_repeat_examples(backend64):
     )
 
 
+@pytest.mark.slow("jax")
 def test_l2_penalty_by_hand(backend):
     net = xpnn.Network([2, 1], output="identity")
     params = on(backend, [([[3.0, -4.0]], [[5.0]])])
@@ -384,6 +387,7 @@ def test_l2_penalty_by_hand(backend):
 # ---- labels, and the ways to pass the same numbers -------------------------------------------
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("dtype", ["int8", "int32", "int64", "uint8", "uint16"])
 def test_labels_are_one_hot(backend, dtype):
     net, params, X, _ = problem("tanh", "softmax", "categorical_cross_entropy", (3, 4, 3))
@@ -449,6 +453,7 @@ def test_params_decide_where_not_the_selected_backend(backend):
     assert all(type(backend).of(part) == backend for part in kept)
 
 
+@pytest.mark.slow("jax")
 def test_nothing_is_altered(backend):
     net, params, X, Y = problem("relu", "sigmoid", "binary_cross_entropy")
     params32 = [[read_only(part, "float32") for part in layer] for layer in params]
@@ -468,6 +473,7 @@ def test_nothing_is_altered(backend):
             np.testing.assert_array_equal(part, part_before)
 
 
+@pytest.mark.slow("jax")
 def test_saturated_units_have_finite_cost_and_gradients(backend):
     net = xpnn.Network([1, 1], output="sigmoid")
     params = on(backend, [([[1000.0]], [[0.0]])])
@@ -523,6 +529,7 @@ def argmax_is_int64_on_no_x64(request, backend):
         request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
 
 
+@pytest.mark.slow("jax")
 def test_predict_and_score_classes(backend, rng, request):
     argmax_is_int64_on_no_x64(request, backend)
     net = xpnn.Network([4, 5, 3], hidden="tanh")
@@ -553,6 +560,7 @@ def test_predict_and_score_binary(backend, rng, n_y):
     assert net.score(params, X, Y) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("output", ["identity", "tanh", "exp"])
 @pytest.mark.parametrize("n_y", [1, 3])
 def test_predict_and_score_regression(backend, rng, output, n_y):
@@ -564,6 +572,7 @@ def test_predict_and_score_regression(backend, rng, output, n_y):
     assert net.score(params, X, Y) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow("jax")
 def test_a_perfect_regression_scores_1(backend):
     net = xpnn.Network([1, 1], output="identity")
     params = on(backend, [([[2.0]], [[1.0]])])

@@ -306,12 +306,14 @@ def test_models_train_host_data_on_the_selected_backend(backend, name, dtype):
     check_all_on(widest(backend, dtype), MODELS[name](read_only(X, dtype), read_only(Y)))
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("name", MODELS)
 def test_models_train_data_of_a_device_there(backend, name):
     with xpnn.use_backend("numpy", "float64"):
         check_all_on(backend, MODELS[name](backend.asarray(X), backend.asarray(Y)))
 
 
+@pytest.mark.slow("jax")
 def test_host_data_join_arrays_of_a_device(backend64):
     W, b = P["W1"], P["b1"].tolist()
     Z, cache = deep.linear_forward(backend64.asarray(X), W, b)
@@ -346,6 +348,7 @@ def test_lists_and_numbers():
     assert_close(adam_step(X.tolist(), Y.tolist(), lists), adam_step(X, Y, P), 0.0)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("dtype", ["uint8", "bool", "int64"])
 @pytest.mark.parametrize("name", EACH)
 def test_integers_and_booleans_are_cast(backend64, name, dtype):
@@ -528,6 +531,7 @@ def test_huge_numbers_do_not_overflow(backend64):
     assert_close(flat, np.asarray([0.0, 0.0, 0.25]))
 
 
+@pytest.mark.slow("jax")
 def test_loop_propagate_equals_propagate(backend64, rng):
     X, Y = rng.standard_normal((6, 11)), rng.integers(0, 2, (1, 11))
     given = on(backend64, {"0": rng.standard_normal((6, 1)), "1": 0.3, "2": X, "3": Y})
@@ -551,6 +555,7 @@ def test_optimize_equals_steps_by_hand(backend64, num_iterations):
     assert_close(found, ({"w": w, "b": b}, grads, costs[::100]))
 
 
+@pytest.mark.slow("jax")
 def test_logistic_model_is_optimize_from_zeros_and_two_predictions(backend64, capsys):
     X_here, Y_here = on(backend64, {"0": X, "1": Y})
     d = logistic.model(X_here, Y_here, X_here[:, :2], Y_here[:, :2], 150, 0.1, print_cost=True)
@@ -582,6 +587,7 @@ def backward_by_hand(AL, Y, caches):
     return grads
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("sizes", [(3, 1), (3, 4, 1), (3, 5, 4, 2)])
 def test_backward_propagation_equals_the_networks(backend64, rng, sizes):
     """From the real output; and through dAL from one that is not σ(ZL)."""
@@ -599,6 +605,7 @@ def test_backward_propagation_equals_the_networks(backend64, rng, sizes):
     assert_close(host(backend64, found), expected)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize(
     "activation", ["tanh", "leaky_relu", "identity", "softmax", "sigmoid", "relu"]
 )
@@ -637,7 +644,7 @@ MODELS_OF_LAYERS = {
 }
 
 
-@pytest.mark.slow("jax")
+@pytest.mark.slow("jax", "array_api_strict")
 @pytest.mark.parametrize(
     ("num_iterations", "recorded"),
     [(1, [0]), (100, [0, 99]), (101, [0, 100]), (250, [0, 100, 200, 249])],
@@ -669,6 +676,7 @@ def test_predict_prints_the_accuracy(backend64, capsys):
     assert capsys.readouterr().out == "Accuracy: 0.5\n"  # of all entries
 
 
+@pytest.mark.slow("jax")
 def test_one_half_is_not_more_than_one_half(backend64):
     x = backend64.asarray([[-0.001, 0.0, 0.001]])
     ones = {"W1": [[1.0]], "b1": [[0.0]], "W2": [[1.0]], "b2": [[0.0]]}
@@ -689,6 +697,7 @@ def cost_of(X, Y, P, lambd=0.0):
     return improving.compute_cost_with_regularization(AL, Y, P, lambd)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("lambd", [0.0, 0.7])
 def test_regularized_gradients_against_central_differences(backend64, rng, lambd):
     given = on(backend64, {"0": X, "1": Y, "2": random_parameters(rng, 3, 4, 3, 1)})
@@ -700,6 +709,7 @@ def test_regularized_gradients_against_central_differences(backend64, rng, lambd
         assert_close(grads[f"d{name}"], slopes(J, P[name]), 1e-8)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize(("m", "size", "expected"), [(23, 5, [5] * 4 + [3]), (20, 5, [5] * 4)])
 def test_mini_batches_are_a_partition_of_the_columns(backend64, m, size, expected):
     columns = np.arange(m)
@@ -769,6 +779,7 @@ def test_gradient_check_tells_right_from_wrong(backend64):
 # ---- dtypes, layouts and extremes ------------------------------------------------------------
 
 
+@pytest.mark.slow("jax")
 def test_labels_have_no_say_in_the_dtype(backend):
     """float32 data stay float32 whatever the labels are; arrays on a device decide."""
     x = backend.asarray(np.asarray(X), "float32")
@@ -797,6 +808,7 @@ def test_one_dict_stays_on_one_library(backend):
         assert all(backend.owns(a) and a.dtype == backend.dtype for a in tree.values())
 
 
+@pytest.mark.slow("jax")
 def test_a_saturated_unit_that_is_right_costs_nothing(backend):
     AL, cache = deep.linear_activation_forward(
         backend.asarray([[40.0, -200.0]]), backend.asarray([[1.0]]), [[0.0]], "sigmoid"

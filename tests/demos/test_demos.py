@@ -71,6 +71,7 @@ def test_wrong_result_is_an_error(monkeypatch):
         vectorization(n=100)
 
 
+@pytest.mark.slow
 def test_float64_is_not_switched_on():
     pytest.importorskip("jax")
     code = (
@@ -137,6 +138,7 @@ def start(shown, weights):
     return dict(zip(table.header[1:], by_name(table)[weights], strict=True))
 
 
+@pytest.mark.slow("jax")
 def test_equal_units_stay_equal_to_the_last_bit(backend):
     shown = symmetry(iterations=20)
     for weights in ("0", "0.5"):
@@ -228,6 +230,7 @@ def test_derivatives_are_those_of_the_graph(curves):
     )
 
 
+@pytest.mark.slow("jax")
 def test_activations_on_every_backend(backend):
     assert all(
         float(cell) < 1e-4

@@ -224,7 +224,7 @@ PROBLEMS = ("digits", "iris", "iris, 2 classes", "diabetes")
 TWENTY = {"max_iter": 20, "batch_size": 40, "hidden_layer_sizes": (16, 8), "alpha": 0.01}
 
 
-@pytest.mark.slow("jax")
+@pytest.mark.slow("jax", "array_api_strict", "torch")
 @pytest.mark.parametrize("name", PROBLEMS)
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_twenty_epochs(spec, solver, name):
@@ -235,6 +235,7 @@ def test_twenty_epochs(spec, solver, name):
     assert losses[-1] < 0.9 * losses[0]
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_lbfgs_reaches_the_same_loss(spec, name):
     estimator, X, y = problem(name)
@@ -288,7 +289,7 @@ OPTIONS = {
 }
 
 
-@pytest.mark.slow("jax")
+@pytest.mark.slow("jax", "array_api_strict")
 @pytest.mark.parametrize("option", OPTIONS)
 def test_options_of_the_classifier(spec, option):
     assert_options_alike(spec, option, "iris")
@@ -317,7 +318,7 @@ def test_early_stopping_keeps_the_best_weights(name):
     assert ours.best_validation_score_ == max(ours.validation_scores_)
 
 
-@pytest.mark.slow("jax")
+@pytest.mark.slow("jax", "array_api_strict")
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 @pytest.mark.parametrize("name", ["iris", "diabetes"])
@@ -360,7 +361,7 @@ def test_partial_fit(spec, name, solver):
         assert_alike(pair, X, tolerance(spec))
 
 
-@pytest.mark.slow("jax")
+@pytest.mark.slow("jax", "array_api_strict")
 @pytest.mark.parametrize("learning_rate", ["constant", "invscaling", "adaptive"])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_what_is_counted_between_calls(spec, capsys, method, learning_rate):
@@ -419,7 +420,7 @@ def test_partial_fit_to_another_number_of_outputs():
 SMALL = {"hidden_layer_sizes": 6, "learning_rate_init": 0.01, "max_iter": 8, "batch_size": 25}
 
 
-@pytest.mark.slow("jax")
+@pytest.mark.slow("jax", "array_api_strict")
 @since_1_7
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("name", ["iris", "iris, 2 classes", "diabetes"])
@@ -453,6 +454,7 @@ def test_several_outputs(spec, data, early_stopping):
     assert pair[0].score(X, Y) == pytest.approx(pair[1].score(X, Y), rel=1e-8)
 
 
+@pytest.mark.slow("jax")
 @since_1_7
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 def test_poisson_loss(spec, solver):
@@ -473,6 +475,7 @@ def test_float32_data(spec, name):
     assert all(to_host(a).dtype == np.float32 for a in pair[0].coefs_ + pair[0].intercepts_)
 
 
+@pytest.mark.slow("jax", "array_api_strict")
 @pytest.mark.parametrize("dtype", ["int64", "uint8", "float16", "bool"])
 def test_other_dtypes_become_float64(spec, dtype):
     estimator, X, y = problem("digits")
@@ -573,7 +576,7 @@ TALKING = {
 }
 
 
-@pytest.mark.slow("jax")
+@pytest.mark.slow("jax", "array_api_strict")
 @pytest.mark.parametrize("name", ["iris", "diabetes"])
 @pytest.mark.parametrize("case", TALKING)
 @unconverged
@@ -604,6 +607,7 @@ def test_warns_of_a_batch_larger_than_the_data():
         pair[0].set_params(tol=100.0, n_iter_no_change=1, max_iter=20).fit(X, y)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("how", ["raised", "Ctrl-C"])
 def test_an_interrupted_training_warns_and_keeps_what_it_has(spec, how):
     def interrupt(report):
@@ -910,7 +914,7 @@ def objective(model, X, y, C):
     return float(-C * np.log(p).sum() + 0.5 * (to_host(model.coef_) ** 2).sum())
 
 
-@pytest.mark.slow("jax")
+@pytest.mark.slow("jax", "array_api_strict")
 @pytest.mark.parametrize("C", [0.01, 1.0, 10.0])
 @pytest.mark.parametrize("name", ["iris, 2 classes", "iris"])
 def test_logistic_regression_minimises_scikit_learns_objective(spec, name, C):

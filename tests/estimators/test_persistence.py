@@ -159,6 +159,7 @@ def test_a_model_comes_back(backend, estimator, path, request):
     check_there_and_back(estimator, backend, path)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("estimator", ALL)
 def test_a_model_in_float64_comes_back(backend64, estimator, path):
     check_there_and_back(estimator, backend64, path)

@@ -251,11 +251,13 @@ def test_arrays_and_numbers_beside_a_node(backend64, operation, swap):
         assert_close(backend64, graph.grad(J)(x, c), dx, rtol=1e-14)
 
 
+@pytest.mark.slow("jax")
 def test_a_mask_picks_entries(backend64):
     x = backend64.asarray([1.0, -2.0, 3.0])
     assert_close(backend64, graph.grad(lambda x: graph.sum(x[x > 0.0] ** 2))(x), [2.0, 0.0, 6.0])
 
 
+@pytest.mark.slow("jax")
 def test_equal_extremes_share_the_derivative(backend64):
     x = backend64.asarray([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]])
     dx = graph.grad(lambda x: graph.sum(graph.max(x, axis=1)))(x)
@@ -399,6 +401,7 @@ def all_zero(backend):
     return net, *moved(backend, tuple(xpnn.Layer(0.0 * W, 0.0 * b) for W, b in params), X, Y)
 
 
+@pytest.mark.slow("jax")
 def test_all_zero_parameters(backend64):
     net, params, X, Y = all_zero(backend64)
     found, by_hand = graph.grad(cost_of(net, X, Y))(params), net.gradients(params, X, Y)
@@ -423,6 +426,7 @@ def test_all_zero_parameters_by_others(spec):
     np.testing.assert_allclose(found, by_hand, rtol=1e-15, atol=1e-16)  # 0.2 off, were it wrong
 
 
+@pytest.mark.slow("torch")
 @pytest.mark.parametrize("spec", ["jax", "torch"])
 def test_a_composite_as_others_do(spec):
     def J(xp, W, x):
@@ -437,6 +441,7 @@ def test_a_composite_as_others_do(spec):
         assert_close(backend, d, d_other)
 
 
+@pytest.mark.slow("jax")
 def test_theta_is_one_vector(backend64):
     net, *arrays = problem("tanh", "softmax", "categorical_cross_entropy")
     params, X, Y = moved(backend64, *arrays)
@@ -645,6 +650,7 @@ def test_axes_counted_from_the_end():
     np.testing.assert_array_equal(from_end, from_start)
 
 
+@pytest.mark.slow("jax")
 def test_gradients_are_arrays_of_their_own_and_of_the_variables_dtype(backend):
     """In-place steps may follow; the dtype stays float32 whatever a constant has."""
     xp = backend.xp

@@ -224,6 +224,7 @@ def test_a_saved_pipeline_takes_raw_frames(frame, tmp_path):
     assert loaded[0].describe() == encoder.describe()
 
 
+@pytest.mark.slow("jax")
 def test_a_saved_pipeline_takes_raw_images(rng, tmp_path, backend):
     images = rng.integers(0, 256, (20, 4, 3)).astype(np.uint8)
     encoder = ImageEncoder((4, 3))

@@ -320,6 +320,7 @@ def test_bad_l2(l2):
         refused(words, method, params, X, LABELS, l2=l2)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("l2", [1, np.float32(0.5), np.float64(0.5), np.int64(2)])
 def test_l2_may_be_any_number_and_the_dtype_stays(backend, l2):
     params = CLASSIFIER.init(rng=0)
@@ -492,6 +493,7 @@ def test_exceptions_are_also_the_usual_ones(error, bases):
     assert all(issubclass(error, base) for base in bases)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "int64"])
 def test_more_classes_than_the_label_dtype_counts(backend, dtype):
     """300 classes and uint8 labels: class 257 must not look like class 1."""
@@ -501,6 +503,7 @@ def test_more_classes_than_the_label_dtype_counts(backend, dtype):
     assert float(J) == pytest.approx(math.log(300.0), rel=1e-5)
 
 
+@pytest.mark.slow("jax")
 def test_a_saturated_unit_that_is_right_costs_nothing(backend):
     """−0 log 0 and 0/0: sigmoid underflows to 0 where the target is 0."""
     for loss, expected in (("categorical_cross_entropy", 0.0), ("poisson", 1.0)):

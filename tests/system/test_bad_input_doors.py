@@ -243,11 +243,13 @@ def test_the_same_numbers_in_another_array(place, door, kind):
     check_the_same(place, door, make(X), Y if door in FACE else make(Y), s)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("door", [*CORE, *COURSE])
 def test_a_matrix_is_an_array(place, door):
     check_the_same(place, door, matrix(X), matrix(Y), None)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("door", FACE)
 def test_sparse_rows_are_for_the_estimators(place, door):
     if place.name != "numpy":  # where they stay sparse, and are summed in another order
@@ -532,6 +534,7 @@ def test_numbers_too_large_for_a_step_length(dtype):
 # ---- features at predict ---------------------------------------------------------------------
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("n", [2, 4])
 def test_another_number_of_features_at_predict(place, n):
     other = np.ones((n, M))
@@ -659,6 +662,7 @@ def test_bad_learning_rates(rate):
             train()
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("rate", [1e30, 1e39, 1e300])
 def test_huge_learning_rates_diverge(place, rate):
     """Named as divergence, whether or not float32 has the number; no warning of a library."""
@@ -685,6 +689,7 @@ def test_divergence_in_the_last_step_of_the_notes_models():
             logistic.model(X * 1e30, Y, X, Y, 1, rate)
 
 
+@pytest.mark.slow("jax")
 def test_a_penalty_too_large_for_float32(place):
     with pytest.raises(xpnn.DivergenceError, match="diverged in epoch 1"):
         xpnn.fit(NET, NET.init(rng=0), X, Y, l2=1e300)
@@ -700,6 +705,7 @@ def test_bad_batch_sizes(size):
             make(batch_size=size).fit(X.T, Y[0])
 
 
+@pytest.mark.slow("jax")
 def test_a_batch_larger_than_the_data_is_the_full_batch(place):
     params = NET.init(rng=0)
     large, _ = xpnn.fit(NET, params, X, Y, epochs=3, batch_size=10**12)

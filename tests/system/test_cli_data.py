@@ -522,6 +522,7 @@ def test_ctrl_c_keeps_what_there_is():
     assert xpnn.load("digits.safetensors").n_iter_ == epochs
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_lbfgs_has():
     pytest.importorskip("pty", reason="needs a terminal of Unix")
     arguments = ["train", "digits", "--optimizer", "lbfgs", "--epochs", "100000", "--l2", "100"]
@@ -539,6 +540,7 @@ def in_a_shell(command):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs a shell of Unix")
 def test_a_reader_that_leaves_does_not_end_a_training():
     command = f"{sys.executable} -m xpnn train digits --epochs 3 | head -1"

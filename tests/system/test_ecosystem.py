@@ -254,7 +254,7 @@ def through_joblib(model):
     return joblib.load(file)
 
 
-@pytest.mark.slow("jax")
+@pytest.mark.slow("jax", "array_api_strict")
 @pytest.mark.parametrize("through", [through_pickle, through_joblib])
 @pytest.mark.parametrize("estimator", ALL)
 def test_pickles_hold_host_weights(backend64, through, estimator):
@@ -591,6 +591,7 @@ def test_y_and_weights_follow_X(device_arrays):
             np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
 def test_dtype_follows_X(device_arrays, dtype):
     there = device_arrays
@@ -720,6 +721,7 @@ LABELS = {
 }
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("kind", LABELS)
 def test_labels_on_a_device(device_arrays, kind):
     there = device_arrays
@@ -1016,7 +1018,7 @@ def test_logistic_regression_calls_back():
 # ---- more than scikit-learn has --------------------------------------------------------------
 
 
-@pytest.mark.slow("jax")
+@pytest.mark.slow("jax", "array_api_strict")
 @pytest.mark.parametrize("estimator", MLPS)
 @pytest.mark.parametrize(
     "params",

@@ -739,6 +739,7 @@ def first_output():
         return float(NET.forward(NET.init(rng=0), X[:, :2])[0][0, 0])
 
 
+@pytest.mark.slow("jax", "array_api_strict")
 @pytest.mark.parametrize("specs", PAIRS, ids=" and ".join)
 def test_two_threads_on_different_backends(specs):
     expected, errors, done = first_output(), [], []
@@ -765,6 +766,7 @@ def test_two_threads_on_different_backends(specs):
     assert sorted(done) == sorted(specs)
 
 
+@pytest.mark.slow("jax", "array_api_strict")
 @pytest.mark.parametrize("specs", PAIRS, ids=" and ".join)
 def test_two_tasks_on_different_backends(specs):
     expected = first_output()

@@ -76,6 +76,7 @@ def test_central_differences(g, sizes):
     check(*problem(["relu", g], "identity", "squared_error", (3, 4, 4, 2)))
 
 
+@pytest.mark.slow("jax")
 @every_activation
 def test_the_derivative_by_hand(backend64, g):
     found, by_hand = (
@@ -201,7 +202,7 @@ NETWORKS = list(networks())
 every_network = pytest.mark.parametrize("i", range(len(NETWORKS)))
 
 
-@pytest.mark.slow("jax")
+@pytest.mark.slow("jax", "array_api_strict")
 @every_network
 def test_training_lowers_the_cost(backend, i):
     cost = train(*NETWORKS[i])
@@ -214,7 +215,7 @@ def cost_on_numpy(i):
         return train(*NETWORKS[i])
 
 
-@pytest.mark.slow("jax")
+@pytest.mark.slow("jax", "array_api_strict")
 @every_network
 def test_training_is_the_same_everywhere(backend64, i):
     np.testing.assert_allclose(train(*NETWORKS[i]), cost_on_numpy(i), rtol=1e-9)

@@ -58,6 +58,7 @@ def test_cost_and_gradients(backend, unit):
     np.testing.assert_allclose(g, expected, 1e-4, 1e-6)
 
 
+@pytest.mark.slow("jax")
 def test_the_cost_is_the_sum_of_fractions(backend):
     params = NET.init(rng=0)
     losses = [float(NET.cost(params, X[:, i : i + 1], Y[:, i : i + 1])) for i in range(M)]

@@ -177,7 +177,7 @@ def test_a_resumed_training_is_the_uninterrupted_one(case, how, path):
     assert_same(train(case, checkpoint=checkpoint), expected)
 
 
-@pytest.mark.slow("jax")
+@pytest.mark.slow("jax", "array_api_strict")
 @pytest.mark.parametrize(
     "case",
     [
@@ -207,6 +207,7 @@ def test_in_float64(backend64, path):
     assert_same(train(checkpoint=checkpoint), train(), backend64)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("direction", ["to NumPy", "from NumPy"])
 def test_resumed_on_another_backend(backend, direction, path, request):
     needs_argmax(request, backend)
@@ -221,6 +222,7 @@ def test_resumed_on_another_backend(backend, direction, path, request):
         assert_same(train(case, checkpoint=checkpoint), expected, backend)
 
 
+@pytest.mark.slow("jax")
 def test_weighted_full_batches_resumed_on_another_backend(backend, path):
     checkpoint = xpnn.Checkpoint(path, EVERY, resume=True)
     case = "weights on the full batch"

@@ -45,6 +45,7 @@ def train(X, Y, s=None, **options):
     return net, *xpnn.fit(net, net.init(1), X, Y, sample_weight=s, progress=False, **options)
 
 
+@pytest.mark.slow("jax", "array_api_strict")
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_mapped_file_gives_the_same(backend, data, mapped, chunk, weighted):
     X, Y, s = data
@@ -240,6 +241,7 @@ def test_bad_data_are_found_on_the_host(backend, data, tmp_path):
         train(mapped[:, :90], Y[:, :90], s)
 
 
+@pytest.mark.slow("jax")
 def test_divergence_names_step_and_layer(backend, mapped, data):
     X, Y, _ = data
     words = []

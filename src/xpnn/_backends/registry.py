@@ -24,7 +24,7 @@ BUILT_IN = {
 HOST = ("builtins", "numpy", "pandas", "polars", "scipy")
 """Libraries whose lists, arrays, columns and sparse matrices belong to no plug-in."""
 
-ENDING = (KeyboardInterrupt, EndedBySignal)
+ENDING = (KeyboardInterrupt, EndedBySignal, GeneratorExit)  # the last closes a context's function
 """What ends the work, and is never taken for an error of a library."""
 
 BackendClass: TypeAlias = type[Any]
