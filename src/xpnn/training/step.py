@@ -7,6 +7,7 @@ example's share of its cost, the learning rate and what follows from it.
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -14,8 +15,9 @@ import numpy as np
 
 from .._backends.base import Backend, Carry, Run
 from .._typing import Array
-from ..compiler import steps as compiled
 from ..compiler.program import Symbol
+from ..compiler.steps import Run as StepsRun
+from ..compiler.steps import Steps
 from ..compiler.trace import Spec, trace
 from ..core.optimizers import Optimizer, Update
 from ..core.parameters import Layer, Params, count, pairs, ravel, unravel
@@ -23,6 +25,7 @@ from ..core.propagation import Objective
 from ..distributed.processes import ALONE, Communicator
 from ..network import Network
 from . import objective
+from .functions import is_ours
 
 CostAndGradients: TypeAlias = Callable[..., tuple[Array, Params]]
 
@@ -59,69 +62,54 @@ def make_run(
     comm: Communicator = ALONE,
 ) -> Run:
     """Return the run of `run_by_steps` for data like X; for one training at a time."""
+    kind = {"gather": gather, "weighted": weighted, "l2": l2}
     if comm.size == 1 and isinstance(X, np.ndarray) and compiles(net, optimizer, backend):
-        scalars = len(optimizer.scalars(1.0, 1))
-        kind = (gather, weighted, l2)
-        steps = compiled_steps(net, optimizer.update, backend, optimizer.slots, scalars, *kind)
-        return compiled.Run(steps)
-    return run_by_steps(
-        net, optimizer.update, backend, gather=gather, weighted=weighted, l2=l2, comm=comm
-    )
+        of_any_rate = replace(optimizer, learning_rate=1.0)
+        return StepsRun(compiled_steps(net, of_any_rate, backend.dtype_name, **kind))
+    return run_by_steps(net, optimizer.update, backend, **kind, comm=comm)
 
 
 def compiles(net: Network, optimizer: Optimizer, backend: Backend) -> bool:
-    """Whether the steps become a program: NumPy runs them, and all functions are this library's."""
-    loss = net.loss
-    functions = [loss.value, loss.derivative, loss.from_logits, optimizer.update]
+    """Whether steps run as a program: on NumPy, if asked for, with functions of this library."""
+    if backend.name != "numpy" or os.environ.get("XPNN_ENGINE", "off") == "off":
+        return False
+    functions: list[Any] = [net.loss.value, net.loss.derivative, net.loss.from_logits]
     functions += [f for g in net.activations for f in (g.value, g.derivative)]
-    ours = all(f is None or f.__module__.startswith("xpnn.") for f in functions)
-    return ours and backend.name == "numpy" and os.environ.get("XPNN_ENGINE") != "off"
+    return all(f is None or is_ours(f) for f in [*functions, optimizer.update])
 
 
 @lru_cache(maxsize=64)
 def compiled_steps(
-    net: Network,
-    update: Update,
-    backend: Backend,
-    slots: int,
-    scalars: int,
-    gather: bool,
-    weighted: bool,
-    l2: bool,
-) -> compiled.Steps:
-    """Return the program of a step."""
+    net: Network, optimizer: Optimizer, dtype: str, *, gather: bool, weighted: bool, l2: bool
+) -> Steps:
+    """Return the program of a step, for mini-batches of any size."""
+    n_scalars = len(optimizer.scalars(1.0, 1))
+    m, M = Symbol("m"), Symbol("M")
+    theta, number, share = Spec((count(net.sizes),), dtype), Spec((), dtype), Spec((1, m), dtype)
+    n_x, n_y = net.sizes[0], net.sizes[-1]
+    if gather:
+        examples = [Spec((M, n_x), dtype), Spec((M, n_y), dtype), Spec((m,), "int64")]
+    else:
+        examples = [Spec((n_x, m), dtype), Spec((n_y, m), dtype)]
+    carry = [theta] * (1 + optimizer.slots)
 
     def step(*inputs: Array) -> tuple[Array, ...]:
-        theta, *rest = inputs
-        state, rest = tuple(rest[:slots]), rest[slots:]
-        data, rest = rest[: 2 + (weighted and not gather)], rest[2 + (weighted and not gather) :]
-        arrays, numbers = rest[: -2 - scalars], rest[-2 - scalars :]
-        share, decay, *given = numbers
-        X, Y, *shares = data
+        theta, *state = inputs[: len(carry)]
+        X, Y, *indices = inputs[len(carry) : len(carry) + len(examples)]
+        *shares, share, decay = inputs[len(carry) + len(examples) : -n_scalars]
         xp = theta.__array_namespace__()
         if gather:
-            X, Y = (xp.take(a, arrays[0], axis=0).T for a in (X, Y))
-            shares = arrays[1:]
-        objective_ = Objective(
-            net.activations, net.loss, shares[0] if weighted else share, decay if l2 else None
-        )
+            X, Y = (xp.take(a, indices[0], axis=0).T for a in (X, Y))
+        of_each = shares[0] if weighted else share
+        made_of = Objective(net.activations, net.loss, of_each, decay if l2 else None)
         params = unravel(theta, net.sizes, xp)
-        J, grads = objective.cost_and_gradients(params, X, Y, objective_, xp)
-        theta, state = update(theta, ravel(grads, xp), state, tuple(given), xp)
-        return (theta, *state, J)
+        J, grads = objective.cost_and_gradients(params, X, Y, made_of, xp)
+        scalars = inputs[-n_scalars:]
+        theta, new_state = optimizer.update(theta, ravel(grads, xp), tuple(state), scalars, xp)
+        return (theta, *new_state, J)
 
-    m, dtype = Symbol("m"), backend.dtype_name
-    n_x, n_y = net.sizes[0], net.sizes[-1]
-    vector, number = Spec((count(net.sizes),), dtype), Spec((), dtype)
-    if gather:
-        M = Symbol("M")
-        data = [Spec((M, n_x), dtype), Spec((M, n_y), dtype)]
-        arrays = [Spec((m,), "int64"), *([Spec((1, m), dtype)] * weighted)]
-    else:
-        data = [Spec((n_x, m), dtype), Spec((n_y, m), dtype), *([Spec((1, m), dtype)] * weighted)]
-        arrays = []
-    specs = [vector] * (1 + slots) + data + arrays + [number] * (2 + scalars)
-    return compiled.Steps(trace(step, specs), 1 + slots)
+    specs = [*carry, *examples, *[share] * weighted, *[number] * (2 + n_scalars)]
+    return Steps(trace(step, specs), len(carry))
 
 
 @lru_cache(maxsize=64)
