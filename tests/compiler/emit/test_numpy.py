@@ -80,7 +80,7 @@ def test_random_programs(instructions, dtype, seed, donate):
 @hypothesis.given(
     programs, st.sampled_from(["float32", "float64"]), st.integers(0, 99), st.booleans()
 )
-@hypothesis.settings(max_examples=2000, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.settings(max_examples=500, suppress_health_check=list(hypothesis.HealthCheck))
 def test_many_random_programs(instructions, dtype, seed, donate):
     check(instructions, dtype, seed, donate)
 
