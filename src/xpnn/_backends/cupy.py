@@ -140,7 +140,7 @@ class CupyBackend(Backend):
         reason = ""
         if not all(available for *_, available in everyone):
             reason = "CuPy has no NCCL"
-        elif len({place[:2] for place in everyone}) < len(everyone):
+        elif len({device[:2] for device in everyone}) < len(everyone):
             reason = "several ranks share a GPU"
         if reason and comm.rank == 0:
             sys.stderr.write(f"xpnn: gradients go through the host's memory, as {reason}\n")

@@ -62,7 +62,7 @@ class Model(NamedTuple):
     @property
     def dtype(self) -> str:
         """The dtype of the parameters."""
-        return self.estimator._place().dtype_name
+        return self.estimator._params_backend().dtype_name
 
     @property
     def n_outputs(self) -> int:

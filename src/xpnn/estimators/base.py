@@ -92,11 +92,11 @@ class NetworkEstimator(BaseEstimator):
     def params_(self) -> Params:
         """The parameters as `network_` takes them, a tuple of `Layer` on the model's backend."""
         check_is_fitted(self)
-        backend = self._place()
+        backend = self._params_backend()
         with backend.current():
             return self._params(backend)
 
-    def _place(self) -> Backend:
+    def _params_backend(self) -> Backend:
         """Return where the parameters are."""
         return common_backend(
             {f"coefs_[{i}]": a for i, a in enumerate(self.coefs_)}
@@ -115,7 +115,7 @@ class NetworkEstimator(BaseEstimator):
 
     def _theta(self, backend: Backend) -> Array:
         """Return θ on a backend, put together where the parameters are: one array moves."""
-        here = self._place()
+        here = self._params_backend()
         with here.current():
             theta = ravel(self.params_, here.xp)
         return backend.asarray(theta, backend.dtype)
@@ -146,7 +146,7 @@ class NetworkEstimator(BaseEstimator):
         array(['yes'], dtype='<U3')
         """
         check_is_fitted(self)
-        target = resolve_or_float32(backend, self._place().dtype_name)
+        target = resolve_or_float32(backend, self._params_backend().dtype_name)
         with target.current():
             for series in (self.coefs_, self.intercepts_):
                 series[:] = [target.asarray(a, target.dtype) for a in series]
@@ -197,7 +197,7 @@ class NetworkEstimator(BaseEstimator):
 
     def _with(self, params: Params) -> Self:
         """Return a copy with other parameters, given on the host, where this one has its own."""
-        backend = self._place()
+        backend = self._params_backend()
         model = copy.deepcopy(self, {id(self.callbacks): self.callbacks})  # they may hold files
         model.__dict__.pop("_optimizer", None)  # its moments are those of other weights
         with backend.current():
@@ -307,7 +307,7 @@ class NetworkEstimator(BaseEstimator):
 
     def _compute_on(self, home: Backend | None, method: str) -> Backend:
         """Return where X meets the parameters: ``backend=``, else where they are, else with X."""
-        here = self._place()
+        here = self._params_backend()
         if self.backend is not None:
             try:
                 return where(self, home, here.dtype_name)

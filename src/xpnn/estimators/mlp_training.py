@@ -74,7 +74,7 @@ class MLPTraining(NetworkEstimator):
             check_callbacks(self.callbacks)
             self._check_checkpoint(incremental=incremental)
             hidden_sizes = self._hidden_sizes()
-            dtype = None if first else self._place().dtype_name
+            dtype = None if first else self._params_backend().dtype_name
             X, y, s, backend, home = check_fit(
                 self, X, y, sample_weight, dtype, reset=first, **self._y_checks
             )

@@ -103,12 +103,12 @@ class Plan:
         here &= np.arange(self.size) < np.asarray(widths)[:, None]
         rows, columns = np.nonzero(here)
         counts = np.bincount(rows, minlength=len(indices))
-        places = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+        positions = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
         width = self._width(own, int(counts.max()))
 
         def kept(values: Any) -> Any:
             packed = np.zeros((len(indices), width), dtype=values.dtype)
-            packed[rows, places] = values[rows, columns]
+            packed[rows, positions] = values[rows, columns]
             return packed
 
         packed = [kept(indices - own.start), *(kept(a[:, 0])[:, None] for a in shares)]

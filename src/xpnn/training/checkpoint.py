@@ -209,8 +209,8 @@ def from_file(
 def _check_random_state(rng: Any) -> None:
     """Raise for positions beyond the numbers drawn in advance, where NumPy would read and crash."""
     if rng is not None:
-        for name, place, last in (("pos", rng["state"], 624), ("buffer_pos", rng, 4)):
-            position = place.get(name, 0)
+        for name, holder, last in (("pos", rng["state"], 624), ("buffer_pos", rng, 4)):
+            position = holder.get(name, 0)
             container.expect("rng", type(position) is int and 0 <= position <= last)
 
 

@@ -80,10 +80,10 @@ def streaming(run: Run, backend: Backend) -> Run:
                 if start + at_once < k:
                     coming = chunk(start + at_once)  # before these steps: copied beside them
                 steps = slice(start, start + at_once)
-                places = np.arange(indices[steps].size).reshape(-1, batch)
-                rows = (places, *(a[steps] for a in arrays[1:]))
+                positions = np.arange(indices[steps].size).reshape(-1, batch)
+                rows = (positions, *(a[steps] for a in arrays[1:]))
                 carry, output = run(carry, moved, rows, widths[steps], numbers[steps])
-                outputs.append(output[: len(places)])
+                outputs.append(output[: len(positions)])
         return carry, backend.xp.concat(outputs)
 
     return streamed

@@ -182,7 +182,7 @@ class Trainer:
         """Run again up to the step whose cost is not finite, and name the layer it began in."""
         later, k = divmod(step, self.plan.steps)
         rate = rates[later]
-        place = f"training diverged in epoch {epoch + later + 1}, step {k + 1}"
+        where = f"training diverged in epoch {epoch + later + 1}, step {k + 1}"
         if step:
             carry, _ = self.run_steps(carry, self.data, *batches.first(step))
         params = self.params(carry)
@@ -202,7 +202,7 @@ class Trainer:
                 what = f"the cost of layer {len(params)}, the output, is not finite"
             else:
                 what = f"layer {finite.index(False) + 1} is the first whose Z or A is not finite"
-        raise DivergenceError(f"{place}: {what}. The learning rate was {rate:g}. {CURE}")
+        raise DivergenceError(f"{where}: {what}. The learning rate was {rate:g}. {CURE}")
 
     def _gather(self, X: Array, indices: Any) -> Array:
         """Return rows of X on the device."""

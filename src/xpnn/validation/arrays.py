@@ -18,7 +18,7 @@ from ..exceptions import ArgumentError, ArgumentTypeError
 
 def to_backend(name: str, x: Any, backend: Backend, dtype: Any = None) -> Array:
     """Return ``x`` on the backend: host data are moved, arrays of other devices refused."""
-    check_place(name, x, backend)
+    check_device(name, x, backend)
     return converted(name, x, backend, dtype)
 
 
@@ -46,7 +46,7 @@ def numbers_on_host(name: str, x: Any) -> Any:
 # ---- kind and place ---------------------------------------------------------
 
 
-def check_place(name: str, x: Any, backend: Backend) -> None:
+def check_device(name: str, x: Any, backend: Backend) -> None:
     """Raise unless ``x`` is dense, without a mask, and on the backend's device or the host."""
     found = check_kind(name, x)
     if found is not None and not found.same_device(backend):

@@ -18,7 +18,7 @@ from ..core.activations import ACTIVATIONS
 from ..core.losses import LOSSES
 from ..core.parameters import Layer, Params, by_name
 from ..exceptions import ArgumentError, ArgumentTypeError
-from .arrays import check_columns, check_finite, check_place, check_shape, on_host, to_backend
+from .arrays import check_columns, check_device, check_finite, check_shape, on_host, to_backend
 from .targets import check_binary, check_targets, one_hot
 from .weights import check_sample_weight
 
@@ -118,7 +118,7 @@ def check_examples(
             check_columns("X", X, net.sizes[0])
             for start in range(0, X.shape[1], HOST_COLUMNS):
                 check_X(X[:, start : start + HOST_COLUMNS], net.sizes[0], host)
-            check_place("Y", Y, backend)
+            check_device("Y", Y, backend)
             Y = check_Y(on_host(Y), X.shape[1], net, host)
     else:
         X = check_X(X, net.sizes[0], backend)

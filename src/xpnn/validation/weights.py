@@ -8,7 +8,7 @@ import numpy as np
 from .._backends.base import Backend
 from .._backends.selection import resolve
 from ..exceptions import ArgumentError
-from .arrays import check_columns, check_finite, check_place, converted, on_host
+from .arrays import check_columns, check_device, check_finite, converted, on_host
 
 
 def check_sample_weight(sample_weight: Any, m: int, backend: Backend) -> Any:
@@ -20,7 +20,7 @@ def check_sample_weight(sample_weight: Any, m: int, backend: Backend) -> Any:
     if sample_weight is None:
         return None
     host = resolve("numpy", "float64")
-    check_place("sample_weight", sample_weight, backend)
+    check_device("sample_weight", sample_weight, backend)
     s = converted("sample_weight", on_host(sample_weight), host, host.dtype)
     check_columns("sample_weight", s, 1, m)
     check_finite("sample_weight", s, host)
