@@ -108,6 +108,7 @@ def test_equations_in_float32(backend, name):
     np.testing.assert_allclose(actual, by_hand(name, **options), rtol=2e-6, atol=2e-6)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("name", NAMES)
 def test_equations_in_float64(backend64, name):
     _, options = RULES[name]
