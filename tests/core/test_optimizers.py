@@ -240,6 +240,11 @@ def test_rate_of_a_number_and_of_a_schedule(name):
     assert type(OPTIMIZERS[name](np.float32(0.25)).rate(0)) is float
 
 
+def test_rates_are_the_rate_of_each_epoch():
+    for optimizer in (optimizers.adam(0.25), optimizers.adam(lambda epoch: 1.0 / (1 + epoch))):
+        assert optimizer.rates(2, 3) == [optimizer.rate(epoch) for epoch in (2, 3, 4)]
+
+
 @pytest.mark.parametrize("bad", [-0.1, math.nan, math.inf, -math.inf])
 def test_rate_must_be_finite_and_above_0(bad):
     for learning_rate in (bad, lambda epoch: bad):
