@@ -174,6 +174,18 @@ def test_float64(backend64):
 # ---- the environment variable ----------------------------------------------------------------
 
 
+def test_a_backend_that_another_thread_chooses_meanwhile_stays(monkeypatch):
+    chosen = xpnn.set_backend("numpy", "float64")
+    monkeypatch.setattr(selection, "_default", None)
+
+    def resolve(name, dtype):
+        monkeypatch.setattr(selection, "_default", chosen)  # as set_backend does there
+        return NumpyBackend.create()
+
+    monkeypatch.setattr(selection, "resolve", resolve)
+    assert xpnn.get_backend() is chosen
+
+
 def test_environment_variable_seeds_the_default(monkeypatch):
     monkeypatch.setenv("XPNN_BACKEND", f"{STRICT}:device1")
     assert xpnn.get_backend().spec == f"{STRICT}:device1"

@@ -23,6 +23,7 @@ def with_biases(backend, net, rng):
     )
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("hidden", ["tanh", "sigmoid", "leaky_relu"])
 def test_right_gradients_pass(backend64, rng, hidden):
     X, y = problem(rng)
