@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from signal import SIGINT
 from time import perf_counter
 from typing import Any, NamedTuple, TypeVar
 
@@ -40,7 +39,7 @@ def interruptible(comm: Communicator, checkpoint: Checkpoint | None) -> Iterator
     With a checkpoint SIGTERM and SIGHUP do so, too, and end the process that has written it.
     """
     if checkpoint is None:
-        signals = _signals.as_ctrl_c([SIGINT])
+        signals = _signals.keeping_dropped()
     else:
         signals = _signals.as_ctrl_c_then_end() if comm.is_root else _signals.as_ctrl_c()
     with signals, comm.interruptible():
