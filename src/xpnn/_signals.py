@@ -30,7 +30,7 @@ class InterruptedBySignal(KeyboardInterrupt):
 
 
 class EndedBySignal(BaseException):
-    """A signal ends the work at once. Neither `fit` nor `translate_errors` catches this."""
+    """A signal ends the work at once. Neither `fit` nor `AsBackendError` catches this."""
 
 
 @contextmanager

@@ -217,14 +217,6 @@ class Alone(Communicator):
     def __init__(self) -> None:
         self.rank, self.size, self.local_rank = 0, 1, 0
 
-    def sum(self, a: Array) -> Array:
-        """Return the array."""
-        return a
-
-    def broadcast(self, value: Any = None) -> Any:
-        """Return the value."""
-        return value
-
     def gather(self, value: Any) -> list[Any]:
         """Return the value alone."""
         return [value]

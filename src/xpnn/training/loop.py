@@ -107,12 +107,16 @@ class Loop:
     adaptive : AdaptiveRate or None
         Lowered when ``stopping`` says stop, which then counts anew.
     history : History
+    identity : Identity
+        Of a training with a checkpoint, from `begin` on.
     done : Done
         What the last complete epoch left. It is replaced as one, after the history has
         been written, because Ctrl-C may come between any two lines.
     best : Done
         The same of the best epoch, by the score or cost that ``stopping`` watches.
     """
+
+    identity: Identity
 
     def __init__(
         self,
