@@ -31,6 +31,8 @@ class Communicator(ProcessGroup):
         The number of this process among those of its machine: that of its GPU.
     """
 
+    __module__ = "xpnn.distributed"  # where users import it from, as messages say
+
     _interrupted = _stopped = _training = False
     _failed: BaseException | None = None
 
