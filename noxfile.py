@@ -87,7 +87,9 @@ def tests_parallel(session: nox.Session) -> None:
     """Run the tests of training, saving and graphs, each in 8 threads at once."""
     install(session, ".", groups=("parallel",))
     tests = [f"tests/{name}" for name in IN_THREADS]
-    session.run("pytest", "--parallel-threads=8", *tests, *session.posargs)
+    backends = ("--backend=numpy", "--backend=array_api_strict:CPU_DEVICE")
+    options = ("--whole", "--parallel-threads=8", *backends)
+    session.run("pytest", *options, *tests, *session.posargs)
 
 
 @nox.session(name="tests-cupy", default=False)
@@ -109,7 +111,7 @@ def tests_cupy_no_gpu(session: nox.Session) -> None:
         "tests/system/test_cupy_tracing.py",
         "tests/system/test_sklearn_checks.py",
     )
-    session.run("pytest", *tests, *session.posargs)
+    session.run("pytest", "--whole", *tests, *session.posargs)
 
 
 @nox.session(name="tests-mpi", default=False)

@@ -11,7 +11,6 @@ Tests on a backend that is not asked for, or not usable here, are not collected.
 import os
 import signal
 from inspect import signature
-from itertools import filterfalse
 from threading import local
 
 IN_WORKER = "PYTEST_XDIST_WORKER" in os.environ
@@ -23,7 +22,7 @@ import numpy as np
 import pytest
 
 import xpnn
-from tests.helpers import chosen, missing_mpi, specs_of, unusable, wanted
+from tests.helpers import SPECS, chosen, missing_mpi, specs_of, unusable, wanted
 from xpnn._backends import selection
 
 hypothesis.settings.register_profile("busy", deadline=None)  # others may use the machine, too
@@ -52,6 +51,11 @@ def pytest_configure(config):
     # JAX's float64 is a matter of the whole process: tests that need it off start their own
     if unusable("jax", "float64") is None and hasattr(config, "cache"):
         keep_what_jax_compiles(config.cache.mkdir("jax"))
+    for name in config.getoption("--backend"):
+        reasons = [unusable(spec) for spec in SPECS if spec.startswith(name)]
+        if all(reasons):
+            reason = next(iter(reasons), f"expected the beginning of one of {', '.join(SPECS)}")
+            raise pytest.UsageError(f"--backend {name}: {reason}")
     for name in config.getoption("--require-backend"):
         reason = unusable(REQUIRABLE.get(name, name))
         if reason:
@@ -71,9 +75,9 @@ def keep_what_jax_compiles(folder):
 
 def pytest_collection_modifyitems(config, items):
     """Leave out what is not asked for; keep a test to one thread if several would disturb it."""
-    kept = list(filter(is_chosen, items))
-    config.hook.pytest_deselected(items=list(filterfalse(is_chosen, items)))
-    items[:] = kept
+    chosen_or_not = [(item, is_chosen(item)) for item in items]
+    config.hook.pytest_deselected(items=[item for item, is_in in chosen_or_not if not is_in])
+    items[:] = [item for item, is_in in chosen_or_not if is_in]
     for item in items:
         reason = shared(item) if isinstance(item, pytest.Function) else ""
         if reason:

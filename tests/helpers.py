@@ -56,7 +56,7 @@ def usable(dtype="float32"):
 def specs_of(item):
     """Return the backends a test runs on: what its parameters of these names hold."""
     params = item.callspec.params if hasattr(item, "callspec") else {}
-    held = [params[name] for name in HOLD_SPECS if name in params]
+    held = [params[name] for name in HOLD_SPECS if isinstance(params.get(name), str | tuple | list)]
     specs = [spec for value in held for spec in ([value] if isinstance(value, str) else value)]
     assert {spec.partition(":")[0] for spec in specs} <= {*NAMES}, item.nodeid
     return specs

@@ -5,8 +5,9 @@ Only where they have their defaults: `nohup` and the handlers of others stay.
 
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 from typing import Any
@@ -16,6 +17,8 @@ DEFAULTS: dict[int, Any] = {signal.SIGINT: signal.default_int_handler}
 DEFAULTS |= dict.fromkeys(ENDING, signal.SIG_DFL)
 arrived: list[signal.Signals] = []
 """The first signal that has come in a block of `as_ctrl_c`."""
+dropped: list[type[BaseException]] = []
+"""What Python has dropped in a block of `keeping_dropped`."""
 
 
 class InterruptedBySignal(KeyboardInterrupt):
@@ -27,29 +30,22 @@ class InterruptedBySignal(KeyboardInterrupt):
 
 
 class EndedBySignal(BaseException):
-    """A signal ends the work at once. Neither `fit` nor `translate_errors` catches this."""
+    """A signal ends the work at once. Neither `fit` nor `AsBackendError` catches this."""
 
 
 @contextmanager
-def as_ctrl_c(
-    numbers: Collection[int] = tuple(DEFAULTS), *, at_once: bool = False
-) -> Iterator[None]:
+def as_ctrl_c(*, at_once: bool = False) -> Iterator[None]:
     """Let SIGTERM and SIGHUP act like Ctrl-C in the block, and note which signal comes first.
-
-    `raise_if_arrived` raises a noted Ctrl-C again: Python drops an exception that is raised in a
-    finalizer or in a callback of the garbage collector, and JAX and Hypothesis have such callbacks.
 
     Later ones do nothing, but for Ctrl-C: what the first has begun has to be finished, and senders
     repeat themselves, as `timeout` and shells do.
 
     Parameters
     ----------
-    numbers : collection of int
-        The signals to handle; others keep their handlers.
     at_once : bool
         Nothing in the block is worth keeping: raise `EndedBySignal`.
     """
-    ours = [number for number in numbers if _is_default(number)]
+    ours = [number for number in DEFAULTS if _is_default(number)]
     owner = os.getpid()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -115,9 +111,39 @@ def deferring(defer_errors: Callable[[], AbstractContextManager[None]]) -> Itera
             signal.signal(number, handler)
 
 
+@contextmanager
+def keeping_dropped() -> Iterator[None]:
+    """Keep for `raise_if_arrived` a ``KeyboardInterrupt`` that Python drops in the block.
+
+    Python drops what is raised in a finalizer or in a callback of the garbage collector. JAX has
+    such a callback.
+    """
+    if not _in_main_thread():
+        yield
+        return
+    present = sys.unraisablehook
+
+    def keep(unraisable: Any) -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            dropped.append(unraisable.exc_type)
+        else:
+            present(unraisable)
+
+    try:
+        try:
+            sys.unraisablehook = keep
+            yield
+        finally:
+            sys.unraisablehook = present
+            dropped.clear()
+    finally:
+        sys.unraisablehook = present  # again: Ctrl-C may have cut it short
+        dropped.clear()
+
+
 def raise_if_arrived() -> None:
-    """Raise the ``KeyboardInterrupt`` that a finalizer or a callback of C has swallowed."""
-    if arrived and _in_main_thread():
+    """Raise the ``KeyboardInterrupt`` that a finalizer or a callback has swallowed."""
+    if (arrived or dropped) and _in_main_thread():
         raise KeyboardInterrupt
 
 

@@ -92,7 +92,9 @@ def test_a_backend_may_be_chosen_as_an_object(backend64):
 
 def test_a_backend_of_integers_is_not_chosen(backend):
     of_integers = xpnn.backend_of(backend.asarray([1]))
-    with pytest.raises(xpnn.ArgumentError, match=r"unknown dtype 'int.*expected one of float32"):
+    with pytest.raises(
+        xpnn.ArgumentTypeError, match=r"expected a backend of float32 or float64.*int"
+    ):
         xpnn.set_backend(of_integers)
     assert xpnn.set_backend(of_integers, "float32") == backend
 
@@ -172,6 +174,18 @@ def test_float64(backend64):
 
 
 # ---- the environment variable ----------------------------------------------------------------
+
+
+def test_a_backend_that_another_thread_chooses_meanwhile_stays(monkeypatch):
+    chosen = xpnn.set_backend("numpy", "float64")
+    monkeypatch.setattr(selection, "_default", None)
+
+    def resolve(name, dtype):
+        monkeypatch.setattr(selection, "_default", chosen)  # as set_backend does there
+        return NumpyBackend.create()
+
+    monkeypatch.setattr(selection, "resolve", resolve)
+    assert xpnn.get_backend() is chosen
 
 
 def test_environment_variable_seeds_the_default(monkeypatch):

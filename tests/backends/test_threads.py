@@ -10,7 +10,7 @@ from threadpoolctl import ThreadpoolController
 import xpnn
 from xpnn._backends import numpy as numpy_backend
 from xpnn._backends import threads as backend_threads
-from xpnn._backends.threads import blas, one_thread
+from xpnn._backends.threads import SETTINGS, blas, limit_threads, one_thread
 
 pytestmark = pytest.mark.thread_unsafe(reason="BLAS has one number of threads a process")
 
@@ -140,6 +140,19 @@ def test_where_another_thread_lives_blas_keeps_its_threads():
     left.set()
     thread.join()
     assert threads() == {2}
+
+
+def test_a_process_has_so_many_threads_unless_its_environment_says_how_many(monkeypatch):
+    for name in SETTINGS:
+        monkeypatch.setenv(name, "2")
+    with ThreadpoolController().limit(limits=2):  # puts back afterwards what there was
+        limit_threads(1)
+        assert threads() == {2}
+        for name in SETTINGS:
+            monkeypatch.delenv(name)
+        limit_threads(1)
+        assert threads() == {1}
+        assert [os.environ[name] for name in SETTINGS] == ["1", "1", "1"]
 
 
 def test_fits_in_several_threads_leave_the_number_alone():

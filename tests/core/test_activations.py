@@ -64,12 +64,14 @@ def test_values_in_float32(backend, name):
     assert_values(backend, A, ORACLES[name])
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
 def test_values_in_float64(backend64, name):
     A = ACTIVATIONS[name].value(backend64.asarray(Z), backend64.xp)
     assert_values(backend64, A, ORACLES[name])
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_derivative_is_a_central_difference_in_float64(backend64, name):
     xp, g, h = backend64.xp, ACTIVATIONS[name], 1e-6
@@ -94,6 +96,7 @@ def test_derivative_in_float32_is_that_of_float64(backend, name):
     np.testing.assert_allclose(backend.to_numpy(actual), expected, rtol=5e-5)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize(
     ("name", "at_zero", "derivative_at_zero"),
     [
@@ -135,6 +138,7 @@ def test_leaky_relu_slope_above_zero_is_exactly_1(backend):
     assert slope.tolist() == [[1.0, 1.0, 1.0]]
 
 
+@pytest.mark.slow("jax")
 def test_softmax_of_huge_logits(backend):
     z = backend.asarray([[1000.0, -1000.0, 3e38], [1000.0, 1000.0, -3e38], [-1000.0, 0.0, 0.0]])
     A = backend.to_numpy(ACTIVATIONS["softmax"].value(z, backend.xp))

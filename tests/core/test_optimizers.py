@@ -108,6 +108,7 @@ def test_equations_in_float32(backend, name):
     np.testing.assert_allclose(actual, by_hand(name, **options), rtol=2e-6, atol=2e-6)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("name", NAMES)
 def test_equations_in_float64(backend64, name):
     _, options = RULES[name]
@@ -237,6 +238,11 @@ def test_rate_of_a_number_and_of_a_schedule(name):
     assert OPTIMIZERS[name](0.25).rate(3) == 0.25
     assert OPTIMIZERS[name](lambda epoch: 1.0 / (1 + epoch)).rate(3) == 0.25
     assert type(OPTIMIZERS[name](np.float32(0.25)).rate(0)) is float
+
+
+def test_rates_are_the_rate_of_each_epoch():
+    for optimizer in (optimizers.adam(0.25), optimizers.adam(lambda epoch: 1.0 / (1 + epoch))):
+        assert optimizer.rates(2, 3) == [optimizer.rate(epoch) for epoch in (2, 3, 4)]
 
 
 @pytest.mark.parametrize("bad", [-0.1, math.nan, math.inf, -math.inf])

@@ -1,5 +1,6 @@
 """θ and its windows, and initial weights that do not depend on the backend."""
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,15 @@ import scipy.stats
 
 import xpnn
 from tests.helpers import SPECS, to_numpy, unusable
-from xpnn.core.parameters import INITIALIZERS, Layer, count, initial_weights, ravel, unravel
+from xpnn.core.parameters import (
+    INITIALIZERS,
+    Layer,
+    count,
+    entry_name,
+    initial_weights,
+    ravel,
+    unravel,
+)
 
 SIZES = [(3, 1), (1, 1), (2, 4, 1), (5, 3, 3, 2)]
 WEIGHTS = sorted(INITIALIZERS)
@@ -61,6 +70,18 @@ def test_round_trip(backend, sizes):
             assert type(backend).of(a) == backend
             assert tuple(a.shape) == tuple(b.shape)
             np.testing.assert_array_equal(backend.to_numpy(a), backend.to_numpy(b))
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_an_entry_of_theta_has_the_name_of_its_place(sizes):
+    theta = np.arange(count(sizes))
+    layers = unravel(theta, sizes, np)
+    for index in theta:
+        name, place = re.fullmatch(r"([Wb])\[(\d+)\]\[.*", entry_name(index, sizes)).groups()
+        row, column = map(int, re.findall(r"\d+", entry_name(index, sizes))[1:])
+        assert getattr(layers[int(place) - 1], name)[row, column] == index
+    with pytest.raises(IndexError):
+        entry_name(count(sizes), sizes)
 
 
 def test_ravel_copies(backend):

@@ -432,6 +432,7 @@ def test_ways_to_pass_the_same_numbers(backend, way):
     assert_tree_close(backend, net.gradients(params, X_way, Y_way), grads, rtol=0.0)
 
 
+@pytest.mark.slow("jax")
 def test_arrays_of_the_backend_itself(backend):
     net, params, X, Y = problem("tanh", "softmax", "categorical_cross_entropy")
     moved = on(backend, params)

@@ -506,6 +506,7 @@ def test_loops_equal_their_twins(backend64, rng, name):
         assert_close(host(backend64, found), oracle(*host(backend64, given)))
 
 
+@pytest.mark.slow("jax")
 def test_elementary_functions(backend64, rng):
     z = rng.standard_normal((3, 4)) * 3.0
     a = 100.0 * rng.uniform(size=(3, 4))

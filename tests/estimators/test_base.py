@@ -30,6 +30,7 @@ def data(estimator):
     return scale(X), y, (y == np.arange(3)[:, None]).astype(float)
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("estimator", ALL)
 def test_a_fitted_model_is_a_network_with_parameters(backend, estimator):
     X, y, _ = data(estimator)

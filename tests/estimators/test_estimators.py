@@ -484,14 +484,18 @@ def test_other_dtypes_become_float64(spec, dtype):
     assert to_host(pair[0].coefs_[0]).dtype == np.float64
 
 
+class OwnMatrix(scipy.sparse.csr_matrix):
+    """A matrix of SciPy's kind that another library has made."""
+
+
 @pytest.mark.slow("jax")
 @pytest.mark.parametrize(
-    "container", ["csr_array", "csc_array", "csr_matrix", "csc_matrix", "coo_array"]
+    "container", ["csr_array", "csc_array", "csr_matrix", "csc_matrix", "coo_array", "a subclass"]
 )
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_sparse_data(spec, solver, container):
     estimator, X, y = problem("digits")
-    X = getattr(scipy.sparse, container)(X)
+    X = getattr(scipy.sparse, container, OwnMatrix)(X)
     params = {"solver": solver, "max_iter": 4, "hidden_layer_sizes": 6, "random_state": 3}
     pair = both(estimator, spec, **params)
     if solver == "adam":

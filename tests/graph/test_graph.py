@@ -266,6 +266,7 @@ def test_equal_extremes_share_the_derivative(backend64):
     assert_close(backend64, dx, [[0.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]])
 
 
+@pytest.mark.slow("jax")
 def test_casts(backend64):
     xp, x = backend64.xp, backend64.asarray([1.5, -2.5])
     dx = graph.grad(lambda x: graph.sum(3.0 * graph.astype(x, xp.float32)))(x)
@@ -279,6 +280,7 @@ def test_casts(backend64):
 FLAT = ("sign", "floor", "ceil", "round", "isfinite", "isnan", "argmax", "argmin", "zeros_like")
 
 
+@pytest.mark.slow("jax")
 @pytest.mark.parametrize("name", [*FLAT, "ones_like"])
 def test_flat_functions_leave_the_graph(backend64, name):
     x, seen = backend64.asarray([1.5, -2.5]), []
@@ -480,6 +482,7 @@ def test_an_inner_derivative_closes_over_the_outer_variable(backend64, kind):
     assert float(graph.grad(lambda x: x * graph.grad(lambda y: x + y)(1.0))(x)) == 1.0
 
 
+@pytest.mark.slow("jax")
 @with_reflection
 def test_functions_of_an_inner_and_an_outer_variable(backend64):
     def f(x):  # d/dy log(e^y + e^x) = σ(y − x), and of max(y, x) it is 1 where y > x
@@ -494,6 +497,7 @@ def test_functions_of_an_inner_and_an_outer_variable(backend64):
 # ---- what goes in and comes out --------------------------------------------------------------
 
 
+@pytest.mark.slow("jax")
 def test_a_tree_in_the_same_tree_out(backend64):
     def J(tree, scale):
         (x, number), (layer,) = tree["list"], tree["layers"]

@@ -195,6 +195,7 @@ def test_misclassified_says_that_none_is_wrong():
 # ---- weights -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow("jax")
 def test_grey_weights_share_a_scale_symmetric_about_0(backend):
     W = xpnn.Network([12, 5]).init()[0].W
     figure = plot.weights(W, (3, 4), columns=2)

@@ -184,11 +184,40 @@ def test_a_checkpoint_is_written_before_the_process_ends(train, number, third_ep
 
 @FITS
 @pytest.mark.filterwarnings("ignore")
-def test_without_a_checkpoint_only_ctrl_c_is_handled(train, third_epoch):
+def test_without_a_checkpoint_no_handler_is_touched(train, third_epoch):
     found = []
-    third_epoch(lambda: found.append([signal.getsignal(n) for n in _signals.ENDING]))
+    third_epoch(lambda: found.append([signal.getsignal(n) for n in _signals.DEFAULTS]))
     train(None)
-    assert found == [[_signals.DEFAULTS[n] for n in _signals.ENDING]]
+    assert found == [list(_signals.DEFAULTS.values())]
+
+
+def test_ctrl_c_that_a_callback_catches_ends_nothing():
+    def catch(report):
+        with suppress(KeyboardInterrupt):
+            send(signal.SIGINT)
+
+    net = xpnn.Network([2, 2, 1])
+    _, history = xpnn.fit(net, net.init(0), *problem(), epochs=3, callbacks=[catch])
+    assert (history.stopped, len(history)) == ("epochs", 3)
+
+
+def test_other_errors_that_python_drops_are_told_as_ever(monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+
+    def drop(report):
+        def callback(phase, info):
+            gc.callbacks.remove(callback)
+            raise ZeroDivisionError
+
+        gc.callbacks.append(callback)
+        gc.collect()
+
+    net = xpnn.Network([2, 2, 1])
+    _, history = xpnn.fit(net, net.init(0), *problem(), epochs=1, callbacks=[drop])
+    assert [unraisable.exc_type for unraisable in told] == [ZeroDivisionError]
+    assert history.stopped == "epochs"
+    assert sys.unraisablehook == told.append
 
 
 def interrupt_in_the_garbage_collector():
@@ -202,7 +231,6 @@ def interrupt_in_the_garbage_collector():
     gc.collect()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_ctrl_c_in_the_garbage_collector_ends_fit_after_the_epoch(third_epoch):
     third_epoch(interrupt_in_the_garbage_collector)
     net = xpnn.Network([2, 2, 1])
@@ -211,7 +239,6 @@ def test_ctrl_c_in_the_garbage_collector_ends_fit_after_the_epoch(third_epoch):
     assert len(history) == 3
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_ctrl_c_in_the_garbage_collector_ends_lbfgs_after_the_iteration():
     def interrupt(report):
         if report.epoch == 2:

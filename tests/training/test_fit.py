@@ -333,13 +333,10 @@ def interrupt_after():
 
 
 timed = pytest.mark.thread_unsafe(reason="the process has one timer, and Ctrl-C one thread")
-# Hypothesis has a callback in the garbage collector, from which Python drops a KeyboardInterrupt
-dropped = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.mark.slow
 @timed
-@dropped
 @pytest.mark.parametrize("batch_size", [None, 16])
 def test_ctrl_c_returns_the_last_complete_epoch(backend, rng, batch_size, interrupt_after):
     X, y = problem(rng)
@@ -361,7 +358,6 @@ def test_ctrl_c_returns_the_last_complete_epoch(backend, rng, batch_size, interr
 
 
 @timed
-@dropped
 def test_ctrl_c_is_caught_at_every_moment(rng, interrupt_after):
     """A try around the loop itself missed it at the backward jump, in CPython 3.11 and 3.12."""
     X, y = problem(rng)

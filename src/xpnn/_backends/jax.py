@@ -88,10 +88,8 @@ class JaxBackend(Backend):
     @contextmanager
     def current(self) -> Iterator[None]:
         check_not_forked()
-        with (
-            translate_device_errors(self),
-            quiet(),
-        ):  # of Python's numbers that NumPy casts to float32
+        # NumPy casts Python's numbers to float32
+        with translate_device_errors(self), quiet():
             yield
 
     def from_host(self, x: Any, dtype: Any, copy: bool | None) -> Array:

@@ -4,8 +4,6 @@ Five are built in; other packages add theirs through the entry-point group ``xpn
 A backend is imported when its name is looked up, a plug-in also for an array of no other backend.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from typing import Any, TypeAlias
@@ -24,7 +22,7 @@ BUILT_IN = {
 HOST = ("builtins", "numpy", "pandas", "polars", "scipy")
 """Libraries whose lists, arrays, columns and sparse matrices belong to no plug-in."""
 
-ENDING = (KeyboardInterrupt, EndedBySignal, GeneratorExit)  # the last closes a context's function
+ENDING = (KeyboardInterrupt, EndedBySignal)
 """What ends the work, and is never taken for an error of a library."""
 
 BackendClass: TypeAlias = type[Any]
@@ -38,18 +36,23 @@ class Registrable:
     """The root of `xpnn.Backend`, which tells a plug-in's class from any other."""
 
 
-@contextmanager
-def translate_errors(failure: str) -> Iterator[None]:
-    """Raise `BackendError` for whatever a library or plug-in raises in the block.
+class AsBackendError:
+    """A context that raises `BackendError` for whatever a library or plug-in raises in it.
 
     A plug-in that calls ``sys.exit`` does not end the process.
     """
-    try:
-        yield
-    except (XpnnError, *ENDING):
-        raise
-    except BaseException as error:
-        raise BackendError(f"{failure}: {first_line(error)}") from error
+
+    # no generator: one that Ctrl-C leaves behind is closed by an exception of its own
+
+    def __init__(self, failure: str) -> None:
+        self.failure = failure
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if not (error is None or isinstance(error, (XpnnError, *ENDING))):
+            raise BackendError(f"{self.failure}: {first_line(error)}") from error
 
 
 @cache
@@ -80,7 +83,7 @@ def _plug_in(name: str) -> BackendClass:
 def _loaded(name: str) -> BackendClass | XpnnError:
     """Return the class of a plug-in, or why it does not load: it is tried once."""
     try:
-        with translate_errors(f"the plug-in {name!r} does not load"):
+        with AsBackendError(f"the plug-in {name!r} does not load"):
             found = _plugins()[name].load()
             if not (isinstance(found, type) and issubclass(found, Registrable)):
                 raise TypeError(f"expected a class derived from xpnn.Backend, found {found!r}")
@@ -101,7 +104,7 @@ def find_backend(x: Any) -> Any:
     owner = backend_class_of(x)
     if owner is None:
         return None
-    with translate_errors(f"backend {owner.name!r} does not know its own array"):
+    with AsBackendError(f"backend {owner.name!r} does not know its own array"):
         return owner.of(x)
 
 

@@ -95,7 +95,11 @@ def _choose(
         return resolve_name(name, "float32" if dtype is None else dtype)
     if name.dtype_name in DTYPES and dtype in (None, name.dtype_name):
         return name
-    return resolve_name(name.spec, name.dtype_name if dtype is None else dtype)
+    if dtype is None:
+        raise ArgumentTypeError(
+            f"expected a backend of float32 or float64, found {name!r}; pass dtype='float32', too."
+        )
+    return resolve_name(name.spec, dtype)
 
 
 def get_backend() -> Backend:
@@ -160,7 +164,7 @@ def _made(name: str, dtype: str) -> Backend:
         raise ArgumentError(f"unknown backend {name!r}: did you mean {MISTAKEN[library]}?")
     if library not in registry.known_names():
         raise unknown_name("backend", name, ("auto", *registry.known_names()))
-    with registry.translate_errors(f"backend {library!r} cannot be used"):
+    with registry.AsBackendError(f"backend {library!r} cannot be used"):
         made: Backend = registry.backend_class(library).create(device, dtype)
     return made
 

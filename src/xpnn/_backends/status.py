@@ -43,7 +43,7 @@ def backends() -> tuple[BackendStatus, ...]:
 
 def _status(name: str) -> BackendStatus:
     try:
-        with registry.translate_errors(f"backend {name!r} cannot be used"):
+        with registry.AsBackendError(f"backend {name!r} cannot be used"):
             found: BackendStatus = registry.backend_class(name).status()
     except XpnnError as error:
         return BackendStatus(name, None, False, (), str(error))

@@ -31,6 +31,8 @@ class Communicator(ProcessGroup):
         The number of this process among those of its machine: that of its GPU.
     """
 
+    __module__ = "xpnn.distributed"  # where users import it from, as messages say
+
     _interrupted = _stopped = _training = False
     _failed: BaseException | None = None
 
@@ -216,14 +218,6 @@ class Alone(Communicator):
 
     def __init__(self) -> None:
         self.rank, self.size, self.local_rank = 0, 1, 0
-
-    def sum(self, a: Array) -> Array:
-        """Return the array."""
-        return a
-
-    def broadcast(self, value: Any = None) -> Any:
-        """Return the value."""
-        return value
 
     def gather(self, value: Any) -> list[Any]:
         """Return the value alone."""

@@ -117,7 +117,7 @@ class NetworkEstimator(BaseEstimator):
         """Return θ on a backend, put together where the parameters are: one array moves."""
         here = self._params_backend()
         with here.current():
-            theta = ravel(self.params_, here.xp)
+            theta = ravel(self._params(here), here.xp)
         return backend.asarray(theta, backend.dtype)
 
     def _keep(self, params: Params, backend: Backend) -> None:

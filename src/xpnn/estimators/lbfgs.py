@@ -6,7 +6,6 @@ training here. ``lbfgs`` is SciPy's, over the core's gradients.
 
 import warnings
 from collections.abc import Sequence
-from signal import SIGINT
 from typing import Any
 
 import numpy as np
@@ -84,7 +83,7 @@ def lbfgs(
         return backend.number(J), backend.to_numpy(g).astype(np.float64)
 
     try:
-        with _signals.as_ctrl_c([SIGINT]):
+        with _signals.keeping_dropped():
             result = minimize(
                 objective,
                 backend.to_numpy(model._theta(backend)).astype(np.float64),

@@ -14,7 +14,7 @@ from ..network import Network
 from ..validation.columns import check_examples, check_params
 from ..validation.numbers import real_number
 from ..validation.weights import share_and_decay
-from .objective import cost
+from .objective import cost, cost_and_gradients
 
 
 @dataclass(frozen=True)
@@ -90,12 +90,11 @@ def gradient_check(
         raise ArgumentError(f"epsilon: expected a finite number above 0, found {epsilon!r}.")
     with wide.current(), wide.no_grad():
         layers = tuple(Layer(*(xp.astype(a, wide.dtype) for a in layer)) for layer in layers)
-        grads = net.gradients(layers, X, Y, l2, sample_weight)
-        g = wide.to_numpy(ravel(grads, xp))
-
         X, Y, s = check_examples(net, X, Y, sample_weight, wide)
         share, decay = share_and_decay(X.shape[1], s, l2, wide)
         objective = Objective(net.activations, net.loss, share, decay)
+        _, grads = cost_and_gradients(layers, X, Y, objective, xp)
+        g = wide.to_numpy(ravel(grads, xp))
         theta = ravel(layers, xp)
         positions = xp.arange(theta.shape[0], device=wide.device)
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from signal import SIGINT
 from time import perf_counter
 from typing import Any, NamedTuple, TypeVar
 
@@ -40,7 +39,7 @@ def interruptible(comm: Communicator, checkpoint: Checkpoint | None) -> Iterator
     With a checkpoint SIGTERM and SIGHUP do so, too, and end the process that has written it.
     """
     if checkpoint is None:
-        signals = _signals.as_ctrl_c([SIGINT])
+        signals = _signals.keeping_dropped()
     else:
         signals = _signals.as_ctrl_c_then_end() if comm.is_root else _signals.as_ctrl_c()
     with signals, comm.interruptible():
@@ -108,12 +107,16 @@ class Loop:
     adaptive : AdaptiveRate or None
         Lowered when ``stopping`` says stop, which then counts anew.
     history : History
+    identity : Identity
+        Of a training with a checkpoint, from `begin` on.
     done : Done
         What the last complete epoch left. It is replaced as one, after the history has
         been written, because Ctrl-C may come between any two lines.
     best : Done
         The same of the best epoch, by the score or cost that ``stopping`` watches.
     """
+
+    identity: Identity
 
     def __init__(
         self,

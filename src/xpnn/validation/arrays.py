@@ -58,7 +58,8 @@ def check_kind(name: str, x: Any, *, scipy_sparse: bool = False) -> Backend | No
 
     NumPy, scikit-learn and other libraries drop masks. ``scipy_sparse`` lets SciPy's pass.
     """
-    if is_sparse(x) and not (scipy_sparse and type(x).__module__.startswith("scipy.")):
+    of_scipy = any(base.__module__.startswith("scipy.") for base in type(x).__mro__)
+    if is_sparse(x) and not (scipy_sparse and of_scipy):
         cure = next(name for name in ("toarray", "todense", "to_dense") if hasattr(x, name))
         raise ArgumentTypeError(
             f"{name}: expected a dense array, found a sparse one ({type(x).__name__}); call "
