@@ -60,8 +60,8 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(name="tests-numpy")
 def tests_numpy(session: nox.Session) -> None:
-    """Run the quick tests on NumPy, where nothing else is installed that xpnn can do without."""
-    run_tests(session, "numpy")
+    """Run the tests on NumPy, where nothing else is installed that xpnn can do without."""
+    run_tests(session, "numpy", "--whole")
 
 
 @nox.session(name="tests-array_api_strict", default=False)

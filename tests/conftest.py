@@ -1,7 +1,8 @@
 """One `backend` fixture over every installed namespace, its devices among them.
 
-Without ``--whole``, tests that are marked slow are left out, and all but one of the devices of
-array-api-strict. ``-n 2`` runs the files in two processes.
+Without ``--whole``, tests that are marked slow are left out, all but one of the devices of
+array-api-strict, and PyTorch and JAX outside the rooms where libraries differ. ``-n 2`` runs the
+files in two processes.
 ``--backend NAME`` keeps to the backends whose names begin so; it may be given several times.
 Tests on a backend that is not asked for, or not usable here, are not collected.
 ``--require-backend NAME`` makes a missing backend or device an error,
@@ -28,6 +29,9 @@ from xpnn._backends import selection
 hypothesis.settings.register_profile("busy", deadline=None)  # others may use the machine, too
 hypothesis.settings.load_profile("busy")
 
+WHERE_LIBRARIES_DIFFER = {"backends", "core", "graph"}
+OTHERS = {"jax", "torch"}
+"""What the quick run asks in those rooms only; NumPy and array-api-strict it asks everywhere."""
 REQUIRABLE = {"array_api_strict": "array_api_strict:CPU_DEVICE"}
 
 
@@ -95,6 +99,8 @@ def is_chosen(item):
 def is_slow(item, specs):
     """Whether a test is marked slow, for all or for its backend, or starts several processes."""
     families = {spec.partition(":")[0] for spec in specs}
+    if families & OTHERS and item.path.parent.name not in WHERE_LIBRARIES_DIFFER:
+        return True
     marks = [set(mark.args) for mark in item.iter_markers("slow")]
     several = "mpi" in getattr(item, "fixturenames", ())
     return several or any(not names or names & families for names in marks)

@@ -46,6 +46,7 @@ def values(shape, dtype, seed):
     return a.astype(dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.name} {rule.update.__name__}")
 def test_the_compiled_loop_is_the_update_to_the_bit(at_once, rule, dtype):

@@ -256,6 +256,7 @@ def test_sparse_rows_are_for_the_estimators(place, door):
         check_the_same(place, door, scipy.sparse.csr_array(X), Y, None)
 
 
+@pytest.mark.slow
 @at_doors(["uint8", "int16", ">i8", "bool", "float16", "longdouble"], DOORS)
 def test_labels_of_any_dtype(place, door, kind):
     check_the_same(place, door, X, Y.astype(kind), None)

@@ -19,6 +19,8 @@ import pytest
 import xpnn
 from xpnn.cli import main
 
+pytestmark = pytest.mark.slow  # most start processes of their own
+
 
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(tmp_path, monkeypatch):

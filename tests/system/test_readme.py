@@ -11,6 +11,7 @@ from xpnn.cli import main
 README = Path(__file__).parents[2] / "README.md"
 
 
+@pytest.mark.slow
 def test_examples():
     pytest.importorskip("jax", reason="the README shows a change of backend with JAX")
     pytest.importorskip("mpi4py", reason="the README shows training on several processes")
