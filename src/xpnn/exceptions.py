@@ -14,6 +14,7 @@ __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
     "ColumnError",
+    "TraceError",
     "BackendError",
     "OutOfMemoryError",
     "MissingLibraryError",

@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from array_api_compat import numpy as xp
 
 from .._typing import Namespace
 from ..exceptions import ArgumentError, TraceError
@@ -228,7 +227,7 @@ def _dtype(function: str, kinds: tuple[Any, ...]) -> str:
     """Return the dtype that NumPy gives the result of a function."""
     args = [np.ones((1, 1), kind) if isinstance(kind, str) else kind(1) for kind in kinds]
     with np.errstate(all="ignore"):
-        return str(getattr(xp, function)(*args).dtype)
+        return str(getattr(np, function)(*args).dtype)
 
 
 def broadcast(*shapes: Shape) -> Shape:
