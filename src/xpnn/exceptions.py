@@ -14,6 +14,7 @@ __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
     "ColumnError",
+    "TraceError",
     "BackendError",
     "OutOfMemoryError",
     "MissingLibraryError",
@@ -78,6 +79,10 @@ class ArgumentTypeError(XpnnError, TypeError):
     Traceback (most recent call last):
     xpnn.exceptions.ArgumentTypeError: sizes: expected a sequence like [64, 32, 10], found '21'.
     """
+
+
+class TraceError(ArgumentTypeError):
+    """A function cannot become a program: its course depends on the entries of arrays."""
 
 
 class BackendError(XpnnError, RuntimeError):

@@ -298,7 +298,7 @@ def test_fit_on_torch_compiles_nothing(monkeypatch):
     """It would take a C++ compiler, and seconds for each network."""
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(torch, "compile", None)
-    for cache in (step.joining, step.cutting, step.make_run):
+    for cache in (step.joining, step.cutting, step.run_by_steps):
         cache.cache_clear()
     with xpnn.use_backend("torch"):
         net = xpnn.Network([2, 3, 1], output="sigmoid")

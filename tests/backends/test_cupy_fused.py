@@ -14,7 +14,7 @@ from xpnn.core import activations, losses, optimizers
 from xpnn.training import step
 
 CACHES = (
-    step.make_run,
+    step.run_by_steps,
     cupy_fused._update,
     cupy_fused._forward,
     cupy_fused._backward,
@@ -80,7 +80,7 @@ def test_fit_is_the_same_to_the_bit(asked, monkeypatch, net, rule, batch_size):
     assert not asked
     monkeypatch.setattr(NumpyBackend, "fuse", CupyBackend.fuse)
     monkeypatch.setattr(NumpyBackend, "fuse_layers", CupyBackend.fuse_layers)
-    step.make_run.cache_clear()
+    step.run_by_steps.cache_clear()
     params, history = fit(net, rule, l2=0.1, batch_size=batch_size)
     assert asked
     assert history.cost == plain_history.cost

@@ -30,7 +30,7 @@ def at_once(monkeypatch):
     pytest.importorskip("numba")
     monkeypatch.setattr(fused, "WORTH_COMPILING", 0)
     monkeypatch.setattr(NumpyBackend, "by_layer_from", 0)
-    caches = (fused.fused, fused.compiled, step.make_run)
+    caches = (fused.fused, fused.compiled, step.run_by_steps)
     for cache in caches:
         cache.cache_clear()
     yield
@@ -87,7 +87,7 @@ def test_fit_is_the_same_to_the_bit(at_once, monkeypatch, rule):
     params, history = xpnn.fit(net, start, X, Y, **given)
     assert fused.compiled.cache_info().currsize == 1
     monkeypatch.setattr(NumpyBackend, "fuse", lambda backend, update: update)
-    step.make_run.cache_clear()
+    step.run_by_steps.cache_clear()
     plain, plain_history = xpnn.fit(net, start, X, Y, **given)
     assert history.cost == plain_history.cost
     for layer, plain_layer in zip(params, plain, strict=True):

@@ -21,6 +21,7 @@ FLOORS = {
     "validation/__init__.py": 1,
     "validation/numbers.py": 1,
     "validation/functions.py": 1,
+    "compiler/": 1,
     "graph/": 2,
     "core/": 3,
     "_backends/": 4,

@@ -11,7 +11,7 @@ import xpnn
 from tests.helpers import read_only, to_numpy
 from xpnn import optimizers
 from xpnn.training import loop
-from xpnn.training.step import make_run
+from xpnn.training.step import run_by_steps
 
 XOR_X = [[0.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 1.0]]
 XOR_Y = [[0.0, 1.0, 1.0, 0.0]]
@@ -526,13 +526,13 @@ def test_layer_by_layer_is_the_same(backend, rng, monkeypatch, name):
     found = []
     for least in (0, float("inf")):
         monkeypatch.setattr(type(backend), "by_layer_from", least)
-        make_run.cache_clear()
+        run_by_steps.cache_clear()
         optimizer = optimizers.OPTIMIZERS[name](0.05)
         trained, history = xpnn.fit(
             net, params, X, Y, optimizer=optimizer, epochs=4, batch_size=16, l2=0.1, progress=False
         )
         found.append((history.cost, to_numpy(backend, trained)))
-    make_run.cache_clear()
+    run_by_steps.cache_clear()
     (cost, by_layer), (cost_at_once, at_once) = found
     np.testing.assert_allclose(cost, cost_at_once, rtol=1e-5)
     for layer, right in zip(by_layer, at_once, strict=True):

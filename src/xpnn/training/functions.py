@@ -53,10 +53,10 @@ def own_functions(net: Network, optimizer: Optimizer) -> dict[str, str]:
 
 def _known(name: str, *functions: Any) -> bool:
     """Whether functions are this library's, and not under another's name."""
-    return all(map(_is_ours, functions)) and name in ("", function_name(functions[0]))
+    return all(map(is_ours, functions)) and name in ("", function_name(functions[0]))
 
 
-def _is_ours(value: Any) -> bool:
+def is_ours(value: Any) -> bool:
     """Whether this is of this library, or no function."""
     return not callable(value) or str(getattr(value, "__module__", "")).startswith("xpnn.")
 
@@ -81,7 +81,7 @@ def _parts(value: Any) -> list[Any]:
     if isinstance(value, CodeType):
         return [value.co_code, *value.co_names, *value.co_consts]
     if isinstance(value, FunctionType):
-        return [value.__qualname__] if _is_ours(value) else list(_parts_of_function(value))
+        return [value.__qualname__] if is_ours(value) else list(_parts_of_function(value))
     if isinstance(value, MethodType):
         return [value.__func__, *_used(value.__self__, value.__func__)]
     if isinstance(value, partial):

@@ -85,8 +85,9 @@ class Trainer:
             self.data = tuple(map(backend.contiguous, self.data))
         self.run_steps = make_run(
             net,
-            optimizer.update,
+            optimizer,
             backend,
+            self.data[0],
             gather=not self.plan.full,
             weighted=self.plan.weighted,
             l2=l2 != 0.0,

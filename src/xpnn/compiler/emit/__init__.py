@@ -1,0 +1,1 @@
+"""Emitters: each makes of a planned program a function for one target."""
