@@ -143,6 +143,21 @@ def test_an_array_changed_in_place_is_another_value_from_then_on():
         np.testing.assert_array_equal(found, expected)
 
 
+def test_every_operator_in_place_changes_all_names_of_the_array():
+    def f(x):
+        y = z = x * 1.0
+        y **= 2
+        y -= 1.0
+        y *= 3.0
+        y /= 2.0
+        y //= 1.0
+        y %= 5.0
+        return (z,)
+
+    x = np.asarray([1.5, 2.0, 7.0])
+    np.testing.assert_array_equal(run(f, x), f(x))
+
+
 def read_a_view(x):
     y = x * 1.0
     view = y[0:2]

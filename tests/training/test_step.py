@@ -95,6 +95,13 @@ def test_a_program_diverges_and_is_interrupted_like_the_core(monkeypatch):
     assert (history.stopped, len(history)) == ("interrupted", 2)
 
 
+def test_an_engine_that_is_none(monkeypatch):
+    monkeypatch.setenv("XPNN_ENGINE", "nunpy")
+    net = xpnn.Network([1, 1], output="identity")
+    with pytest.raises(xpnn.exceptions.ArgumentError, match=r"XPNN_ENGINE 'nunpy'.*off.*'numpy'"):
+        xpnn.fit(net, net.init(0), [[1.0]], [[1.0]], epochs=1)
+
+
 def test_what_is_not_ours_or_sparse_runs_step_by_step(monkeypatch):
     monkeypatch.setenv("XPNN_ENGINE", "numpy")
     rng = np.random.default_rng(0)

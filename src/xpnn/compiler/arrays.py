@@ -138,24 +138,6 @@ class TracedArray:
             "xp.where(condition, y, x) or xp.concat."
         )
 
-    __add__, __radd__, __iadd__ = _operator("add"), _reflected("add"), _in_place("add")
-    __sub__, __rsub__ = _operator("subtract"), _reflected("subtract")
-    __mul__, __rmul__ = _operator("multiply"), _reflected("multiply")
-    __truediv__, __rtruediv__ = _operator("divide"), _reflected("divide")
-    __floordiv__, __rfloordiv__ = _operator("floor_divide"), _reflected("floor_divide")
-    __mod__, __rmod__ = _operator("remainder"), _reflected("remainder")
-    __pow__, __rpow__ = _operator("pow"), _reflected("pow")
-    __matmul__, __rmatmul__ = _operator("matmul"), _reflected("matmul")
-    __and__, __rand__ = _operator("bitwise_and"), _reflected("bitwise_and")
-    __or__, __ror__ = _operator("bitwise_or"), _reflected("bitwise_or")
-    __xor__, __rxor__ = _operator("bitwise_xor"), _reflected("bitwise_xor")
-    __lshift__, __rlshift__ = _operator("bitwise_left_shift"), _reflected("bitwise_left_shift")
-    __rshift__, __rrshift__ = _operator("bitwise_right_shift"), _reflected("bitwise_right_shift")
-    __isub__, __imul__, __itruediv__ = (
-        _in_place("subtract"),
-        _in_place("multiply"),
-        _in_place("divide"),
-    )
     __lt__, __le__ = _operator("less"), _operator("less_equal")
     __gt__, __ge__ = _operator("greater"), _operator("greater_equal")
     __eq__, __ne__ = _operator("equal"), _operator("not_equal")
@@ -172,6 +154,27 @@ class TracedArray:
 
     def __invert__(self) -> "TracedArray":
         return entrywise("bitwise_invert", self)
+
+
+OPERATORS = {
+    "add": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "truediv": "divide",
+    "floordiv": "floor_divide",
+    "mod": "remainder",
+    "pow": "pow",
+    "matmul": "matmul",
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
+    "lshift": "bitwise_left_shift",
+    "rshift": "bitwise_right_shift",
+}
+for _name, _function in OPERATORS.items():
+    setattr(TracedArray, f"__{_name}__", _operator(_function))
+    setattr(TracedArray, f"__r{_name}__", _reflected(_function))
+    setattr(TracedArray, f"__i{_name}__", _in_place(_function))
 
 
 def is_array(x: Any) -> bool:

@@ -30,7 +30,7 @@ def mean(x: Array, /, *, axis: Any = None, keepdims: Any = False) -> Array:
     """Compute the mean over axes."""
     total = arrays.reduction("sum", x, axis, keepdims)
     ones = full_like(x, 1.0)
-    return total / arrays.reduction("sum", ones, axis, keepdims)
+    return arrays.entrywise("divide", total, arrays.reduction("sum", ones, axis, keepdims))
 
 
 def astype(x: Array, dtype: Any, /, *, copy: Any = True, device: Any = None) -> Array:

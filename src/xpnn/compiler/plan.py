@@ -64,6 +64,14 @@ def _without_1(shape: Shape) -> Shape:
     return tuple(n for n in shape if n != 1)
 
 
+def _keeps_rows_together(operation: Operation) -> bool:
+    """Whether an operation takes rows of a contiguous array that follow one another."""
+    if operation.function != "getitem":
+        return False
+    first, *others = dict(operation.options)["key"]
+    return first.step in (None, 1) and all(part == slice(None) for part in others)
+
+
 class _Planner:
     def __init__(self, program: Program, given_up: Mapping[Value, Value]) -> None:
         self.program, self.given_up = program, dict(given_up)
@@ -100,16 +108,15 @@ class _Planner:
         if not isinstance(source, Value) or not is_view(operation, contiguous):
             return False
         self.roots[result] = self.root(source)
-        whole = operation.function == "getitem" and all(
-            key == slice(None) for key in dict(operation.options)["key"][1:]
+        self.contiguous[result] = contiguous and (
+            operation.function == "reshape" or _keeps_rows_together(operation)
         )
-        self.contiguous[result] = contiguous and (operation.function == "reshape" or whole)
         return True
 
     def _place_pieces(self, operation: Operation) -> None:
         """Let the parts of a vector be computed where they are joined."""
         result, axis = operation.result, dict(operation.options)["axis"]
-        made = {op.result for op in self.steps}
+        made = {op.result for op in self.steps if op.function != "concat"}
         start, copied = 0, []
         for arg in operation.args:
             assert isinstance(arg, Value)
@@ -122,6 +129,7 @@ class _Planner:
                 and as_many(root.shape, arg.shape)
             ):
                 self.pieces[root] = (result, start)
+                self.last_use[result] = max(self.last_use[result], self.last_use[root])
             else:
                 copied.append((arg, start))
             start += number(arg.shape[axis])

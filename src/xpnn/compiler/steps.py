@@ -27,12 +27,12 @@ class Steps:
     """
 
     def __init__(self, program: Program, carried: int) -> None:
-        self.program, self.carried = program, carried
+        self.program = program
         given_up = dict(zip(program.inputs[:carried], program.outputs[:carried], strict=True))
         self.code: Code = emit(program, plan(program, given_up))
 
 
-class Run:
+class StepsRun:
     """Runs of steps on NumPy arrays, one at a time: the buffers are kept from run to run.
 
     It is called as a `Backend.scan` run is.

@@ -7,7 +7,6 @@ example's share of its cost, the learning rate and what follows from it.
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -15,17 +14,16 @@ import numpy as np
 
 from .._backends.base import Backend, Carry, Run
 from .._typing import Array
-from ..compiler.program import Symbol
-from ..compiler.steps import Run as StepsRun
-from ..compiler.steps import Steps
-from ..compiler.trace import Spec, trace
 from ..core.optimizers import Optimizer, Update
 from ..core.parameters import Layer, Params, count, pairs, ravel, unravel
 from ..core.propagation import Objective
 from ..distributed.processes import ALONE, Communicator
+from ..exceptions import unknown_name
 from ..network import Network
 from . import objective
-from .functions import is_ours
+
+ENGINES = ("off", "numpy")
+"""What XPNN_ENGINE may be: the core step by step, or a program of calls of NumPy."""
 
 CostAndGradients: TypeAlias = Callable[..., tuple[Array, Params]]
 
@@ -61,55 +59,21 @@ def make_run(
     l2: bool,
     comm: Communicator = ALONE,
 ) -> Run:
-    """Return the run of `run_by_steps` for data like X; for one training at a time."""
+    """Return a run for data like X: of a program if XPNN_ENGINE says so, else of `run_by_steps`.
+
+    It serves one training at a time.
+    """
+    engine = os.environ.get("XPNN_ENGINE", "off")
+    if engine not in ENGINES:
+        raise unknown_name("XPNN_ENGINE", engine, ENGINES)
     kind = {"gather": gather, "weighted": weighted, "l2": l2}
-    if comm.size == 1 and isinstance(X, np.ndarray) and compiles(net, optimizer, backend):
-        of_any_rate = replace(optimizer, learning_rate=1.0)
-        return StepsRun(compiled_steps(net, of_any_rate, backend.dtype_name, **kind))
+    dense = backend.name == "numpy" and isinstance(X, np.ndarray)
+    if engine == "numpy" and dense and comm.size == 1:
+        from .program import compiled_steps, compiles  # the compiler is loaded if asked for
+
+        if compiles(net, optimizer):
+            return compiled_steps(net, optimizer, backend.dtype_name, **kind)
     return run_by_steps(net, optimizer.update, backend, **kind, comm=comm)
-
-
-def compiles(net: Network, optimizer: Optimizer, backend: Backend) -> bool:
-    """Whether steps run as a program: on NumPy, if asked for, with functions of this library."""
-    if backend.name != "numpy" or os.environ.get("XPNN_ENGINE", "off") == "off":
-        return False
-    functions: list[Any] = [net.loss.value, net.loss.derivative, net.loss.from_logits]
-    functions += [f for g in net.activations for f in (g.value, g.derivative)]
-    return all(f is None or is_ours(f) for f in [*functions, optimizer.update])
-
-
-@lru_cache(maxsize=64)
-def compiled_steps(
-    net: Network, optimizer: Optimizer, dtype: str, *, gather: bool, weighted: bool, l2: bool
-) -> Steps:
-    """Return the program of a step, for mini-batches of any size."""
-    n_scalars = len(optimizer.scalars(1.0, 1))
-    m, M = Symbol("m"), Symbol("M")
-    theta, number, share = Spec((count(net.sizes),), dtype), Spec((), dtype), Spec((1, m), dtype)
-    n_x, n_y = net.sizes[0], net.sizes[-1]
-    if gather:
-        examples = [Spec((M, n_x), dtype), Spec((M, n_y), dtype), Spec((m,), "int64")]
-    else:
-        examples = [Spec((n_x, m), dtype), Spec((n_y, m), dtype)]
-    carry = [theta] * (1 + optimizer.slots)
-
-    def step(*inputs: Array) -> tuple[Array, ...]:
-        theta, *state = inputs[: len(carry)]
-        X, Y, *indices = inputs[len(carry) : len(carry) + len(examples)]
-        *shares, share, decay = inputs[len(carry) + len(examples) : -n_scalars]
-        xp = theta.__array_namespace__()
-        if gather:
-            X, Y = (xp.take(a, indices[0], axis=0).T for a in (X, Y))
-        of_each = shares[0] if weighted else share
-        made_of = Objective(net.activations, net.loss, of_each, decay if l2 else None)
-        params = unravel(theta, net.sizes, xp)
-        J, grads = objective.cost_and_gradients(params, X, Y, made_of, xp)
-        scalars = inputs[-n_scalars:]
-        theta, new_state = optimizer.update(theta, ravel(grads, xp), tuple(state), scalars, xp)
-        return (theta, *new_state, J)
-
-    specs = [*carry, *examples, *[share] * weighted, *[number] * (2 + n_scalars)]
-    return Steps(trace(step, specs), len(carry))
 
 
 @lru_cache(maxsize=64)

@@ -127,6 +127,35 @@ def test_special_numbers_are_kept():
         np.testing.assert_array_equal(a, b)
 
 
+def overwrite_what_is_joined(x, y):
+    a = x * 2.0
+    whole = nx.concat([a, y])
+    return whole * 3.0, a
+
+
+def join_what_is_joined(x, y):
+    whole = nx.concat([x * 2.0, y + 1.0])
+    return (nx.concat([whole, y * 3.0]),)
+
+
+def flatten_a_part(x, y):
+    table = nx.reshape(nx.concat([x * 2.0, y + 1.0]), (4, 2))
+    every_other = nx.reshape(table[::2], (4,))
+    backwards = nx.reshape(table[::-1], (8,))
+    return every_other * 1.0, backwards + 0.0
+
+
+@pytest.mark.parametrize(
+    "function", [overwrite_what_is_joined, join_what_is_joined, flatten_a_part]
+)
+def test_what_shares_memory_keeps_its_numbers(function):
+    x, y = np.asarray([1.0, 2.0, 3.0, 4.0]), np.asarray([5.0, 6.0, 7.0, 8.0])
+    program = trace(function, [Spec((4,), "float64")] * 2)
+    expected = program.interpret([x, y], np_compat)
+    for a, b in zip(run(program, [x, y], times=2)[0], expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_an_output_that_is_an_input_or_asked_for_twice():
     program = trace(lambda x: (x, x * 2.0, x * 2.0, x.T), [Spec((2, 2), "float64")])
     x = np.asarray([[1.0, 2.0], [3.0, 4.0]])
